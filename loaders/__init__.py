@@ -1,0 +1,39 @@
+"""Everything that reads files: manifests and dumps into clusters and policies, captures into flows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .captures import open_capture
+    from .edits import apply, delete
+    from .manifests import Snapshot, load_cluster, load_manifests, load_policies
+
+_HOMES = {
+    "Snapshot": "manifests",
+    "apply": "edits",
+    "delete": "edits",
+    "load_cluster": "manifests",
+    "load_manifests": "manifests",
+    "load_policies": "manifests",
+    "open_capture": "captures",
+}
+
+__all__ = [
+    "Snapshot",
+    "apply",
+    "delete",
+    "load_cluster",
+    "load_manifests",
+    "load_policies",
+    "open_capture",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for, so that ``import loaders`` stays light."""
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,105 @@
+"""Columns of numbers and of times, brought to the types of FLOW_SCHEMA. What does not fit becomes null, never wraps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .texts import is_text, map_distinct
+
+NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+"""Units of time, by the name that a mapping and Arrow give them."""
+
+_TIME = pa.timestamp("ns")
+_LAST = 2**63 - 1
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether `kind` holds numbers: whole ones, or floats as data frames make of whole ones with gaps."""
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+
+
+def to_integers(array: pa.Array, target: pa.DataType, read_text: Callable[[str], int | None]) -> pa.Array:
+    """Bring numbers, or text that `read_text` understands, to the integer type `target`."""
+    if array.type == target:
+        return array
+    if is_text(array.type):
+        return fit(map_distinct(array, read_text, pa.int64()), target)
+    return fit(array, target)
+
+
+def fit(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """Cast numbers to the integer type `target`; a number outside its range or with a fraction becomes null."""
+    if pa.types.is_floating(array.type):
+        array = _whole(array)
+    try:
+        return array.cast(target)
+    except pa.ArrowInvalid:
+        limits = np.iinfo(target.to_pandas_dtype())
+        held = np.iinfo(array.type.to_pandas_dtype())
+        low = pa.scalar(max(int(limits.min), int(held.min)), array.type)
+        high = pa.scalar(min(int(limits.max), int(held.max)), array.type)
+        fits = pc.and_(pc.greater_equal(array, low), pc.less_equal(array, high))
+        return _keep(array, fits).cast(target)
+
+
+def _whole(array: pa.Array) -> pa.Array:
+    array = array.cast(pa.float64())
+    fits = pc.and_(pc.equal(pc.trunc(array), array), pc.less(pc.abs(array), pa.scalar(2.0**63)))
+    return _keep(array, fits).cast(pa.int64())
+
+
+def read_integer(text: str) -> int | None:
+    """Read a whole number that fits 64 bits, or nothing."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > 18:
+        return None
+    return int(text)
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """Whether `kind` holds times that know their unit."""
+    return pa.types.is_timestamp(kind)
+
+
+def to_times(array: pa.Array, unit: str | None) -> pa.Array:
+    """Bring timestamps, or numbers of `unit` since 1970, to nanoseconds UTC.
+
+    A time beyond 1677 to 2262 does not fit and becomes null. Timestamps without zone are taken as UTC.
+    """
+    kind = array.type
+    if kind == _TIME:
+        return array
+    if pa.types.is_timestamp(kind):
+        return _scaled(array.cast(pa.timestamp(kind.unit)).view(pa.int64()), NANOSECONDS[kind.unit])
+    if unit is None:
+        raise ValueError("numbers are times only with a unit")
+    factor = NANOSECONDS[unit]
+    if pa.types.is_floating(kind):
+        return _scaled_floats(array.cast(pa.float64()), factor)
+    return _scaled(fit(array, pa.int64()), factor)
+
+
+def _scaled(ticks: pa.Array, factor: int) -> pa.Array:
+    try:
+        return pc.multiply_checked(ticks, pa.scalar(factor)).view(_TIME)
+    except pa.ArrowInvalid:
+        fits = pc.less_equal(pc.abs(ticks), pa.scalar(_LAST // factor))
+        return pc.multiply(_keep(ticks, fits), pa.scalar(factor)).view(_TIME)
+
+
+def _scaled_floats(ticks: pa.Array, factor: int) -> pa.Array:
+    """Whole ticks and fractions are scaled apart: a double of seconds since 1970 has no room for nanoseconds."""
+    fits = pc.less_equal(pc.abs(ticks), pa.scalar(float(_LAST // factor)))
+    ticks = _keep(ticks, fits)
+    whole = pc.floor(ticks)
+    fraction = pc.round(pc.multiply(pc.subtract(ticks, whole), pa.scalar(float(factor)))).cast(pa.int64())
+    total = pc.add(pc.multiply(whole.cast(pa.int64()), pa.scalar(factor)), fraction)
+    return total.view(_TIME)
+
+
+def _keep(array: pa.Array, condition: pa.Array) -> pa.Array:
+    return pc.if_else(condition, array, pa.scalar(None, array.type))

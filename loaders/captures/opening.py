@@ -1,0 +1,113 @@
+"""From paths to a capture: find the files, see which format each has, and check that its columns can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from simcore.errors import Diagnostic, LoadError
+from simcore.model.flows import Capture
+
+from .columns import KINDS, TIMES
+from .mapping import read_mapping
+from .numbers import NANOSECONDS, is_time
+from .origins import Origin, Recognised, recognise_names
+from .parquet import File, ParquetCapture, open_file
+from .sources import find_files, partitions_of, problem
+from .vpc import recognise_vpc
+
+CAPTURES: Mapping[str, Callable[[Collection[str], Collection[str]], Recognised | None]] = MappingProxyType(
+    {"aws-vpc": recognise_vpc, "names": recognise_names}
+)
+"""The formats by name. The first one that recognises a file, by its columns and its partitions', says what they mean."""
+
+_NO_MAPPING: Mapping[str, str] = MappingProxyType({})
+_ENDS = ("source", "destination")
+
+
+def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None) -> Capture:
+    """Open the capture that lies in some Parquet files.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files, folders (with all the Parquet files below them) and patterns such as ``logs/*.parquet``.
+    mapping : mapping of str to str, optional
+        What makes up a column of a flow, where the file's own names do not say it: a column of the file;
+        ``column:unit`` for times in numbers, unit one of s, ms, us, ns; ``namespace+name`` for a pod told in two
+        columns; an empty text to leave the column out.
+
+    Raises
+    ------
+    LoadError
+        A path leads nowhere, a file cannot be read, or its columns do not make a flow. Every problem is told.
+    """
+    if not paths:
+        raise ValueError("a capture needs at least one path")
+    problems: list[Diagnostic] = []
+    files = list(_open_files(paths, problems))
+    held = {column for file in files for column in file.columns}
+    asked = read_mapping(mapping or _NO_MAPPING, held, problems) if files else {}
+    origins = [_origins(file, asked, problems) for file in files]
+    if problems:
+        raise LoadError(problems)
+    return ParquetCapture.of(files, origins)
+
+
+def _open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
+    files: list[File] = []
+    for path in find_files(paths, problems):
+        try:
+            files.append(open_file(path, partitions_of(path)))
+        except LoadError as error:
+            problems.extend(error.diagnostics)
+    return files
+
+
+def _origins(file: File, asked: Mapping[str, Origin | None], problems: list[Diagnostic]) -> dict[str, Origin]:
+    """What makes up each column of a flow in one file: as asked, otherwise as recognised."""
+    known = _recognise(file)
+    doubts = known.ambiguous.keys() - asked.keys()
+    problems += [problem(file.path, _doubt(name, known.ambiguous[name])) for name in sorted(doubts)]
+    origins = {name: origin for name, origin in known.origins.items() if name not in asked}
+    for name, origin in asked.items():
+        if origin and all(column in file.columns for column in origin.columns):
+            origins[name] = origin
+    for end in _ENDS:
+        if not any(name in origins or name in doubts for name in (f"{end}_address", f"{end}_pod")):
+            problems.append(problem(file.path, _no_end(end, file.columns)))
+    problems += [problem(file.path, text) for name in origins for text in _misfits(name, origins[name], file)]
+    return origins
+
+
+def _recognise(file: File) -> Recognised:
+    found = (recognise(file.types, file.partitions) for recognise in CAPTURES.values())
+    return next(recognised for recognised in found if recognised)
+
+
+def _doubt(name: str, candidates: Sequence[str]) -> str:
+    return f"several columns may be {name}: {', '.join(candidates)}. Choose one with --map {name}={candidates[0]}"
+
+
+def _no_end(end: str, columns: Sequence[str]) -> str:
+    return (
+        f"no column tells the {end} of a flow, neither its address nor its pod; the columns are "
+        f"{', '.join(columns) or 'none'}. Name one with --map {end}_address=COLUMN or --map {end}_pod=COLUMN"
+    )
+
+
+def _misfits(name: str, origin: Origin, file: File) -> Iterator[str]:
+    """What is wrong with the types of the columns that make up one column of a flow."""
+    kind = KINDS[name]
+    for column in origin.columns:
+        held = file.type_of(column)
+        if not kind.accepts(held):
+            yield (
+                f"column {column!r} has type {held}, and {name} is read from {kind.accepted}. "
+                f"Name another column with --map {name}=COLUMN, or leave it out with --map {name}="
+            )
+        elif name in TIMES and not is_time(held) and origin.unit is None:
+            yield (
+                f"column {column!r} has type {held}, and its unit is not known. Say it with --map {name}={column}:UNIT, "
+                f"UNIT being one of {', '.join(NANOSECONDS)}, or leave it out with --map {name}="
+            )

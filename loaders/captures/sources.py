@@ -1,0 +1,106 @@
+"""The Parquet files that paths stand for, and the partitions that their folders name."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
+
+from simcore.errors import Diagnostic, Place, Severity
+
+MAGIC = b"PAR1"
+_SUFFIXES = (".parquet", ".parq", ".pq")
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+def problem(file: str, message: str) -> Diagnostic:
+    """Make the error of a file, a path or an option."""
+    return Diagnostic(Severity.ERROR, Place(file), message)
+
+
+def find_files(paths: Iterable[str], problems: list[Diagnostic]) -> Iterator[str]:
+    """Find the files that `paths` stand for: a folder is all its Parquet files, a pattern what it matches.
+
+    The paths keep their order, the files of a folder or pattern are sorted by name. A file that two paths lead to
+    is read once: its flows would count twice.
+    """
+    seen: set[str] = set()
+    for path in paths:
+        for file in _files_of(path, problems):
+            identity = os.path.realpath(file)
+            if identity not in seen:
+                seen.add(identity)
+                yield file
+
+
+def _files_of(path: str, problems: list[Diagnostic]) -> list[str]:
+    if os.path.isdir(path):
+        return _folder(path, problems)
+    if os.path.exists(path):
+        return [path]
+    if glob.has_magic(path):
+        return _pattern(path, problems)
+    problems.append(problem(path, _missing(path)))
+    return []
+
+
+def _missing(path: str) -> str:
+    if path == "-":
+        return "a capture cannot come from standard input: Parquet is read from its end. Write it to a file"
+    if "://" in path:
+        return "only local files are read. Copy the capture to this machine"
+    return "there is no such file or folder. Check the path"
+
+
+def _pattern(pattern: str, problems: list[Diagnostic]) -> list[str]:
+    found: list[str] = []
+    for path in sorted(glob.glob(pattern, recursive=True)):
+        found += _folder(path, problems) if os.path.isdir(path) else [path]
+    if not found:
+        problems.append(problem(pattern, "no file matches this pattern. Check it, or quote it for the shell"))
+    return found
+
+
+def _folder(folder: str, problems: list[Diagnostic]) -> list[str]:
+    found: list[str] = []
+    before = len(problems)
+
+    def refused(error: OSError) -> None:
+        problems.append(problem(str(error.filename), f"this folder cannot be read: {error.strerror}"))
+
+    for parent, folders, files in os.walk(folder, onerror=refused, followlinks=True):
+        folders[:] = [name for name in folders if not _hidden(name)]
+        found += [os.path.join(parent, name) for name in files if not _hidden(name)]
+    captures = [path for path in sorted(found) if _looks_like_parquet(path)]
+    if not captures and len(problems) == before:
+        held = f" among its {len(found)} files" if found else ": it is empty"
+        problems.append(
+            problem(folder, f"this folder holds no Parquet file{held}. Name a folder of captures")
+        )
+    return captures
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
+def _looks_like_parquet(path: str) -> bool:
+    """Hive tables have files without suffix: those are known by their first bytes."""
+    if path.lower().endswith(_SUFFIXES):
+        return True
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def partitions_of(path: str) -> dict[str, str | None]:
+    """Return the ``key=value`` folders that a file lies in, outermost first."""
+    found: dict[str, str | None] = {}
+    for step in os.path.dirname(path).split(os.sep):
+        key, equals, value = step.partition("=")
+        if key and equals:
+            found[unquote(key)] = None if value == _NULL_PARTITION else unquote(value)
+    return found

@@ -1,0 +1,56 @@
+"""Columns of text: what is said once in a dictionary is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simcore.model.schema import NAMES
+
+ABSENT = ("", "-")
+"""Texts that stand for nothing."""
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether `kind` holds text, in whichever of Arrow's layouts."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def map_distinct(array: pa.Array, read: Callable[[str], object], target: pa.DataType) -> pa.Array:
+    """Apply `read` to each distinct text of a column."""
+    encoded = array if pa.types.is_dictionary(array.type) else plain(array).dictionary_encode()
+    values = [None if text is None else read(text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(values, target).take(encoded.indices)
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """Return text as string or large_string, which are laid out alike: offsets and bytes."""
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    return array.cast(kind if pa.types.is_string(kind) else pa.large_string())
+
+
+def to_names(arrays: Sequence[pa.Array]) -> pa.Array:
+    """Bring text to FLOW_SCHEMA's dictionary type; several columns are joined as ``namespace/name``.
+
+    An empty text or a dash is null, and a joined name that lacks a part is null as a whole.
+    """
+    parts = [_encoded(array) for array in arrays]
+    if len(parts) == 1:
+        return parts[0]
+    texts = [part.cast(pa.large_string()) for part in parts]
+    return _encoded(pc.binary_join_element_wise(*texts, "/"))
+
+
+def _encoded(array: pa.Array) -> pa.Array:
+    if not pa.types.is_dictionary(array.type):
+        array = plain(array).dictionary_encode()
+    dictionary = array.dictionary.cast(NAMES.value_type)
+    indices = array.indices.cast(NAMES.index_type)
+    absent = pc.is_in(dictionary, pa.array([*ABSENT, None], NAMES.value_type))
+    if absent.true_count:
+        indices = pc.if_else(absent.take(indices), pa.scalar(None, NAMES.index_type), indices)
+    return pa.DictionaryArray.from_arrays(indices, dictionary)

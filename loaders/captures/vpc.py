@@ -1,0 +1,48 @@
+"""AWS VPC Flow Logs as delivered in Parquet: known by their columns, of which a format may choose any."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .origins import Origin, Recognised
+
+# The addresses of the packet itself are the pods'; the others are those of the network interface.
+_ORIGINS = {
+    "time": Origin(("start",), "s"),
+    "end_time": Origin(("end",), "s"),
+    "source_address": Origin(("pkt_srcaddr", "srcaddr")),
+    "destination_address": Origin(("pkt_dstaddr", "dstaddr")),
+    "source_port": Origin(("srcport",)),
+    "destination_port": Origin(("dstport",)),
+    "protocol": Origin(("protocol",)),
+    "tcp_flags": Origin(("tcp_flags",)),
+    "packets": Origin(("packets",)),
+    "bytes": Origin(("bytes",)),
+    "observed_verdict": Origin(("action",)),
+}
+_OWN = frozenset(
+    ["account_id", "action", "az_id", "dstaddr", "dstport", "ecs_cluster_arn", "ecs_cluster_name", "ecs_container_id", "ecs_container_instance_arn", "ecs_container_instance_id", "ecs_second_container_id", "ecs_service_name", "ecs_task_arn", "ecs_task_definition_arn", "ecs_task_id", "encryption_status", "flow_direction", "instance_id", "interface_id", "log_status", "pkt_dst_aws_service", "pkt_dstaddr", "pkt_src_aws_service", "pkt_srcaddr", "reject_reason", "resource_id", "srcaddr", "srcport", "sublocation_id", "sublocation_type", "subnet_id", "tcp_flags", "traffic_path", "vpc_id"]
+)
+_SHARED = frozenset(["bytes", "end", "packets", "protocol", "region", "start", "type", "version"])
+_TELLING = frozenset(
+    ["interface_id", "flow_direction", "log_status", "pkt_dst_aws_service", "pkt_dstaddr", "pkt_src_aws_service", "pkt_srcaddr"]
+)
+"""Names that no other source is likely to use."""
+
+
+def recognise_vpc(stored: Collection[str], partitions: Collection[str]) -> Recognised | None:
+    """Find the columns of a flow in those of a VPC flow log; nothing where it is none.
+
+    It is one where both ends have an address under AWS' names, and either a name is AWS' alone or all names are AWS'.
+    """
+    held = set(stored)
+    if not (held & {"pkt_srcaddr", "srcaddr"} and held & {"pkt_dstaddr", "dstaddr"}):
+        return None
+    if not (held & _TELLING or held <= _OWN | _SHARED):
+        return None
+    held_of = {
+        name: [column for column in origin.columns if column in held] for name, origin in _ORIGINS.items()
+    }
+    return Recognised(
+        {name: Origin(tuple(found), _ORIGINS[name].unit) for name, found in held_of.items() if found}
+    )

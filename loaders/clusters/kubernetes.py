@@ -1,0 +1,189 @@
+"""Collects the objects of a Kubernetes dump or of manifests, and makes a Cluster of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from simcore.errors import Diagnostic, Place, Severity
+from simcore.model.cluster import Backend, Cluster, Namespace, Node, Pod, Service, WorkloadRef
+from simcore.model.labels import NAMESPACE_NAME_LABEL
+
+from ..documents import Document
+from .decoding import decode
+from .objects import (
+    KINDS,
+    CronJobObject,
+    EndpointSliceObject,
+    NodeObject,
+    Object,
+    PodObject,
+    ServiceObject,
+    WorkloadObject,
+    labels_of,
+)
+from .pods import Complain, make_pod, parse_addresses
+from .repeats import Repeat, repeated_message, warn_of_repeats
+from .services import make_backends, make_service, service_of
+from .workloads import Workloads
+
+DEFAULT_NAMESPACE = "default"
+_CLUSTER_WIDE = ("Namespace", "Node")
+_ADDRESS_TYPES = ("InternalIP", "ExternalIP")
+_MOST_NAMED = 5
+_Key = tuple[str, str]
+
+
+class Collector:
+    """Takes objects one by one; `cluster` makes them a Cluster.
+
+    Parameters
+    ----------
+    problems : list of Diagnostic
+        Written: what is wrong with the objects, and warnings.
+    """
+
+    def __init__(self, problems: list[Diagnostic]) -> None:
+        self._problems = problems
+        self._found: dict[str, dict[_Key, tuple[Object, Document]]] = {}
+        self._repeats: list[Repeat] = []
+
+    @staticmethod
+    def takes(group: str, kind: str) -> bool:
+        """Whether objects of this kind are part of a cluster."""
+        return (group, kind) in KINDS
+
+    def add(self, document: Document) -> None:
+        """Take one object; a second one of the same name must equal the first."""
+        found = decode(document, KINDS[document.group, document.kind], self._problems)
+        if found is None:
+            return
+        metadata = found.metadata
+        if metadata is None or not metadata.name:
+            self._error(document, f"a name is required: this {document.kind} has none", "metadata", "name")
+            return
+        namespace = "" if document.kind in _CLUSTER_WIDE else metadata.namespace or DEFAULT_NAMESPACE
+        objects = self._found.setdefault(document.kind, {})
+        first = objects.setdefault((namespace, metadata.name), (found, document))
+        if first[1] is document:
+            return
+        if first[0] == found:
+            self._repeats.append(Repeat(document.kind, document.place(), first[1].place()))
+        else:
+            self._error(document, repeated_message(document.kind, namespace, metadata.name, first[1].place()))
+
+    def cluster(self, policy_namespaces: Iterable[str]) -> Cluster:
+        """Make the cluster; namespaces that only pods, services or policies name exist as well (NP-36)."""
+        nodes = [self._node(name, cast(NodeObject, o), d) for (_, name), o, d in self._of("Node")]
+        pods = self._pods(len(nodes))
+        services = self._services()
+        known = {name: self._namespace(name, o, d) for (_, name), o, d in self._of("Namespace")}
+        used = {pod.namespace for pod in pods} | {service.namespace for service in services}
+        self._warn_of_missing_namespaces(known, {pod.namespace for pod in pods}, set(policy_namespaces))
+        for name in sorted(used.union(policy_namespaces) - known.keys()):
+            known[name] = Namespace(name, {NAMESPACE_NAME_LABEL: name})
+        warn_of_repeats(self._repeats, self._problems)
+        return Cluster.of(known.values(), pods, nodes, services)
+
+    def _of(self, *kinds: str) -> Iterator[tuple[_Key, Object, Document]]:
+        for kind in kinds:
+            for key, (found, document) in self._found.get(kind, {}).items():
+                yield key, found, document
+
+    def _namespace(self, name: str, found: Object, document: Document) -> Namespace:
+        labels = dict(labels_of(found.metadata))
+        given = labels.get(NAMESPACE_NAME_LABEL, name)
+        if given != name:
+            message = f"the API server sets this label to {name!r}, whatever is written here. Remove it"
+            self._warn(document, message, "metadata", "labels", NAMESPACE_NAME_LABEL)
+        labels[NAMESPACE_NAME_LABEL] = name
+        return Namespace(name, labels)
+
+    def _node(self, name: str, found: NodeObject, document: Document) -> Node:
+        texts = [
+            entry.address
+            for entry in (found.status.addresses if found.status else None) or ()
+            if entry.type in _ADDRESS_TYPES and entry.address
+        ]
+        addresses = parse_addresses(
+            texts, lambda message: self._error(document, message, "status", "addresses")
+        )
+        return Node(name, addresses, labels_of(found.metadata))
+
+    def _pods(self, nodes: int) -> list[Pod]:
+        controllers = {
+            WorkloadRef(namespace, document.kind, name): (
+                cast("WorkloadObject | CronJobObject", found),
+                document,
+            )
+            for (namespace, name), found, document in self._of(*_CONTROLLERS)
+        }
+        workloads = Workloads({ref: found for ref, (found, _) in controllers.items()})
+        pods = [
+            make_pod(
+                cast(PodObject, o), namespace, name, workloads.owners(namespace, o.metadata), self._errors(d)
+            )
+            for (namespace, name), o, d in self._of("Pod")
+        ]
+        complain = {ref: self._errors(document) for ref, (_, document) in controllers.items()}
+        return pods + list(workloads.synthesise(pods, nodes, complain))
+
+    def _services(self) -> list[Service]:
+        backends: dict[tuple[str, str], list[Backend]] = {}
+        for (namespace, _), found, document in self._of("EndpointSlice"):
+            piece = cast(EndpointSliceObject, found)
+            if name := service_of(piece):
+                backends.setdefault((namespace, name), []).extend(
+                    make_backends(piece, self._errors(document))
+                )
+        return [
+            make_service(
+                cast(ServiceObject, found),
+                *key,
+                tuple(dict.fromkeys(backends[key])) if key in backends else None,
+                self._errors(document),
+            )
+            for key, found, document in self._of("Service")
+        ]
+
+    def _warn_of_missing_namespaces(
+        self, known: dict[str, Namespace], of_pods: set[str], of_policies: set[str]
+    ) -> None:
+        if missing := sorted(of_pods - known.keys()):
+            self._warn_of_input(
+                f"pods without a Namespace object in {_named(missing, 'namespace')}: of these only the label "
+                f"{NAMESPACE_NAME_LABEL} is known. Add them if selectors ask for other labels"
+            )
+        if empty := sorted(of_policies - of_pods - known.keys()):
+            self._warn_of_input(
+                f"policies but neither pods nor a Namespace object in {_named(empty, 'namespace')}: "
+                "those policies select nothing. Check their metadata.namespace"
+            )
+
+    def _warn_of_input(self, message: str) -> None:
+        self._problems.append(Diagnostic(Severity.WARNING, Place("input"), message))
+
+    def _errors(self, document: Document) -> Complain:
+        return lambda message, *path: self._error(document, message, *path)
+
+    def _error(self, document: Document, message: str, *path: str | int) -> None:
+        self._problems.append(Diagnostic(Severity.ERROR, document.place(path), message))
+
+    def _warn(self, document: Document, message: str, *path: str | int) -> None:
+        self._problems.append(Diagnostic(Severity.WARNING, document.place(path), message))
+
+
+_CONTROLLERS = (
+    "Deployment",
+    "ReplicaSet",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+)
+
+
+def _named(names: list[str], noun: str) -> str:
+    shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
+    return f"{len(names)} {noun}{'s' if len(names) > 1 else ''} ({shown})"

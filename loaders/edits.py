@@ -1,0 +1,77 @@
+"""Edits of a set of policies: what ``kubectl apply`` and ``kubectl delete`` would make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from simcore.errors import ResolveError
+from simcore.model.policy import Policy
+
+_KINDS = {
+    "networkpolicy": "NetworkPolicy",
+    "networkpolicies": "NetworkPolicy",
+    "netpol": "NetworkPolicy",
+}
+_MOST_LISTED = 5
+
+
+def apply(policies: Iterable[Policy], edits: Iterable[Policy]) -> tuple[Policy, ...]:
+    """Add policies, replacing those of the same kind, namespace and name; the result is sorted by name."""
+    result = {policy.ref: policy for policy in policies}
+    result.update({policy.ref: policy for policy in edits})
+    return tuple(result[ref] for ref in sorted(result))
+
+
+def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
+    """Take one policy away.
+
+    Parameters
+    ----------
+    policies : iterable of Policy
+        The policies in force.
+    name : str
+        ``KIND/NAMESPACE/NAME``; ``netpol/shop/web`` will do, kinds are not case-sensitive.
+
+    Raises
+    ------
+    ResolveError
+        There is no such policy; the message lists names that are near.
+    """
+    given = tuple(policies)
+    kind, namespace, own_name = _parts(name)
+    kept = tuple(
+        policy
+        for policy in given
+        if (policy.ref.kind.lower(), policy.ref.namespace, policy.ref.name)
+        != (kind.lower(), namespace, own_name)
+    )
+    if len(kept) == len(given):
+        raise ResolveError(
+            f"there is no policy {kind}/{namespace}/{own_name}. {_near(given, kind, namespace, own_name)}"
+        )
+    return kept
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    parts = name.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise ResolveError(
+            f"{name!r} does not name a policy. Write KIND/NAMESPACE/NAME, such as netpol/shop/web"
+        )
+    kind, namespace, own_name = parts
+    return _KINDS.get(kind.lower(), kind), namespace, own_name
+
+
+def _near(policies: tuple[Policy, ...], kind: str, namespace: str, name: str) -> str:
+    if not policies:
+        return "There are no policies at all"
+    names = sorted(f"{policy.ref.kind}/{policy.ref.namespace}/{policy.ref.name}" for policy in policies)
+    near = [full for full in names if full.endswith(f"/{name}")]
+    near += [
+        m for m in get_close_matches(f"{kind}/{namespace}/{name}", names, n=_MOST_LISTED) if m not in near
+    ]
+    if near:
+        return f"Did you mean {' or '.join(near[:_MOST_LISTED])}?"
+    shown = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
+    return f"There are: {shown}"

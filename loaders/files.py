@@ -1,0 +1,99 @@
+"""The files that paths stand for, and their bytes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from simcore.errors import Diagnostic, Place, Severity
+
+STDIN = "<stdin>"
+_SUFFIXES = (".yaml", ".yml", ".json", ".yaml.gz", ".yml.gz", ".json.gz")
+_GZIP = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file to read: its path, the name that messages use, and whether it was met inside a folder."""
+
+    path: str
+    name: str
+    from_folder: bool = False
+
+
+def find_sources(paths: Iterable[str], problems: list[Diagnostic]) -> Iterator[Source]:
+    """Find the files that `paths` stand for: ``-`` is standard input, a folder all its manifests, sorted.
+
+    A file that two paths lead to is read once.
+    """
+    seen: set[str] = set()
+    for path in paths:
+        for source in _sources_of(path, problems):
+            identity = source.path if source.path == "-" else os.path.realpath(source.path)
+            if identity not in seen:
+                seen.add(identity)
+                yield source
+
+
+def _sources_of(path: str, problems: list[Diagnostic]) -> list[Source]:
+    if path == "-":
+        return [Source(path, STDIN)]
+    if os.path.isdir(path):
+        return _folder(path, problems)
+    if not os.path.exists(path):
+        problems.append(problem(path, "there is no such file or folder. Check the path"))
+        return []
+    return [Source(path, path)]
+
+
+def _folder(folder: str, problems: list[Diagnostic]) -> list[Source]:
+    found: list[str] = []
+
+    def refused(error: OSError) -> None:
+        problems.append(problem(str(error.filename), f"this folder cannot be read: {error.strerror}"))
+
+    for parent, folders, files in os.walk(folder, onerror=refused):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [
+            os.path.join(parent, name)
+            for name in files
+            if name.lower().endswith(_SUFFIXES) and not name.startswith(".")
+        ]
+    if not found and not any(diagnostic.place.file == folder for diagnostic in problems):
+        problems.append(
+            problem(folder, "this folder holds no manifest: no file ends in .yaml, .yml or .json")
+        )
+    return [Source(path, path, from_folder=True) for path in sorted(found)]
+
+
+def read_bytes(source: Source) -> bytes:
+    """Return what a file holds, unpacked where it is gzip.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or its gzip data is damaged.
+    """
+    if source.path == "-":
+        data = sys.stdin.buffer.read()
+    else:
+        with open(source.path, "rb") as file:
+            data = file.read()
+    return _unpacked(data) if data.startswith(_GZIP) else data
+
+
+def _unpacked(data: bytes) -> bytes:
+    import gzip
+    import zlib
+
+    try:
+        return gzip.decompress(data)
+    except (EOFError, zlib.error) as error:
+        raise OSError(None, f"its gzip data is damaged ({error})") from None
+
+
+def problem(file: str, message: str, line: int = 0, number: int = 0) -> Diagnostic:
+    """Make the error of a file as a whole, or of a line in it."""
+    return Diagnostic(Severity.ERROR, Place(file, number, line), message)

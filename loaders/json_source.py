@@ -1,0 +1,159 @@
+"""JSON files as values that remember their lines; items of large lists stay undecoded until asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from .paths import Path
+
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_GAP = re.compile(rb"[\s,]*")
+
+
+class JsonText:
+    """The bytes of one file, and the line of any offset in it."""
+
+    __slots__ = ("_line", "_offset", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._offset, self._line = 0, 1
+
+    def line_at(self, offset: int) -> int:
+        """Return the 1-based line of an offset; cheap where offsets are asked for in order."""
+        if offset >= self._offset:
+            self._line += self.data.count(b"\n", self._offset, offset)
+        else:
+            self._line -= self.data.count(b"\n", offset, self._offset)
+        self._offset = offset
+        return self._line
+
+
+class JsonValue:
+    """One JSON value of a file: its bytes, its value when asked for, and where each part stands."""
+
+    __slots__ = ("_positions", "_start", "_text", "_value", "raw")
+
+    def __init__(self, text: JsonText, start: int, raw: msgspec.Raw | bytes) -> None:
+        self._text, self._start, self.raw = text, start, raw
+        self._positions: dict[Path, int] | None = None
+        self._value: Any = msgspec.UNSET
+
+    @classmethod
+    def at(cls, text: JsonText, start: int, end: int) -> JsonValue:
+        """Return the value that stands between two offsets, blanks around it left out."""
+        raw = text.data[start:end]
+        return cls(text, start + len(raw) - len(raw.lstrip()), raw.strip())
+
+    @property
+    def value(self) -> Any:
+        """The plain value."""
+        if self._value is msgspec.UNSET:
+            self._value = msgspec.json.decode(self.raw)
+        return self._value
+
+    @property
+    def first_line(self) -> int:
+        """1-based line on which it starts."""
+        return self._text.line_at(self._start)
+
+    def line_of(self, path: Path) -> int:
+        """Return the 1-based line of the part that `path` leads to, or of the last part on the way."""
+        if self._positions is None:
+            self._positions = positions(bytes(self.raw))
+        while path not in self._positions:
+            path = path[:-1]
+        return self._text.line_at(self._start + self._positions[path])
+
+    def repeated_keys(self) -> list[Path]:
+        """Return the keys that one object holds twice, which a JSON decoder would let pass."""
+        found: list[bool] = []
+
+        def look(pairs: list[tuple[str, Any]]) -> None:
+            if len({key for key, _ in pairs}) < len(pairs):
+                found.append(True)
+
+        json.loads(bytes(self.raw), object_pairs_hook=look)
+        return _repeated(bytes(self.raw)) if found else []
+
+
+def _walk(data: bytes) -> list[tuple[Path, int]]:
+    """List the path and offset of every key and list item, in order; the document's own is ``()``."""
+    found: list[tuple[Path, int]] = [((), 0)]
+    path: list[str | int] = []
+    containers: list[bytes] = []
+    expect_key = False
+    for match in _TOKEN.finditer(data):
+        token, offset = match.group(), match.start()
+        first = token[:1]
+        inside = containers[-1] if containers else b""
+        if first in b"]}":
+            containers.pop()
+            path.pop()
+            expect_key = False
+            continue
+        if first == b",":
+            if inside == b"[":
+                path[-1] = int(path[-1]) + 1
+            else:
+                expect_key = True
+            continue
+        if first == b":":
+            continue
+        if expect_key:
+            path[-1] = json.loads(token)
+            found.append((tuple(path), offset))
+            expect_key = False
+            continue
+        if inside == b"[":
+            found.append((tuple(path), offset))
+        if first in b"{[":
+            containers.append(first)
+            path.append("" if first == b"{" else 0)
+            expect_key = first == b"{"
+    return found
+
+
+def positions(data: bytes) -> dict[Path, int]:
+    """Return the offset of every key and list item of a valid JSON text, by path."""
+    return dict(_walk(data))
+
+
+def _repeated(data: bytes) -> list[Path]:
+    seen: set[Path] = set()
+    return [path for path, _ in _walk(data) if path in seen or seen.add(path)]  # type: ignore[func-returns-value]
+
+
+def list_items(text: JsonText, start: int, end: int, items: list[msgspec.Raw]) -> list[JsonValue]:
+    """Find where each item of a document's top-level ``items`` stands.
+
+    Between two items there is nothing but blanks and a comma, so only the first one is searched for.
+    """
+    if not items:
+        return []
+    head = bytes(items[0])
+    offset = text.data.find(head, _items_offset(text.data, start, end))
+    values = []
+    for raw in items:
+        offset = _GAP.match(text.data, offset).end()  # type: ignore[union-attr]
+        values.append(JsonValue(text, offset, raw))
+        offset += len(memoryview(raw))
+    return values
+
+
+def _items_offset(data: bytes, start: int, end: int) -> int:
+    """Return the offset of the key ``items`` at the top level of an object."""
+    depth = 0
+    for match in _TOKEN.finditer(data, start, end):
+        token = match.group()
+        if token in (b"{", b"["):
+            depth += 1
+        elif token in (b"}", b"]"):
+            depth -= 1
+        elif depth == 1 and token == b'"items"':
+            return match.end()
+    return start

@@ -1,0 +1,207 @@
+"""Manifests and dumps as a cluster and its policies."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import msgspec
+
+from simcore.errors import Diagnostic, LoadError, Severity
+from simcore.model.cluster import Cluster
+from simcore.model.policy import Policy, PolicyRef
+
+from .clusters.kubernetes import Collector
+from .clusters.repeats import Repeat, repeated_message, warn_of_repeats
+from .dialects import DIALECTS
+from .documents import Document
+from .kinds import misspelt, unmodelled
+from .reader import NOT_KUBERNETES, Skipped, read_documents
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a set of manifests says.
+
+    Attributes
+    ----------
+    cluster : Cluster
+        Namespaces, pods, nodes and services.
+    policies : tuple of Policy
+        Sorted by name.
+    ignored : mapping of str to int
+        How many objects of kinds that play no part were left out, such as ``v1 ConfigMap``.
+    diagnostics : tuple of Diagnostic
+        Warnings.
+    """
+
+    cluster: Cluster
+    policies: tuple[Policy, ...]
+    ignored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapshot:
+    """Load a cluster and its policies.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files (YAML or JSON, also gzip), folders, ``-`` for standard input.
+    strict_cidr : bool
+        Refuse CIDRs that mean another block than they seem to (NP-15).
+
+    Raises
+    ------
+    LoadError
+        With every error of the whole input.
+    """
+    intake = _Intake(strict_cidr)
+    with _collection_paused():
+        intake.read(paths, with_cluster=True)
+        cluster = intake.collector.cluster({ref.namespace for ref in intake.policies})
+    return Snapshot(cluster, intake.finish(), intake.ignored(), tuple(intake.problems))
+
+
+def load_policies(
+    paths: Sequence[str], *, strict_cidr: bool = False, diagnostics: list[Diagnostic] | None = None
+) -> tuple[Policy, ...]:
+    """Load policies alone, sorted by name; every other object in the input is passed over.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files (YAML or JSON, also gzip), folders, ``-`` for standard input.
+    strict_cidr : bool
+        Refuse CIDRs that mean another block than they seem to (NP-15).
+    diagnostics : list of Diagnostic, optional
+        Written: warnings.
+
+    Raises
+    ------
+    LoadError
+        With every error of the whole input.
+    """
+    intake = _Intake(strict_cidr)
+    with _collection_paused():
+        intake.read(paths, with_cluster=False)
+    policies = intake.finish()
+    if diagnostics is not None:
+        diagnostics += intake.problems
+    return policies
+
+
+def load_cluster(paths: Sequence[str], *, diagnostics: list[Diagnostic] | None = None) -> Cluster:
+    """Load a cluster alone.
+
+    Raises
+    ------
+    LoadError
+        With every error of the whole input, policies included.
+    """
+    snapshot = load_manifests(paths)
+    if diagnostics is not None:
+        diagnostics += snapshot.diagnostics
+    return snapshot.cluster
+
+
+class _Intake:
+    """Takes documents apart into policies, cluster objects and the rest."""
+
+    def __init__(self, strict_cidr: bool) -> None:
+        self.problems: list[Diagnostic] = []
+        self.policies: dict[PolicyRef, Policy] = {}
+        self._written: dict[PolicyRef, bytes] = {}
+        self.collector = Collector(self.problems)
+        self._strict_cidr = strict_cidr
+        self._ignored: Counter[str] = Counter()
+        self._skipped = Skipped()
+        self._unmodelled: dict[str, tuple[int, Document]] = {}
+        self._repeats: list[Repeat] = []
+
+    def read(self, paths: Sequence[str], *, with_cluster: bool) -> None:
+        """Read all documents."""
+        for document in read_documents(paths, self.problems, self._skipped):
+            self._take(document, with_cluster)
+
+    def _take(self, document: Document, with_cluster: bool) -> None:
+        if (document.group, document.kind) in DIALECTS:
+            self._lower(document)
+        elif not Collector.takes(document.group, document.kind):
+            self._ignore(document)
+        elif with_cluster:
+            self.collector.add(document)
+
+    def finish(self) -> tuple[Policy, ...]:
+        """Return the policies, sorted.
+
+        Raises
+        ------
+        LoadError
+            Anything in the input is in error.
+        """
+        warn_of_repeats(self._repeats, self.problems)
+        for count, first in self._unmodelled.values():
+            self.problems.append(_unmodelled_warning(count, first))
+        errors = [diagnostic for diagnostic in self.problems if diagnostic.severity is Severity.ERROR]
+        if errors:
+            raise LoadError(errors)
+        return tuple(self.policies[ref] for ref in sorted(self.policies))
+
+    def ignored(self) -> Mapping[str, int]:
+        """Count what was left out, by kind."""
+        counts = dict(sorted(self._ignored.items()))
+        if self._skipped.documents:
+            counts[NOT_KUBERNETES] = self._skipped.documents
+        return MappingProxyType(counts)
+
+    def _lower(self, document: Document) -> None:
+        lower = DIALECTS[document.group, document.kind]
+        for policy in lower(document, self.problems, strict_cidr=self._strict_cidr):
+            written = msgspec.json.encode(document.value, order="deterministic")
+            first = self.policies.setdefault(policy.ref, policy)
+            if first is policy:
+                self._written[policy.ref] = written
+            elif self._written[policy.ref] == written:
+                self._repeats.append(Repeat(policy.ref.kind, document.place(), first.place))
+            else:
+                message = repeated_message(
+                    policy.ref.kind, policy.ref.namespace, policy.ref.name, first.place
+                )
+                self.problems.append(Diagnostic(Severity.ERROR, document.place(), message))
+
+    def _ignore(self, document: Document) -> None:
+        if complaint := misspelt(document.api_version, document.kind):
+            self.problems.append(Diagnostic(Severity.ERROR, document.place(("kind",)), complaint))
+            return
+        label = f"{document.api_version} {document.kind}"
+        self._ignored[label] += 1
+        if unmodelled(document.group, document.kind):
+            count, first = self._unmodelled.get(label, (0, document))
+            self._unmodelled[label] = count + 1, first
+
+
+def _unmodelled_warning(count: int, first: Document) -> Diagnostic:
+    what = f"{first.kind} ({first.api_version})"
+    which = "this policy" if count == 1 else f"{count} policies of this kind, this being the first,"
+    message = f"{what} is not modelled: verdicts do not take {which} into account and may be wrong for it"
+    return Diagnostic(Severity.WARNING, first.place(), message)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Keep the garbage collector from walking the growing input again and again.
+
+    Measured on 10,000 YAML policies: 13 s with it, 3 s without. Documents hold no cycles.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,0 +1,254 @@
+"""Reads the Kubernetes objects of one file, YAML or JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from simcore.errors import Diagnostic, Place, Severity
+
+from .documents import Document
+from .files import Source, find_sources, problem, read_bytes
+from .json_source import JsonText, JsonValue, list_items
+from .yaml_source import HAS_C_PARSER, Flaw, YamlValue, read_yaml
+
+NOT_KUBERNETES = "not a Kubernetes object"
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_BYTE = re.compile(r" ?\(byte (\d+)\)")
+_EXAMPLES = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy"}
+_NO_C_PARSER = (
+    "PyYAML was installed without its C extension, so YAML is read about ten times more slowly. "
+    "Install a PyYAML wheel for this platform"
+)
+_LIST_KIND = re.compile(r"([A-Z][A-Za-z0-9]*)?List")
+
+
+@dataclass(slots=True)
+class Skipped:
+    """How many documents of folders were left out because they are no Kubernetes objects."""
+
+    documents: int = 0
+
+
+def read_documents(paths: Iterable[str], problems: list[Diagnostic], skipped: Skipped) -> Iterator[Document]:
+    """Read every Kubernetes object that `paths` lead to.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Files, folders (searched through for ``.yaml``, ``.yml`` and ``.json``) and ``-`` for standard input.
+    problems : list of Diagnostic
+        Written: what cannot be read. Everything else is still yielded.
+    skipped : Skipped
+        Written: counts documents of folders that are no Kubernetes objects.
+
+    Yields
+    ------
+    Document
+        In the order of the input; lists (``List``, ``PodList``, ...) item by item.
+    """
+    if not HAS_C_PARSER:
+        problems.append(Diagnostic(Severity.WARNING, Place("PyYAML"), _NO_C_PARSER))
+    for source in find_sources(paths, problems):
+        yield from Reader(source, problems, skipped).documents()
+
+
+class _Head(msgspec.Struct):
+    """What tells one kind of object from another; a list is left undecoded."""
+
+    api_version: object = msgspec.field(name="apiVersion", default=None)
+    kind: object = None
+    items: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+    @property
+    def is_list(self) -> bool:
+        return _is_list_kind(self.kind) and bytes(memoryview(self.items)[:1]) == b"["
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Reader:
+    """Reads one file.
+
+    Parameters
+    ----------
+    source : Source
+        The file.
+    problems : list of Diagnostic
+        Written: what cannot be read, and warnings.
+    skipped : Skipped
+        Written: documents that are no Kubernetes objects, where the file was met inside a folder.
+    """
+
+    def __init__(self, source: Source, problems: list[Diagnostic], skipped: Skipped) -> None:
+        self._source = source
+        self._problems = problems
+        self._skipped = skipped
+        self._number = 0
+        self._has_content = False
+        self._foreign = 0
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the Kubernetes objects of the file, in order."""
+        try:
+            data = read_bytes(self._source)
+        except OSError as error:
+            self._report(f"this cannot be read: {error.strerror or error}")
+            return
+        if b"\0" in data[:4096] and not data.startswith(_UTF16_MARKS):
+            self._report("this is a binary file, not YAML or JSON")
+            return
+        yield from self._json(data) if data[:256].lstrip()[:1] == b"{" else self._yaml(data)
+        if self._foreign:
+            self._skipped.documents += self._foreign
+            self._warn("this holds no Kubernetes object (no apiVersion and kind), so it is left out")
+        elif not self._has_content:
+            self._report_empty()
+
+    def _yaml(self, data: bytes) -> Iterator[Document]:
+        try:
+            text = data.decode("utf-16" if data.startswith(_UTF16_MARKS) else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            self._report("this is not UTF-8 text. Save it as UTF-8", data.count(b"\n", 0, error.start) + 1)
+            return
+        for found in read_yaml(text):
+            self._number += 1
+            if isinstance(found, Flaw):
+                self._report(found.message, found.line)
+            elif found is not None:
+                yield from self._yaml_objects(found)
+
+    def _yaml_objects(self, found: YamlValue) -> Iterator[Document]:
+        self._has_content = True
+        head = found.value if isinstance(found.value, dict) else {}
+        items = head.get("items")
+        if not (_is_list_kind(head.get("kind")) and isinstance(items, list)):
+            yield from self._object(head.get("apiVersion"), head.get("kind"), found)
+            return
+        self._report_flaws(found)
+        api_version, kind = _implied(head.get("apiVersion"), head.get("kind"))
+        self._number -= 1
+        for position, item in enumerate(items):
+            self._number += 1
+            own = item if isinstance(item, dict) else {}
+            own_version, own_kind = own.get("apiVersion") or api_version, own.get("kind") or kind
+            yield from self._object(own_version, own_kind, found.item(position), in_list=True)
+
+    def _json(self, data: bytes) -> Iterator[Document]:
+        text, start = JsonText(data), 0
+        while start < len(data):
+            head, end = self._head(data, start)
+            if head is None:
+                yield from self._not_json(data, start)
+                return
+            self._number += 1
+            yield from self._json_objects(text, start, end, head)
+            start = end
+
+    def _head(self, data: bytes, start: int) -> tuple[_Head | None, int]:
+        """Read the JSON text at `start` and say where it ends: several may follow one another."""
+        end = len(data)
+        try:
+            return _HEAD.decode(memoryview(data)[start:end]), end
+        except (msgspec.DecodeError, RecursionError) as error:
+            match = _BYTE.search(str(error))
+            if not (match and "trailing characters" in str(error)):
+                return None, end
+            end = start + int(match[1]) - 1
+        try:
+            return _HEAD.decode(memoryview(data)[start:end]), end
+        except msgspec.DecodeError:
+            return None, end
+
+    def _json_objects(self, text: JsonText, start: int, end: int, head: _Head) -> Iterator[Document]:
+        self._has_content = True
+        if not head.is_list:
+            yield from self._object(head.api_version, head.kind, JsonValue.at(text, start, end))
+            return
+        api_version, kind = _implied(head.api_version, head.kind)
+        self._number -= 1
+        for item in list_items(text, start, end, _ITEMS.decode(head.items)):
+            self._number += 1
+            own = self._item_head(item)
+            yield from self._object(own.api_version or api_version, own.kind or kind, item, in_list=True)
+
+    def _item_head(self, item: JsonValue) -> _Head:
+        try:
+            return _HEAD.decode(item.raw)
+        except msgspec.DecodeError:
+            return _Head()
+
+    def _not_json(self, data: bytes, start: int) -> Iterator[Document]:
+        """Try YAML, which may begin with a brace too; where the file says it is JSON, tell the JSON error."""
+        if start == 0 and not self._source.path.lower().endswith((".json", ".json.gz")):
+            yield from self._yaml(data)
+            return
+        self._has_content = True
+        self._number += 1
+        try:
+            msgspec.json.decode(memoryview(data)[start:])
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            match = _BYTE.search(str(error))
+            offset = min(start + int(match[1]), len(data)) if match else len(data.rstrip())
+            reason = _BYTE.sub("", str(error)).removeprefix("JSON is malformed: ")
+            self._report(f"not valid JSON: {reason}", data.count(b"\n", 0, offset) + 1)
+        except RecursionError:
+            self._report("it is nested too deeply to be read")
+
+    def _object(
+        self, api_version: object, kind: object, body: YamlValue | JsonValue, *, in_list: bool = False
+    ) -> Iterator[Document]:
+        """Yield the object, or tell why it is none."""
+        document = Document(self._source.name, self._number, "", "", body)
+        if isinstance(api_version, str) and isinstance(kind, str) and api_version and kind:
+            if isinstance(body, YamlValue):
+                self._report_flaws(body)
+            yield replace(document, api_version=api_version, kind=kind)
+        elif self._source.from_folder and not in_list and api_version is None and kind is None:
+            self._foreign += 1
+        else:
+            self._problems.append(
+                Diagnostic(Severity.ERROR, document.place(), _missing_head(api_version, kind, body.value))
+            )
+
+    def _report_flaws(self, body: YamlValue) -> None:
+        for flaw in body.flaws:
+            self._report(flaw.message, flaw.line)
+
+    def _report(self, message: str, line: int = 0) -> None:
+        self._has_content = True
+        self._problems.append(problem(self._source.name, message, line, self._number))
+
+    def _warn(self, message: str) -> None:
+        self._problems.append(replace(problem(self._source.name, message), severity=Severity.WARNING))
+
+    def _report_empty(self) -> None:
+        if self._source.from_folder:
+            self._warn("there is nothing in this file, so it is left out")
+        else:
+            self._report("there is nothing in this file. Is it the right one?")
+
+
+def _is_list_kind(kind: object) -> bool:
+    return isinstance(kind, str) and _LIST_KIND.fullmatch(kind) is not None
+
+
+def _implied(api_version: object, kind: object) -> tuple[object, object]:
+    """Return what the items of a list are where they do not say so: Pods in a PodList."""
+    return (None, None) if kind == "List" else (api_version, str(kind).removesuffix("List"))
+
+
+def _missing_head(api_version: object, kind: object, value: object) -> str:
+    if not isinstance(value, dict):
+        return "this is not a Kubernetes object: a mapping with apiVersion and kind is expected"
+    for name, given in (("apiVersion", api_version), ("kind", kind)):
+        if given is not None and not (isinstance(given, str) and given):
+            return f"{name} must be text that is not empty, such as {_EXAMPLES[name]}"
+    missing = [name for name, given in (("apiVersion", api_version), ("kind", kind)) if given is None]
+    examples = " and ".join(f"{name} (such as {_EXAMPLES[name]})" for name in missing)
+    return f"this is not a Kubernetes object: it has no {examples}"

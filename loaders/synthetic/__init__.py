@@ -1,0 +1,1 @@
+"""Made-up clusters, policies and captures, the same for the same seed."""

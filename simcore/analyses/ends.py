@@ -1,0 +1,152 @@
+"""Columns of a batch to what the kernels take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..tables.ports import UNKNOWN_PROTOCOL
+
+_MAPPED = np.uint64(0xFFFF << 32)
+ENDS = ("source", "destination")
+JUDGED_COLUMNS = tuple(f"{end}_{part}" for end in ENDS for part in ("address", "pod")) + (
+    "destination_port",
+    "protocol",
+)
+"""What a verdict needs of a capture."""
+
+
+@dataclass(frozen=True)
+class EndColumn:
+    """One end of the flows of a batch.
+
+    Attributes
+    ----------
+    v4 : uint32[n] or None
+        The addresses, where all are IPv4, none is missing and no pod is named.
+    high, low : uint64[n]
+        Halves of the addresses otherwise; see `halves`.
+    known : bool[n]
+        Whether there is an address.
+    pods : int32[n]
+        Position of the pod that the record names; -1 where it names none, -2 where the cluster has none of the name.
+    """
+
+    v4: NDArray[np.uint32] | None
+    high: NDArray[np.uint64]
+    low: NDArray[np.uint64]
+    known: NDArray[np.bool_]
+    pods: NDArray[np.int32]
+
+    def widened(self) -> EndColumn:
+        """Return the same with `high`, `low`, `known` and `pods` filled in."""
+        return self if self.v4 is None else _wide(self.v4)
+
+    def take(self, rows: NDArray[np.integer]) -> EndColumn:
+        """Return some rows, widened."""
+        if self.v4 is not None:
+            return _wide(self.v4[rows])
+        return EndColumn(None, self.high[rows], self.low[rows], self.known[rows], self.pods[rows])
+
+
+def _wide(v4: NDArray[np.uint32]) -> EndColumn:
+    count = v4.size
+    return EndColumn(
+        None,
+        np.zeros(count, np.uint64),
+        v4.astype(np.uint64) | _MAPPED,
+        np.ones(count, bool),
+        np.full(count, -1, np.int32),
+    )
+
+
+_NONE = np.empty(0, np.uint64)
+
+
+def read_end(batch: pa.RecordBatch, end: str, pod_numbers: Mapping[str, int]) -> EndColumn:
+    """Read the address and pod columns of one end; a column that the batch lacks is all missing."""
+    names = batch.schema.names
+    pods = _pods(batch.column(f"{end}_pod"), pod_numbers) if f"{end}_pod" in names else None
+    if f"{end}_address" not in names:
+        none = np.zeros(batch.num_rows, np.uint64)
+        missing = np.full(batch.num_rows, -1, np.int32)
+        return EndColumn(None, none, none, np.zeros(batch.num_rows, bool), missing if pods is None else pods)
+    column = batch.column(f"{end}_address")
+    if pods is None and column.type == pa.uint32() and not column.null_count:
+        empty = np.empty(0, bool)
+        return EndColumn(column.to_numpy(), _NONE, _NONE, empty, np.empty(0, np.int32))
+    known = validity(column)
+    high, low = _halves(column)
+    if pods is None:
+        pods = np.full(batch.num_rows, -1, np.int32)
+    return EndColumn(None, high, low, known, pods)
+
+
+def validity(column: pa.Array) -> NDArray[np.bool_]:
+    """Tell which values are there, as bool[n]."""
+    if not column.null_count:
+        return np.ones(len(column), bool)
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), bool)
+
+
+def _halves(column: pa.Array) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Split addresses into halves, IPv4 mapped into IPv6; missing ones become zero."""
+    if column.type == pa.uint32():
+        low = column.fill_null(0).to_numpy().astype(np.uint64) | _MAPPED
+        return np.zeros(len(column), np.uint64), low
+    width = column.type.byte_width
+    data = column.buffers()[1]
+    start = column.offset * width
+    words = np.frombuffer(data, ">u8", count=2 * len(column), offset=start).reshape(-1, 2).astype(np.uint64)
+    if column.null_count:
+        words[~validity(column)] = 0
+    return np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1])
+
+
+def _pods(column: pa.Array, pod_numbers: Mapping[str, int]) -> NDArray[np.int32]:
+    """Turn pod names into positions, each distinct name once."""
+    if not isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_encode()
+    names = column.dictionary.to_pylist()
+    numbers = np.array([-1 if not name else pod_numbers.get(name, -2) for name in names] + [-1], np.int32)
+    codes = column.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
+    return numbers[codes]
+
+
+@dataclass(frozen=True)
+class PortColumns:
+    """Protocols and destination ports of a batch.
+
+    Attributes
+    ----------
+    protocol : uint8[n]
+        `UNKNOWN_PROTOCOL` where missing.
+    port : uint16[n]
+        0 where missing.
+    port_known : bool[n] or bool[0]
+        Whether there is a port; empty where every flow has one.
+    """
+
+    protocol: NDArray[np.uint8]
+    port: NDArray[np.uint16]
+    port_known: NDArray[np.bool_]
+
+
+def read_ports(batch: pa.RecordBatch) -> PortColumns:
+    """Read protocol and destination port; a column that the batch lacks is all missing."""
+    count = batch.num_rows
+    names = batch.schema.names
+    protocol = np.full(count, UNKNOWN_PROTOCOL, np.uint8)
+    if "protocol" in names:
+        column = batch.column("protocol")
+        protocol = (column.fill_null(UNKNOWN_PROTOCOL) if column.null_count else column).to_numpy()
+    if "destination_port" not in names:
+        return PortColumns(protocol, np.zeros(count, np.uint16), np.zeros(count, bool))
+    ports = batch.column("destination_port")
+    if not ports.null_count:
+        return PortColumns(protocol, ports.to_numpy(), np.empty(0, bool))
+    return PortColumns(protocol, ports.fill_null(0).to_numpy(), validity(ports))

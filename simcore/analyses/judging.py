@@ -1,0 +1,202 @@
+"""Judge a batch of flows with the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ..kernels.classify import find_objects, judge, judge_special, pair_ends, place_ends, place_pairs_v4
+from ..model.cluster import Cluster
+from ..model.flows import End, Flow, Judgement, Verdict
+from ..model.policy import Policy
+from ..model.profile import UPSTREAM, Profile
+from ..tables.build import build_tables
+from ..tables.layout import Tables
+from .ends import EndColumn, PortColumns, read_end, read_ports
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known of the flows of one batch.
+
+    Attributes
+    ----------
+    source, destination : EndColumn
+    ports : PortColumns
+    egress, ingress : uint32[sets, n]
+        Cells: ``outcome << 2 | verdict``.
+    verdict : uint8[sets, n]
+        `Verdict` of each flow under each policy set.
+    """
+
+    source: EndColumn
+    destination: EndColumn
+    ports: PortColumns
+    egress: NDArray[np.uint32]
+    ingress: NDArray[np.uint32]
+    verdict: NDArray[np.uint8]
+
+
+def judge_batch(tables: Tables, batch: pa.RecordBatch) -> Judged:
+    """Judge every flow of a batch under every policy set of the tables.
+
+    Parameters
+    ----------
+    tables : Tables
+    batch : pyarrow.RecordBatch
+        Columns of FLOW_SCHEMA; `JUDGED_COLUMNS` are looked at, and any of them may be absent.
+    """
+    numbers = tables.cluster.pod_numbers
+    source = read_end(batch, "source", numbers)
+    destination = read_end(batch, "destination", numbers)
+    return judge_columns(tables, source, destination, read_ports(batch))
+
+
+def judge_columns(tables: Tables, source: EndColumn, destination: EndColumn, ports: PortColumns) -> Judged:
+    """Judge flows given as columns."""
+    count = ports.protocol.size
+    arrays = tables.arrays
+    places = np.empty((2, count), np.int32)
+    if source.v4 is not None and destination.v4 is not None:
+        place_pairs_v4(arrays.trie_v4, source.v4, destination.v4, places[0], places[1])
+    else:
+        source, destination = source.widened(), destination.widened()
+        _place(tables, source, destination, places)
+    egress = np.empty((tables.sets, count), np.uint32)
+    ingress = np.empty((tables.sets, count), np.uint32)
+    verdict = np.empty((tables.sets, count), np.uint8)
+    special = np.empty(count, np.int32)
+    left = judge(
+        arrays,
+        places[0],
+        places[1],
+        ports.protocol,
+        ports.port,
+        ports.port_known,
+        egress,
+        ingress,
+        verdict,
+        special,
+    )
+    if left:
+        special = special[:left]
+        judge_special(
+            arrays,
+            special,
+            places[0],
+            places[1],
+            objects_of(tables, source, special),
+            objects_of(tables, destination, special),
+            _named(destination, special),
+            ports.protocol,
+            ports.port,
+            ports.port_known,
+            egress,
+            ingress,
+            verdict,
+        )
+    return Judged(source, destination, ports, egress, ingress, verdict)
+
+
+def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> None:
+    arrays = tables.arrays
+    families = np.empty(places.shape, np.uint8)
+    for row, end in enumerate((source, destination)):
+        place_ends(
+            arrays.trie_v4,
+            arrays.trie_v6,
+            end.high,
+            end.low,
+            end.known,
+            end.pods,
+            tables.pod_places,
+            tables.pod_families,
+            places[row],
+            families[row],
+        )
+    pair_ends(
+        arrays,
+        tables.pod_objects,
+        source.high,
+        source.low,
+        source.pods,
+        families[0],
+        places[0],
+        destination.high,
+        destination.low,
+        destination.pods,
+        families[1],
+        places[1],
+    )
+
+
+def objects_of(tables: Tables, end: EndColumn, rows: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Find the objects (pods, nodes, Services, blocks) of one end of some flows."""
+    some = end.take(rows)
+    objects = np.empty(rows.size, np.int32)
+    find_objects(
+        tables.arrays.object_trie_v4,
+        tables.arrays.object_trie_v6,
+        some.high,
+        some.low,
+        some.known,
+        some.pods,
+        tables.pod_objects,
+        tables.no_address,
+        tables.unknown_pod,
+        objects,
+    )
+    return objects
+
+
+def _named(end: EndColumn, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+    return np.zeros(rows.size, bool) if end.v4 is not None else end.pods[rows] >= 0
+
+
+def judgement_of(tables: Tables, egress: int, ingress: int, verdict: int) -> Judgement:
+    """Turn two cells and a verdict into what they stand for."""
+    return Judgement(tables.outcomes[egress >> 2], tables.outcomes[ingress >> 2], Verdict(verdict))
+
+
+def judge_flows(
+    cluster: Cluster, policies: Sequence[Policy], flows: Sequence[Flow], profile: Profile = UPSTREAM
+) -> list[Judgement]:
+    """Judge single flows with the tables; for many flows, judge batches.
+
+    Returns
+    -------
+    list of Judgement
+        One for each flow, in their order.
+    """
+    tables = build_tables(cluster, policies, profile=profile)
+    numbers = cluster.pod_numbers
+    source = _column([flow.source for flow in flows], numbers)
+    destination = _column([flow.destination for flow in flows], numbers)
+    ports = PortColumns(
+        np.array([255 if f.protocol is None else f.protocol for f in flows], np.uint8),
+        np.array([f.port or 0 for f in flows], np.uint16),
+        np.array([f.port is not None for f in flows], bool),
+    )
+    judged = judge_columns(tables, source, destination, ports)
+    return [
+        judgement_of(tables, int(judged.egress[0, i]), int(judged.ingress[0, i]), int(judged.verdict[0, i]))
+        for i in range(len(flows))
+    ]
+
+
+def _column(ends: Sequence[End], numbers: dict[str, int]) -> EndColumn:
+    values = [
+        0 if e.address is None else e.address.value | (0xFFFF << 32 if e.address.family == 4 else 0)
+        for e in ends
+    ]
+    return EndColumn(
+        None,
+        np.array([value >> 64 for value in values], np.uint64),
+        np.array([value & (1 << 64) - 1 for value in values], np.uint64),
+        np.array([end.address is not None for end in ends], bool),
+        np.array([-1 if end.pod is None else numbers.get(end.pod, -2) for end in ends], np.int32),
+    )

@@ -1,0 +1,128 @@
+"""Replay: every flow of a capture judged under one policy set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..model.cluster import Cluster
+from ..model.flows import Capture, Split, Verdict
+from ..model.groups import FlowGroup
+from ..model.policy import Policy
+from ..model.profile import UPSTREAM, Profile
+from ..tables.build import build_tables
+from ..tables.layout import Tables
+from .judging import Judged
+from .learning import learn_addresses
+from .results import ResultColumns, result_fields, rule_table, write_rules
+from .shards import Threads
+from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
+from .tally import flow_groups
+
+RESULT_SCHEMA = pa.schema(result_fields())
+"""What `replay` writes: one row a flow, in the order of the capture (files in order, rows in order)."""
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """Verdicts of a capture, counted.
+
+    Attributes
+    ----------
+    flows, allowed, denied, unknown : int
+    groups : tuple of FlowGroup
+        The denied and the unknown flows; most flows first.
+    unknown_reasons : mapping
+        Reason to the number of flows that it leaves unknown, most first.
+    rules : pyarrow.Table
+        The rule table, see `simcore.analyses.results.rule_table`.
+    """
+
+    flows: int
+    allowed: int
+    denied: int
+    unknown: int
+    groups: tuple[FlowGroup, ...]
+    unknown_reasons: Mapping[str, int]
+    rules: pa.Table
+
+
+def replay(
+    capture: Capture,
+    cluster: Cluster,
+    policies: Sequence[Policy],
+    profile: Profile = UPSTREAM,
+    *,
+    threads: int | None = None,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> ReplayResult:
+    """Judge every flow of a capture.
+
+    Parameters
+    ----------
+    capture : Capture
+        As `loaders.open_capture` gives it.
+    cluster : Cluster
+    policies : sequence of Policy
+    profile : Profile
+        The habits of the dataplane that enforces.
+    threads : int, optional
+        How many splits are judged at a time; one a processor if not given. Does not change the result.
+    batch_rows : int
+        Flows held decoded at a time and thread. Does not change the result.
+    output : Path, optional
+        Parquet file to write in RESULT_SCHEMA, one row a flow; its rule table goes beside it.
+    progress : callable, optional
+        Called with the rows done and the rows there are.
+    """
+    engine = Threads(threads)
+    cluster = learn_addresses(capture, cluster, engine, batch_rows)
+    tables = build_tables(cluster, policies, profile=profile)
+    found = sweep(
+        capture,
+        tables,
+        lambda verdict: verdict[0] != Verdict.ALLOW,
+        engine,
+        batch_rows,
+        _output(tables, output) if output else None,
+        progress,
+    )
+    if output:
+        write_rules(tables, output)
+    groups = sorted(flow_groups(tables, found.tally, capture.files), key=lambda group: -group.flows)
+    allowed, denied, unknown = np.diagonal(found.counts).tolist()
+    return ReplayResult(
+        flows=allowed + denied + unknown,
+        allowed=allowed,
+        denied=denied,
+        unknown=unknown,
+        groups=tuple(groups),
+        unknown_reasons=_unknown_reasons(groups),
+        rules=rule_table(tables),
+    )
+
+
+def _output(tables: Tables, path: Path) -> Output:
+    columns = ResultColumns(tables)
+
+    def describe(split: Split, first_row: int, batch: pa.RecordBatch, judged: Judged) -> pa.RecordBatch:
+        return pa.RecordBatch.from_arrays(columns.of(judged, 0), schema=RESULT_SCHEMA)
+
+    return Output(path, RESULT_SCHEMA, describe)
+
+
+def _unknown_reasons(groups: Sequence[FlowGroup]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for group in groups:
+        if group.after.verdict is Verdict.UNKNOWN:
+            outcomes = (group.after.egress, group.after.ingress)
+            reason = next((o.reason for o in outcomes if o.verdict is Verdict.UNKNOWN), "mixed")
+            counts[str(reason)] += group.flows
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

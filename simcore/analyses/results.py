@@ -1,0 +1,99 @@
+"""Result columns and the rule table: what replay and what-if write beside the flows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ..model.flows import Verdict
+from ..tables.layout import Tables
+from .judging import Judged
+
+WORDS = pa.dictionary(pa.int16(), pa.string())
+_NO_RULE = -1
+
+
+def result_fields(suffix: str = "") -> list[pa.Field]:
+    """List the fields that one policy set adds to a flow."""
+    return [
+        pa.field(f"verdict{suffix}", WORDS, nullable=False),
+        pa.field(f"egress_rule{suffix}", pa.int32()),
+        pa.field(f"ingress_rule{suffix}", pa.int32()),
+        pa.field(f"egress_reason{suffix}", WORDS, nullable=False),
+        pa.field(f"ingress_reason{suffix}", WORDS, nullable=False),
+    ]
+
+
+class ResultColumns:
+    """Turns cells into the columns of `result_fields`."""
+
+    def __init__(self, tables: Tables) -> None:
+        numbers = {id(rule): number for number, rule in enumerate(tables.rules)}
+        self._rule = np.array(
+            [numbers.get(id(outcome.rule), _NO_RULE) for outcome in tables.outcomes], np.int32
+        )
+        words: dict[str, int] = {}
+        codes = [words.setdefault(str(outcome), len(words)) for outcome in tables.outcomes]
+        self._reason = np.array(codes, np.int16)
+        self._reasons = pa.array(list(words), pa.string())
+        self._verdicts = pa.array([verdict.name for verdict in Verdict], pa.string())
+
+    def of(
+        self, judged: Judged, number: int, rows: NDArray[np.int64] | slice = slice(None)
+    ) -> list[pa.Array]:
+        """Make the columns of policy set `number` for some rows."""
+        egress, ingress = judged.egress[number, rows] >> 2, judged.ingress[number, rows] >> 2
+        return [
+            pa.DictionaryArray.from_arrays(
+                pa.array(judged.verdict[number, rows].astype(np.int16)), self._verdicts
+            ),
+            self._rules(egress),
+            self._rules(ingress),
+            pa.DictionaryArray.from_arrays(pa.array(self._reason[egress]), self._reasons),
+            pa.DictionaryArray.from_arrays(pa.array(self._reason[ingress]), self._reasons),
+        ]
+
+    def _rules(self, outcomes: NDArray[np.uint32]) -> pa.Array:
+        numbers = self._rule[outcomes]
+        return pa.array(numbers, mask=numbers == _NO_RULE)
+
+
+def rule_table(tables: Tables) -> pa.Table:
+    """List every rule: what the numbers in the rule columns of results stand for.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns ``rule`` (int32, the number), ``kind``, ``namespace``, ``name``, ``direction``, ``index`` (int32;
+        -1 for the isolation that a policy brings along), ``action``, ``file``, ``document``, ``line``, ``field``.
+    """
+    rules = tables.rules
+    return pa.table(
+        {
+            "rule": pa.array(range(len(rules)), pa.int32()),
+            "kind": pa.array([rule.policy.kind for rule in rules], pa.string()),
+            "namespace": pa.array([rule.policy.namespace for rule in rules], pa.string()),
+            "name": pa.array([rule.policy.name for rule in rules], pa.string()),
+            "direction": pa.array([rule.direction.word for rule in rules], pa.string()),
+            "index": pa.array([rule.index for rule in rules], pa.int32()),
+            "action": pa.array([str(rule.action) for rule in rules], pa.string()),
+            "file": pa.array([rule.place.file for rule in rules], pa.string()),
+            "document": pa.array([rule.place.document for rule in rules], pa.int32()),
+            "line": pa.array([rule.place.line for rule in rules], pa.int32()),
+            "field": pa.array([rule.place.field for rule in rules], pa.string()),
+        }
+    )
+
+
+def rules_path(output: Path) -> Path:
+    """Return where the rule table of a result file stands: ``OUT.rules.parquet`` beside ``OUT.parquet``."""
+    return output.with_suffix(".rules.parquet")
+
+
+def write_rules(tables: Tables, output: Path) -> None:
+    """Write the rule table beside a result file."""
+    pq.write_table(rule_table(tables), rules_path(output))

@@ -1,0 +1,131 @@
+"""One sweep over a capture: every flow judged, counted, and grouped where it matters; results written as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from ..kernels.groups import count_verdicts
+from ..model.flows import Capture, Split
+from ..tables.layout import Tables
+from .ends import JUDGED_COLUMNS
+from .judging import Judged, judge_batch
+from .shards import Engine
+from .tally import GROUPED_COLUMNS, Tally, empty_tally, tally_rows
+
+DEFAULT_BATCH_ROWS = 131_072
+_MERGE_AT = 1_000_000
+
+Progress = Callable[[int, int], None]
+"""Called with the rows done and the rows there are."""
+
+Select = Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
+"""Which flows to group, from ``verdict[sets, n]``."""
+
+Describe = Callable[[Split, int, pa.RecordBatch, Judged], pa.RecordBatch]
+"""What to write of a batch: given the split, the batch's first row within the file, the batch, and its verdicts."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """A Parquet file of results: where, of what schema, and how a batch's rows are made."""
+
+    path: Path
+    schema: pa.Schema
+    describe: Describe
+    columns: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep found.
+
+    Attributes
+    ----------
+    counts : int64[3, 3]
+        Flows by verdict before and after; the diagonal where there is one policy set.
+    tally : Tally
+        The selected flows by group.
+    """
+
+    counts: NDArray[np.int64]
+    tally: Tally
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one split gives."""
+
+    rows: int
+    counts: NDArray[np.int64]
+    tally: Tally
+    written: list[pa.RecordBatch]
+
+
+def sweep(
+    capture: Capture,
+    tables: Tables,
+    select: Select,
+    engine: Engine,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    output: Output | None = None,
+    progress: Progress | None = None,
+) -> Sweep:
+    """Judge every flow of a capture, split by split.
+
+    The result, and every byte that is written, is the same whatever the engine and the size of batches: splits are
+    merged in their order, and within one nothing depends on where batches end.
+    """
+    wanted = dict.fromkeys([*JUDGED_COLUMNS, *GROUPED_COLUMNS, *(output.columns if output else ())])
+    columns = [name for name in wanted if name in capture.columns]
+
+    def judge_split(split: Split) -> _Part:
+        counts = np.zeros((3, 3), np.int64)
+        tallies: list[Tally] = []
+        written: list[pa.RecordBatch] = []
+        first_row = split.first_row
+        for batch in capture.read(split, columns, batch_rows):
+            judged = judge_batch(tables, batch)
+            count_verdicts(judged.verdict, counts)
+            rows = np.flatnonzero(select(judged.verdict))
+            if rows.size:
+                tallies.append(tally_rows(tables, judged, batch, rows, split, first_row))
+            if output is not None:
+                written.append(output.describe(split, first_row, batch, judged))
+            first_row += batch.num_rows
+        merged = Tally.merged(tallies) if tallies else empty_tally(tables.sets)
+        return _Part(first_row - split.first_row, counts, merged, written)
+
+    total = sum(split.rows for split in capture.splits)
+    counts = np.zeros((3, 3), np.int64)
+    tallies: list[Tally] = [empty_tally(tables.sets)]
+    done = 0
+    parts = engine.map(judge_split, capture.splits)
+    for part in _written(parts, output):
+        counts += part.counts
+        tallies.append(part.tally)
+        if sum(tally.size for tally in tallies) > _MERGE_AT + tallies[0].size:
+            tallies = [Tally.merged(tallies)]
+        done += part.rows
+        if progress is not None:
+            progress(done, total)
+    return Sweep(counts, Tally.merged(tallies))
+
+
+def _written(parts: Iterator[_Part], output: Output | None) -> Iterator[_Part]:
+    """Write what parts have to write, in their order, one row group a part."""
+    if output is None:
+        yield from parts
+        return
+    with pq.ParquetWriter(output.path, output.schema, compression="zstd", version="2.6") as writer:
+        for part in parts:
+            table = pa.Table.from_batches(part.written, output.schema).combine_chunks()
+            if table.num_rows:
+                writer.write_table(table, row_group_size=table.num_rows)
+            yield part

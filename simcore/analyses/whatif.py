@@ -1,0 +1,182 @@
+"""What-if: every flow of a capture judged under two policy sets, and what changes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..model.cluster import Cluster
+from ..model.flows import Capture, Split, Verdict
+from ..model.groups import Change, FlowGroup
+from ..model.policy import Policy
+from ..model.profile import UPSTREAM, Profile
+from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
+from ..tables.build import build_tables
+from ..tables.layout import Tables
+from .ends import ENDS
+from .judging import Judged
+from .learning import learn_addresses
+from .results import WORDS, ResultColumns, result_fields, write_rules
+from .shards import Threads
+from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
+from .tally import flow_groups
+
+_COPIED = (
+    "time",
+    "source_port",
+    "destination_port",
+    "protocol",
+    "packets",
+    "bytes",
+    "source_pod",
+    "destination_pod",
+)
+CHANGE_SCHEMA = pa.schema(
+    [
+        pa.field("file", pa.int32(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("change", WORDS, nullable=False),
+        *(pa.field(f"{end}_address", WIDE_ADDRESS) for end in ENDS),
+        *(
+            pa.field(name, pa.string() if name.endswith("_pod") else FLOW_SCHEMA.field(name).type)
+            for name in _COPIED
+        ),
+        *result_fields("_before"),
+        *result_fields("_after"),
+    ]
+)
+"""What `whatif` writes: one row a changed flow, in the order of the capture; addresses of 16 bytes, IPv4 mapped."""
+
+_CHANGES = tuple(Change)
+_CHANGE_OF = np.array(
+    [[_CHANGES.index(Change.between(before, after)) for after in Verdict] for before in Verdict], np.int16
+)
+_RANK = {Change.LOST: 0, Change.GAINED: 1, Change.UNKNOWN: 2, Change.UNCHANGED: 3}
+
+
+@dataclass(frozen=True)
+class WhatIfResult:
+    """What changes from the baseline to the candidate, counted in flows.
+
+    Attributes
+    ----------
+    flows : int
+    lost : int
+        ALLOW to DENY.
+    gained : int
+        DENY to ALLOW.
+    unknown : int
+        To or from UNKNOWN.
+    unchanged : int
+    groups : tuple of FlowGroup
+        The changed flows: lost name resolution first, then lost, gained, unknown; most flows first in each.
+    """
+
+    flows: int
+    lost: int
+    gained: int
+    unknown: int
+    unchanged: int
+    groups: tuple[FlowGroup, ...]
+
+
+def whatif(
+    capture: Capture,
+    cluster: Cluster,
+    baseline: Sequence[Policy],
+    candidate: Sequence[Policy],
+    profile: Profile = UPSTREAM,
+    *,
+    threads: int | None = None,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> WhatIfResult:
+    """Judge every flow of a capture under two policy sets, in one sweep.
+
+    Parameters
+    ----------
+    capture : Capture
+        As `loaders.open_capture` gives it.
+    cluster : Cluster
+    baseline, candidate : sequence of Policy
+        Full sets; see `loaders.edits` for making one from the other.
+    profile : Profile
+        The habits of the dataplane that enforces.
+    threads, batch_rows, progress
+        As for `replay`.
+    output : Path, optional
+        Parquet file to write in CHANGE_SCHEMA, one row a changed flow; the rule table goes beside it.
+    """
+    engine = Threads(threads)
+    cluster = learn_addresses(capture, cluster, engine, batch_rows)
+    tables = build_tables(cluster, baseline, candidate, profile=profile)
+    found = sweep(
+        capture,
+        tables,
+        lambda verdict: verdict[0] != verdict[1],
+        engine,
+        batch_rows,
+        _output(tables, output) if output else None,
+        progress,
+    )
+    if output:
+        write_rules(tables, output)
+    counts = {change: int(found.counts[number == _CHANGE_OF].sum()) for number, change in enumerate(_CHANGES)}
+    return WhatIfResult(
+        flows=int(found.counts.sum()),
+        lost=counts[Change.LOST],
+        gained=counts[Change.GAINED],
+        unknown=counts[Change.UNKNOWN],
+        unchanged=counts[Change.UNCHANGED],
+        groups=tuple(sorted(flow_groups(tables, found.tally, capture.files), key=_urgency)),
+    )
+
+
+def _urgency(group: FlowGroup) -> tuple[bool, int, int]:
+    """Lost name resolution first, since it breaks everything else; then by change and number of flows."""
+    lost_dns = group.is_dns and group.change is Change.LOST
+    return not lost_dns, _RANK[group.change], -group.flows
+
+
+def _output(tables: Tables, path: Path) -> Output:
+    columns = ResultColumns(tables)
+    changes = pa.array([str(change) for change in _CHANGES], pa.string())
+
+    def describe(split: Split, first_row: int, batch: pa.RecordBatch, judged: Judged) -> pa.RecordBatch:
+        rows = np.flatnonzero(judged.verdict[0] != judged.verdict[1])
+        change = _CHANGE_OF[judged.verdict[0, rows], judged.verdict[1, rows]]
+        ends = [end.take(rows) for end in (judged.source, judged.destination)]
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(np.full(rows.size, split.file, np.int32)),
+                pa.array(first_row + rows),
+                pa.DictionaryArray.from_arrays(pa.array(change), changes),
+                *(_packed(end.high, end.low, end.known) for end in ends),
+                *(_copied(batch, name, rows) for name in _COPIED),
+                *columns.of(judged, 0, rows),
+                *columns.of(judged, 1, rows),
+            ],
+            schema=CHANGE_SCHEMA,
+        )
+
+    return Output(path, CHANGE_SCHEMA, describe, _COPIED)
+
+
+def _packed(high: np.ndarray, low: np.ndarray, known: np.ndarray) -> pa.Array:
+    """Pack halves of addresses into 16 bytes in network order."""
+    data = np.stack([high, low], axis=1).astype(">u8").tobytes()
+    mask = pa.array(known).buffers()[1]
+    return pa.Array.from_buffers(WIDE_ADDRESS, high.size, [mask, pa.py_buffer(data)])
+
+
+def _copied(batch: pa.RecordBatch, name: str, rows: np.ndarray) -> pa.Array:
+    """Copy some rows of a column; one that the capture lacks is all missing."""
+    kind = CHANGE_SCHEMA.field(name).type
+    if name not in batch.schema.names:
+        return pa.nulls(rows.size, kind)
+    return batch.column(name).take(pa.array(rows)).cast(kind)

@@ -1,0 +1,85 @@
+"""What goes to standard error, and the one way out to standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import Diagnostic, LoadError, Severity
+
+if TYPE_CHECKING:
+    from ..report.structure import Report
+
+MOST_WARNINGS = 3
+"""Warnings of one wording that are written in full; the rest is counted."""
+
+
+def report_error(error: Exception) -> None:
+    """Write an error: every diagnostic of a LoadError on a line of its own."""
+    if isinstance(error, LoadError) and error.diagnostics:
+        report_diagnostics(error.diagnostics)
+        return
+    if isinstance(error, OSError) and error.filename is not None:
+        click.echo(f"error: {error.filename}: {error.strerror}", err=True)
+        return
+    click.echo(f"error: {error}", err=True)
+
+
+def report_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
+    """Write errors in full, and warnings, those that repeat summarised."""
+    seen: dict[str, list[Diagnostic]] = {}
+    for diagnostic in diagnostics:
+        if diagnostic.severity is Severity.ERROR:
+            click.echo(f"error: {diagnostic}", err=True)
+        else:
+            seen.setdefault(diagnostic.message, []).append(diagnostic)
+    for message, repeats in seen.items():
+        for diagnostic in repeats[:MOST_WARNINGS]:
+            click.echo(f"warning: {diagnostic}", err=True)
+        if len(repeats) > MOST_WARNINGS:
+            click.echo(
+                f"warning: ... and in {len(repeats) - MOST_WARNINGS:,} more places: {message}", err=True
+            )
+
+
+def report_ignored(ignored: Mapping[str, int]) -> None:
+    """Name in one line the kinds of objects that play no part."""
+    if ignored:
+        kinds = ", ".join(f"{kind} ({number:,})" for kind, number in sorted(ignored.items()))
+        click.echo(f"ignored, since no verdict depends on them: {kinds}", err=True)
+
+
+def emit(text: str) -> None:
+    """Write data to standard output; a reader that went away does not matter."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+
+
+def emit_report(report: Report) -> None:
+    """Write a report to standard output as text."""
+    from ..report.render import write_report
+
+    try:
+        write_report(report)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+
+
+def emit_json(value: object) -> None:
+    """Write results to standard output as JSON."""
+    from ..report.render import json_text
+
+    emit(json_text(value))
+
+
+def _forget_stdout() -> None:
+    """Send what is still to come nowhere, or Python complains about the pipe on its way out."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

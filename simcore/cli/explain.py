@@ -1,0 +1,84 @@
+"""``flowverdict explain``: why one connection is allowed or denied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..model.ports import LAST_PORT, PORT_PROTOCOLS, TCP, protocol_name
+from ..model.profile import Profile
+from .options import Protocol, cluster_option, format_option, policies_option, set_option
+
+if TYPE_CHECKING:
+    from ..report.explain import Others
+    from .names import Party
+
+
+@click.command("explain")
+@click.argument("source")
+@click.argument("destination")
+@cluster_option
+@policies_option
+@click.option(
+    "--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Destination port, as the client dials it."
+)
+@click.option(
+    "--protocol", type=Protocol(), default=TCP, show_default="TCP", help="TCP, UDP, SCTP, ICMP, or a number."
+)
+@set_option
+@format_option("text", "json")
+def command(
+    source: str,
+    destination: str,
+    cluster_paths: tuple[str, ...],
+    policy_paths: tuple[str, ...],
+    port: int | None,
+    protocol: int,
+    profile: Profile,
+    format_: str,
+) -> None:
+    """Tell why one connection is allowed or denied, rule by rule.
+
+    SOURCE and DESTINATION are namespace/pod, namespace/Kind/name (a controller or a Service), or an address.
+    Exit code 0, whatever the verdict.
+    """
+    from ..report import explain as report
+    from .console import emit_json, emit_report
+    from .inputs import load_inputs
+    from .judging import Judge, differences
+    from .names import Names
+
+    _check_port(protocol, port)
+    inputs = load_inputs(cluster_paths, policy_paths, profile)
+    names = Names(inputs.cluster)
+    parties = names.party(source), names.party(destination)
+    judge = Judge(inputs.cluster, inputs.policies, profile)
+    answers = judge.answers(*parties, protocol, port)
+    trace = judge.reference.explain(answers[0][0])
+    others = _others(parties, differences(answers))
+    if format_ == "json":
+        emit_json(report.explain_json(trace, source, destination, others))
+    else:
+        emit_report(report.explain(trace, source, destination, others))
+
+
+def _check_port(protocol: int, port: int | None) -> None:
+    if port is None and protocol in PORT_PROTOCOLS:
+        raise click.UsageError(f"{protocol_name(protocol)} needs --port N")
+    if port is not None and protocol not in PORT_PROTOCOLS:
+        raise click.UsageError(f"{protocol_name(protocol)} has no ports; leave --port out")
+
+
+def _others(parties: tuple[Party, Party], different: tuple[str, ...]) -> Others:
+    """Say what becomes of the pods that are not the first of their workload."""
+    from ..report.explain import Others
+
+    several = " and ".join(party.text for party in parties if len(party.pods) > 1)
+    if not several:
+        return Others()
+    if different:
+        return Others(
+            differences=(f"The pods of {several} differ; the first is shown: {'; '.join(different)}.",)
+        )
+    return Others(notes=(f"The first pod of {several} is shown; the others have the same verdict.",))

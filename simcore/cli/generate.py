@@ -1,0 +1,64 @@
+"""``flowverdict generate``: made-up clusters and captures to try things on."""
+
+from __future__ import annotations
+
+import click
+
+from .options import Count, cluster_option
+
+SIZES = ("S", "M", "L")
+
+
+@click.group("generate")
+def command() -> None:
+    """Make a cluster or a capture to try things on; the same seed makes the same files."""
+
+
+_seed = click.option(
+    "--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, other files."
+)
+
+
+@command.command("cluster")
+@click.option(
+    "--size",
+    type=click.Choice(SIZES, case_sensitive=False),
+    default="S",
+    show_default=True,
+    help="About 1,000, 20,000 or 100,000 pods.",
+)
+@_seed
+@click.option(
+    "--out", type=click.Path(file_okay=False), required=True, metavar="DIR", help="Folder to write to."
+)
+def cluster(size: str, seed: int, out: str) -> None:
+    """Make a cluster with policies, as manifests."""
+    from loaders.synthetic.cluster import generate_cluster
+
+    for path in generate_cluster(size, seed, out):
+        click.echo(path)
+
+
+@command.command("flows")
+@cluster_option
+@click.option("--count", type=Count(), required=True, metavar="N", help="How many flows: 5000, 50k, 10M.")
+@_seed
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    required=True,
+    metavar="FILE.parquet",
+    help="Parquet file to write.",
+)
+def flows(cluster_paths: tuple[str, ...], count: int, seed: int, out: str) -> None:
+    """Make a capture of flows between the pods of a cluster."""
+    from loaders.synthetic.flows import generate_flows
+
+    from ..model.profile import UPSTREAM
+    from .inputs import load_inputs
+    from .progress import progress
+
+    inputs = load_inputs(cluster_paths, (), UPSTREAM)
+    with progress("writing") as advance:
+        generate_flows(inputs.cluster, inputs.policies, count, seed, out, progress=advance)
+    click.echo(out)

@@ -1,0 +1,138 @@
+"""Judges what may be several pods at each end: the common verdict, or that they differ."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from ..model.addresses import Address
+from ..model.cluster import Cluster, Pod
+from ..model.flows import End, Flow, Judgement, Outcome, Reason, Verdict
+from ..model.peers import AnyOf, Network, PeerSet
+from ..model.policy import Policy
+from ..model.profile import Profile
+from ..reference import Reference
+from .names import Party
+
+Answer = tuple[Flow, Judgement]
+
+
+class Judge:
+    """Judges parties by the rules of one cluster.
+
+    Pods that no rule can tell apart are asked about once, so a thousand replicas cost no more than one pod.
+    """
+
+    def __init__(self, cluster: Cluster, policies: Iterable[Policy], profile: Profile) -> None:
+        self._cluster = cluster
+        self._policies = tuple(policies)
+        self.reference = Reference(cluster, self._policies, profile)
+
+    def answers(self, source: Party, destination: Party, protocol: int, port: int | None) -> list[Answer]:
+        """Judge every source that is meant with every destination, the first pods first."""
+        return [
+            (flow := Flow(a, b, protocol, port), self.reference.judge(flow))
+            for a, b in self._pairs(source, destination)
+        ]
+
+    def _pairs(self, source: Party, destination: Party) -> list[tuple[End, End]]:
+        sources = list(source.ends(self._cluster, self._kinds(source, destination)))
+        destinations = list(destination.ends(self._cluster, self._kinds(destination, source)))
+        if destination.is_frontend:
+            return [(end, self._fitting(end, destination)) for end in sources]
+        pairs = [(a, b) for a in sources for b in destinations]
+        others = [(a, b) for a, b in pairs if a.pod is None or a.pod != b.pod]
+        return others or pairs
+
+    def _fitting(self, source: End, service: Party) -> End:
+        """Return the address of a Service that a source would use: one of its own family."""
+        families = {source.address.family} if source.address else set()
+        if source.pod is not None:
+            pod = self._cluster.pods[self._cluster.pod_numbers[source.pod]]
+            families = {address.family for address in pod.addresses}
+        fitting = [address for address in service.addresses if address.family in families]
+        return End(address=(fitting or service.addresses)[0])
+
+    def _kinds(self, party: Party, other: Party) -> Iterator[int]:
+        """Yield the first two pods of each kind: two, so that a workload can be asked about itself."""
+        by_node = bool(other.addresses) or any(
+            self._cluster.pods[number].host_network for number in other.pods
+        )
+        seen: dict[object, int] = {}
+        for number in party.pods:
+            pod = self._cluster.pods[number]
+            kind = (self._kind(pod), pod.node if by_node else "")
+            seen[kind] = seen.get(kind, 0) + 1
+            if seen[kind] <= 2:
+                yield number
+
+    def _kind(self, pod: Pod) -> object:
+        """Return what rules can see of a pod."""
+        blocks = tuple(
+            (address.family, bisect_right(self._edges, _key(address))) for address in pod.addresses
+        )
+        node = pod.node if pod.host_network else ""
+        return pod.namespace, frozenset(pod.labels.items()), pod.ports, pod.host_network, node, blocks
+
+    @cached_property
+    def _edges(self) -> list[tuple[int, int]]:
+        """Where the blocks of all rules begin and end: between two edges, no rule tells addresses apart."""
+        edges: set[tuple[int, int]] = set()
+        for policy in self._policies:
+            for rule in policy.rules:
+                for network in (*_networks(rule.peer), *_networks(rule.subject)):
+                    for cidr in (network.cidr, *network.excluded):
+                        edges |= {(cidr.family, cidr.first), (cidr.family, cidr.last + 1)}
+        return sorted(edges)
+
+
+def _key(address: Address) -> tuple[int, int]:
+    return address.family, address.value
+
+
+def _networks(peer: PeerSet) -> Iterator[Network]:
+    if isinstance(peer, Network):
+        yield peer
+    elif isinstance(peer, AnyOf):
+        for member in peer.members:
+            yield from _networks(member)
+
+
+def combined(answers: list[Answer]) -> Judgement:
+    """Make one judgement of several: what they agree on, else UNKNOWN."""
+    judgements = [judgement for _, judgement in answers]
+    verdicts = {judgement.verdict for judgement in judgements}
+    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
+    return Judgement(
+        _mixed([judgement.egress for judgement in judgements]),
+        _mixed([judgement.ingress for judgement in judgements]),
+        verdict,
+    )
+
+
+def _mixed(outcomes: list[Outcome]) -> Outcome:
+    first: dict[Verdict, Outcome] = {}
+    for outcome in outcomes:
+        first.setdefault(outcome.verdict, outcome)
+    if len(first) == 1:
+        return outcomes[0]
+    detail = ", ".join(f"{verdict.word}: {first[verdict].reason}" for verdict in sorted(first))
+    return Outcome(Verdict.UNKNOWN, Reason.MIXED, None, detail)
+
+
+def differences(answers: list[Answer]) -> tuple[str, ...]:
+    """Name a pair of pods for every verdict, where pods differ; nothing where they agree."""
+    examples: dict[Verdict, Flow] = {}
+    for flow, judgement in answers:
+        examples.setdefault(judgement.verdict, flow)
+    if len(examples) == 1:
+        return ()
+    return tuple(
+        f"{verdict.word}, for instance {_end(flow.source)} -> {_end(flow.destination)}"
+        for verdict, flow in sorted(examples.items())
+    )
+
+
+def _end(end: End) -> str:
+    return end.pod or str(end.address)

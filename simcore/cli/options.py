@@ -1,0 +1,184 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..model.ports import PROTOCOL_NAMES, PROTOCOL_NUMBERS
+from ..model.profile import UPSTREAM, Profile
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+
+class Protocol(click.ParamType[int]):
+    """A protocol by name or IANA number."""
+
+    name = "protocol"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            return protocol_number(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def protocol_number(value: object) -> int:
+    """Return the number of a protocol given by name or number.
+
+    Raises
+    ------
+    ValueError
+        There is no such protocol.
+    """
+    text = str(value).upper()
+    if text in PROTOCOL_NUMBERS:
+        return PROTOCOL_NUMBERS[text]
+    if text.isascii() and text.isdigit() and int(text) <= 255:
+        return int(text)
+    raise ValueError(
+        f"{value!r} is no protocol; there are {', '.join(PROTOCOL_NAMES.values())}, and numbers up to 255"
+    )
+
+
+class Count(click.ParamType[int]):
+    """A number such as 5000, 50k or 10M."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        from loaders.synthetic.counts import parse_count
+
+        try:
+            return value if isinstance(value, int) else parse_count(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _profile(_: click.Context, __: click.Parameter, settings: tuple[str, ...]) -> Profile:
+    """Apply every ``NAME=VALUE`` to the upstream profile."""
+    profile = UPSTREAM
+    for setting in settings:
+        name, equals, word = setting.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{setting!r} is not NAME=VALUE, such as hostnetwork=pod")
+        try:
+            profile = profile.with_setting(name.strip(), word.strip())
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return profile
+
+
+def _mapping(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
+    """Read every ``canonical=column``."""
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        canonical, equals, column = pair.partition("=")
+        if not (equals and canonical and column):
+            raise click.BadParameter(f"{pair!r} is not CANONICAL=COLUMN, such as source_address=srcaddr")
+        if canonical in mapping:
+            raise click.BadParameter(f"{canonical} is mapped twice")
+        mapping[canonical] = column
+    return mapping
+
+
+def _settings_help() -> str:
+    choices = "; ".join(f"{name}={'|'.join(words)}" for name, words in Profile.choices().items())
+    return f"What the dataplane does where the API leaves it open, the default first: {choices}. Repeatable."
+
+
+def cluster_option(function: F) -> F:
+    """``--cluster PATH``, repeatable."""
+    return click.option(
+        "--cluster",
+        "-c",
+        "cluster_paths",
+        metavar="PATH",
+        multiple=True,
+        required=True,
+        help="The cluster: manifests, or kubectl get ... -A -o json; file, folder, or - for standard input. "
+        "Repeatable.",
+    )(function)
+
+
+def policies_option(function: F) -> F:
+    """``--policies PATH``, repeatable."""
+    return click.option(
+        "--policies",
+        "-p",
+        "policy_paths",
+        metavar="PATH",
+        multiple=True,
+        help="Policies to use instead of the cluster's own. Repeatable.",
+    )(function)
+
+
+def set_option(function: F) -> F:
+    """``--set NAME=VALUE``, repeatable."""
+    return click.option(
+        "--set", "profile", metavar="NAME=VALUE", multiple=True, callback=_profile, help=_settings_help()
+    )(function)
+
+
+def format_option(*formats: str) -> Decorator[Any]:
+    """``--format``, with text as its default."""
+    return click.option(
+        "--format",
+        "format_",
+        type=click.Choice(formats),
+        default="text",
+        show_default=True,
+        help="How the answer is written; the exit code does not depend on it.",
+    )
+
+
+def capture_options(function: F) -> F:
+    """Everything that has to do with reading a capture."""
+    for option in reversed(
+        (
+            click.argument("capture_paths", metavar="CAPTURE...", nargs=-1, required=True),
+            click.option(
+                "--map",
+                "mapping",
+                metavar="NAME=COLUMN",
+                multiple=True,
+                callback=_mapping,
+                help="Where a column has another name: source_address=srcaddr. Repeatable.",
+            ),
+            click.option(
+                "--output",
+                "-o",
+                metavar="OUT.parquet",
+                type=click.Path(dir_okay=False),
+                help="Write the verdict of every flow, in the capture's order, and the rules beside it.",
+            ),
+            click.option(
+                "--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it."
+            ),
+            click.option(
+                "--batch-rows",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Rows judged at a time by one thread.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def limit_option(function: F) -> F:
+    """``--limit N``: groups shown in text."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=0),
+        default=20,
+        show_default=True,
+        metavar="N",
+        help="Most groups of each kind to show as text; JSON has all.",
+    )(function)

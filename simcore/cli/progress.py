@@ -1,0 +1,54 @@
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+SECONDS_BETWEEN_LINES = 5.0
+Advance = Callable[[int, int], None]
+"""Called with the rows done and the rows there are."""
+
+
+@contextmanager
+def progress(verb: str) -> Iterator[Advance]:
+    """Show how far a capture has been read while the block runs; `verb` says what is done: ``replaying``."""
+    if sys.stderr.isatty():
+        with _bar(verb) as advance:
+            yield advance
+    else:
+        yield _lines(verb)
+
+
+@contextmanager
+def _bar(verb: str) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} flows"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(verb, total=0)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines(verb: str) -> Advance:
+    last = time.monotonic()
+
+    def advance(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_LINES and done < total:
+            last = now
+            click.echo(f"{verb}: {done:,} of {total:,} flows", err=True)
+
+    return advance

@@ -1,0 +1,59 @@
+"""``flowverdict replay``: judge every flow of a capture."""
+
+from __future__ import annotations
+
+import click
+
+from ..model.profile import Profile
+from .options import capture_options, cluster_option, format_option, limit_option, policies_option, set_option
+
+
+@click.command("replay")
+@cluster_option
+@policies_option
+@capture_options
+@set_option
+@limit_option
+@format_option("text", "json")
+def command(
+    capture_paths: tuple[str, ...],
+    cluster_paths: tuple[str, ...],
+    policy_paths: tuple[str, ...],
+    mapping: dict[str, str],
+    output: str | None,
+    threads: int | None,
+    batch_rows: int | None,
+    profile: Profile,
+    limit: int,
+    format_: str,
+) -> None:
+    """Judge every flow of a capture by the policies, and show what is denied and why.
+
+    CAPTURE is Parquet: a file, several, or a folder.
+    """
+    from loaders import open_capture
+
+    from ..analyses.replay import replay
+    from ..report import replay as report
+    from .console import emit_json, emit_report
+    from .inputs import Gathering, complete
+    from .progress import progress
+    from .running import settings
+
+    gathering = Gathering(profile)
+    capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
+    inputs = complete(gathering, gathering.inputs(cluster_paths, policy_paths))
+    assert capture is not None
+    with progress("replaying") as advance:
+        result = replay(
+            capture,
+            inputs.cluster,
+            inputs.policies,
+            profile,
+            **settings(threads, batch_rows, output),
+            progress=advance,
+        )
+    if format_ == "json":
+        emit_json(report.replay_json(result))
+    else:
+        emit_report(report.replay(result, limit))

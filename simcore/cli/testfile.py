@@ -1,0 +1,147 @@
+"""Test files of `check`: ``tests: [{from, to, port, protocol, expect}]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import Diagnostic, LoadError, Place, Severity
+from ..model.flows import Verdict
+from ..model.ports import LAST_PORT, PORT_PROTOCOLS, protocol_name
+from ..report.check import Check
+from .options import protocol_number
+
+if TYPE_CHECKING:
+    from loaders.yaml_source import YamlValue
+
+FIELDS = ("from", "to", "port", "protocol", "expect")
+EXPECTATIONS = {"allow": Verdict.ALLOW, "deny": Verdict.DENY}
+SHAPE = "tests: [{from: shop/web, to: shop/db, port: 5432, expect: allow}]"
+
+
+def read_checks(path: str) -> list[Check]:
+    """Read a test file; ``-`` is standard input.
+
+    Raises
+    ------
+    LoadError
+        The file cannot be read or is invalid; every problem is in it.
+    """
+    problems: list[Diagnostic] = []
+    checks = list(_checks(path, problems))
+    if problems:
+        raise LoadError(problems)
+    return checks
+
+
+def _checks(path: str, problems: list[Diagnostic]) -> Iterator[Check]:
+    from loaders.files import STDIN, Source, read_bytes
+    from loaders.yaml_source import Flaw, read_yaml
+
+    name = STDIN if path == "-" else path
+    try:
+        text = read_bytes(Source(path, name)).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        problems.append(_problem(Place(name), f"this cannot be read: {reason}"))
+        return
+    documents = [document for document in read_yaml(text) if document is not None]
+    for document in documents:
+        flaws = [document] if isinstance(document, Flaw) else document.flaws
+        problems += [_problem(Place(name, 0, flaw.line), flaw.message) for flaw in flaws]
+        if not isinstance(document, Flaw):
+            yield from _Reader(name, document, problems).checks()
+    if not documents:
+        problems.append(_problem(Place(name), f"there is no test in this file. It takes {SHAPE}"))
+
+
+class _Reader:
+    """Reads the tests of one document."""
+
+    def __init__(self, file: str, document: YamlValue, problems: list[Diagnostic]) -> None:
+        self._file = file
+        self._document = document
+        self._problems = problems
+
+    def checks(self) -> Iterator[Check]:
+        value = self._document.value
+        tests = value.get("tests") if isinstance(value, dict) else None
+        if not isinstance(tests, list):
+            self._report((), f"a list named tests is expected: {SHAPE}")
+            return
+        self._report_unknown((), value, ("tests",))
+        for number, test in enumerate(tests):
+            if isinstance(test, dict):
+                yield from self._check(number, test)
+            else:
+                self._report(("tests", number), f"a mapping with {', '.join(FIELDS)} is expected")
+
+    def _check(self, number: int, test: dict[str, object]) -> Iterator[Check]:
+        before = len(self._problems)
+        path = ("tests", number)
+        self._report_unknown(path, test, FIELDS)
+        source, destination = (self._name(path, test, field) for field in ("from", "to"))
+        protocol = self._protocol(path, test)
+        port = self._port(path, test, protocol)
+        expect = self._expect(path, test)
+        if len(self._problems) == before:
+            yield Check(source, destination, port, protocol, expect, self._place(path))
+
+    def _name(self, path: tuple[str | int, ...], test: dict[str, object], field: str) -> str:
+        value = test.get(field)
+        if isinstance(value, str) and value:
+            return value
+        self._report((*path, field), f"{field} must name a pod, a workload or an address")
+        return ""
+
+    def _protocol(self, path: tuple[str | int, ...], test: dict[str, object]) -> int:
+        value = test.get("protocol")
+        try:
+            return protocol_number("TCP" if value is None else value)
+        except ValueError as error:
+            self._report((*path, "protocol"), str(error))
+            return -1
+
+    def _port(self, path: tuple[str | int, ...], test: dict[str, object], protocol: int) -> int | None:
+        value = test.get("port")
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            value = int(value)
+        if value is None:
+            if protocol in PORT_PROTOCOLS:
+                self._report((*path, "port"), f"{protocol_name(protocol)} needs a port number")
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_PORT:
+            self._report((*path, "port"), f"{value!r} is not a port number from 0 to {LAST_PORT}")
+            return None
+        if protocol not in (*PORT_PROTOCOLS, -1):
+            self._report((*path, "port"), f"{protocol_name(protocol)} has no ports. Leave the port out")
+        return value
+
+    def _expect(self, path: tuple[str | int, ...], test: dict[str, object]) -> Verdict | None:
+        value = test.get("expect")
+        if value is None:
+            return None
+        expect = EXPECTATIONS.get(str(value).lower())
+        if expect is None:
+            self._report((*path, "expect"), f"{value!r} is not allow or deny")
+        return expect
+
+    def _report_unknown(
+        self, path: tuple[str | int, ...], given: dict[str, object], known: Iterable[str]
+    ) -> None:
+        for field in given:
+            if field not in known:
+                self._report((*path, field), f"there is no such field; known are {', '.join(known)}")
+
+    def _report(self, path: tuple[str | int, ...], message: str) -> None:
+        self._problems.append(_problem(self._place(path), message))
+
+    def _place(self, path: tuple[str | int, ...]) -> Place:
+        from loaders.paths import path_text
+
+        line = self._document.line_of(path) if path else self._document.first_line
+        return Place(self._file, 0, line, path_text(path))
+
+
+def _problem(place: Place, message: str) -> Diagnostic:
+    return Diagnostic(Severity.ERROR, place, message)

@@ -1,0 +1,219 @@
+"""A cluster at one instant: namespaces, pods, nodes, services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from .addresses import Address
+from .labels import LabelSelector
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadRef:
+    """What pods belong to: the name of a controller, or of a pod without one (kind ``Pod``)."""
+
+    namespace: str
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        """Write as ``namespace/Kind/name``."""
+        return f"{self.namespace}/{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """A port that a container declares; an empty name is no name."""
+
+    name: str
+    protocol: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace and its labels, ``kubernetes.io/metadata.name`` always among them (NP-12)."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod, or one that a controller would make.
+
+    Attributes
+    ----------
+    addresses : tuple of Address
+        All of ``status.podIPs`` (NP-35); empty where unknown.
+    node : str
+        Name of the node it runs on; empty where unknown.
+    finished : bool
+        Succeeded or Failed: neither subject nor peer, and owner of no address (NP-32).
+    ports : tuple of ContainerPort
+        Declared by its containers and its restartable init containers, in order (NP-25).
+    owners : tuple of WorkloadRef
+        Its chain of controllers, the direct one first; empty for a bare pod.
+    synthesised : bool
+        Made here from a controller's template, because the input holds no pod of it.
+    """
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str]
+    addresses: tuple[Address, ...] = ()
+    node: str = ""
+    host_network: bool = False
+    finished: bool = False
+    ports: tuple[ContainerPort, ...] = ()
+    owners: tuple[WorkloadRef, ...] = ()
+    synthesised: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """``namespace/name``, as captures write it."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def workload(self) -> WorkloadRef:
+        """The topmost controller; the pod itself where it has none."""
+        return self.owners[-1] if self.owners else WorkloadRef(self.namespace, "Pod", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node and all of its addresses."""
+
+    name: str
+    addresses: tuple[Address, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """One port of a Service; `target` is a number, or the name of a container port."""
+
+    name: str
+    protocol: int
+    port: int
+    target: int | str
+    node_port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One endpoint that an EndpointSlice lists for a Service port."""
+
+    port_name: str
+    protocol: int
+    address: Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service.
+
+    Attributes
+    ----------
+    addresses : tuple of Address
+        Cluster IPs, external IPs and load-balancer addresses; empty for a headless one.
+    selector : LabelSelector or None
+        None: no selector, its backends are listed by hand.
+    backends : tuple of Backend or None
+        What its EndpointSlices list; None where the input holds no slice of it.
+    """
+
+    namespace: str
+    name: str
+    addresses: tuple[Address, ...] = ()
+    ports: tuple[ServicePort, ...] = ()
+    selector: LabelSelector | None = None
+    backends: tuple[Backend, ...] | None = None
+
+    @property
+    def ref(self) -> WorkloadRef:
+        """Its name as ``namespace/Service/name``."""
+        return WorkloadRef(self.namespace, "Service", self.name)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Everything that verdicts depend on besides the policies, at one instant.
+
+    Sequences are sorted by (namespace, name), so that equal clusters number alike.
+    """
+
+    namespaces: Mapping[str, Namespace]
+    pods: tuple[Pod, ...]
+    nodes: tuple[Node, ...] = ()
+    services: tuple[Service, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        namespaces: Iterable[Namespace],
+        pods: Iterable[Pod],
+        nodes: Iterable[Node] = (),
+        services: Iterable[Service] = (),
+    ) -> Cluster:
+        """Make a cluster, its parts sorted."""
+        return cls(
+            {namespace.name: namespace for namespace in sorted(namespaces, key=lambda n: n.name)},
+            tuple(sorted(pods, key=lambda p: (p.namespace, p.name))),
+            tuple(sorted(nodes, key=lambda n: n.name)),
+            tuple(sorted(services, key=lambda s: (s.namespace, s.name))),
+        )
+
+    @cached_property
+    def pod_numbers(self) -> dict[str, int]:
+        """Position in `pods` of each ``namespace/name``."""
+        return {pod.full_name: number for number, pod in enumerate(self.pods)}
+
+    @cached_property
+    def pods_at(self) -> dict[Address, tuple[int, ...]]:
+        """Positions of the running pods, hostNetwork ones left out, that own each address."""
+        owners: dict[Address, tuple[int, ...]] = {}
+        for number, pod in enumerate(self.pods):
+            if not pod.finished and not pod.host_network:
+                for address in pod.addresses:
+                    owners[address] = (*owners.get(address, ()), number)
+        return owners
+
+    @cached_property
+    def host_pods_at(self) -> dict[Address, tuple[int, ...]]:
+        """Positions of the running hostNetwork pods at each address, which is their node's."""
+        owners: dict[Address, tuple[int, ...]] = {}
+        for number, pod in enumerate(self.pods):
+            if not pod.finished and pod.host_network:
+                for address in pod.addresses:
+                    owners[address] = (*owners.get(address, ()), number)
+        return owners
+
+    @cached_property
+    def node_at(self) -> dict[Address, str]:
+        """Name of the node that owns each address; hostNetwork pods lend theirs to their node (NP-NODE)."""
+        owners: dict[Address, str] = {}
+        for pod in self.pods:
+            if pod.host_network and not pod.finished and pod.node:
+                owners.update(dict.fromkeys(pod.addresses, pod.node))
+        for node in self.nodes:
+            owners.update(dict.fromkeys(node.addresses, node.name))
+        return owners
+
+    def namespace_labels(self, name: str) -> Mapping[str, str]:
+        """Labels of a namespace; one that does not exist has none."""
+        namespace = self.namespaces.get(name)
+        return namespace.labels if namespace else {}
+
+    def with_addresses(self, learned: Mapping[str, tuple[Address, ...]]) -> Cluster:
+        """Return the cluster with addresses given to pods, by full name, that had none."""
+        pods = tuple(
+            replace(pod, addresses=learned[pod.full_name])
+            if not pod.addresses and pod.full_name in learned
+            else pod
+            for pod in self.pods
+        )
+        return replace(self, pods=pods)

@@ -1,0 +1,76 @@
+"""Profile: the habits of the dataplane that enforces, where the API leaves them open (semantics section 16)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal, get_args, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One answer to every question that the API leaves to the implementation.
+
+    Attributes
+    ----------
+    ipblock_matches_pods : bool
+        NP-16: an ipBlock matches any address, pods' included.
+    other_protocols : {"follow-peers", "allow", "deny"}
+        NP-20: ICMP and the like match rules without ports, or are always, or never, allowed by a policy.
+    service_hairpin : {"allow", "policy"}
+        NP-27: a pod that reaches itself through a Service is let through, or judged.
+    egress_to_own_node : {"policy", "allow"}
+        NP-28: egress to the node a pod runs on is judged, or always allowed.
+    hostnetwork : {"node", "pod"}
+        NP-31: a hostNetwork pod is its node, or a pod like any other.
+    duplicate_port_names : {"any", "first"}
+        NP-25: a name declared twice in a pod stands for every number, or for the first.
+    on_change : {"keep", "reevaluate"}
+        NP-40: connections that live through a policy change are kept, or judged again.
+    strict_cidr : bool
+        NP-15: CIDRs with host bits or IPv4-mapped ones are refused.
+    tiers : tuple of str
+        The tiers, first one first.
+    """
+
+    ipblock_matches_pods: bool = True
+    other_protocols: Literal["follow-peers", "allow", "deny"] = "follow-peers"
+    service_hairpin: Literal["allow", "policy"] = "allow"
+    egress_to_own_node: Literal["policy", "allow"] = "policy"
+    hostnetwork: Literal["node", "pod"] = "node"
+    duplicate_port_names: Literal["any", "first"] = "any"
+    on_change: Literal["keep", "reevaluate"] = "keep"
+    strict_cidr: bool = False
+    tiers: tuple[str, ...] = ("networkpolicy",)
+
+    @classmethod
+    def choices(cls) -> dict[str, tuple[str, ...]]:
+        """Name every field that can be set, with the words it takes, the default first."""
+        hints = get_type_hints(cls)
+        result: dict[str, tuple[str, ...]] = {}
+        for field in fields(cls):
+            if hints[field.name] is bool:
+                words = ("true", "false") if field.default else ("false", "true")
+            elif words := get_args(hints[field.name]):
+                if field.name == "tiers":
+                    continue
+            result[field.name] = words
+        return result
+
+    def with_setting(self, name: str, word: str) -> Profile:
+        """Return the profile with one field changed, from words.
+
+        Raises
+        ------
+        ValueError
+            There is no such field, or it does not take this word; the message lists what is possible.
+        """
+        choices = self.choices()
+        if name not in choices:
+            raise ValueError(f"no setting is named {name!r}; there are {', '.join(choices)}")
+        if word not in choices[name]:
+            raise ValueError(f"{name} takes {' or '.join(choices[name])}, not {word!r}")
+        value: object = word == "true" if choices[name][0] in ("true", "false") else word
+        return replace(self, **{name: value})  # type: ignore[arg-type]
+
+
+UPSTREAM = Profile()

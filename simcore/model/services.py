@@ -1,0 +1,97 @@
+"""Services: which pods and ports stand behind a service address (NP-29)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .addresses import Address
+from .cluster import Cluster, Pod, Service, ServicePort
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place a service port leads to: a pod by its position in the cluster, or (-1) a bare address.
+
+    `address` is None for a pod whose address is unknown.
+    """
+
+    pod: int
+    address: Address | None
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """An address, protocol and port that leads to a Service, and where it may lead on.
+
+    `address` is None for a node port, which every node's address answers.
+    No target at all: the service has no backend. Targets are of the address' family where it has one.
+    """
+
+    service: Service
+    address: Address | None
+    protocol: int
+    port: int
+    targets: tuple[Target, ...]
+
+
+def frontends(cluster: Cluster) -> Iterator[Frontend]:
+    """Enumerate what every Service answers to, node ports included."""
+    pods_of = _pods_by_namespace(cluster)
+    for service in cluster.services:
+        for port in service.ports:
+            targets = _targets(service, port, cluster, pods_of)
+            for address in service.addresses:
+                same_family = tuple(
+                    t for t in targets if t.address is None or t.address.family is address.family
+                )
+                yield Frontend(service, address, port.protocol, port.port, same_family)
+            if port.node_port:
+                yield Frontend(service, None, port.protocol, port.node_port, targets)
+
+
+def _pods_by_namespace(cluster: Cluster) -> dict[str, list[int]]:
+    """Positions of the running pods of each namespace."""
+    numbers: dict[str, list[int]] = {}
+    for number, pod in enumerate(cluster.pods):
+        if not pod.finished:
+            numbers.setdefault(pod.namespace, []).append(number)
+    return numbers
+
+
+def _targets(
+    service: Service, port: ServicePort, cluster: Cluster, pods_of: dict[str, list[int]]
+) -> tuple[Target, ...]:
+    """Where one port of a Service leads: by its slices if it has any, else by its selector."""
+    if service.backends is not None:
+        return tuple(
+            Target(_pod_at(cluster, backend.address), backend.address, backend.port)
+            for backend in service.backends
+            if backend.port_name == port.name and backend.protocol == port.protocol
+        )
+    if service.selector is None:
+        return ()
+    return tuple(
+        Target(number, address, target_port)
+        for number in pods_of.get(service.namespace, ())
+        if service.selector.matches(cluster.pods[number].labels)
+        and (target_port := _target_port(port, cluster.pods[number]))
+        for address in cluster.pods[number].addresses or (None,)
+    )
+
+
+def _pod_at(cluster: Cluster, address: Address) -> int:
+    """Return the pod that alone owns an address, or -1."""
+    owners = cluster.pods_at.get(address, ())
+    return owners[0] if len(owners) == 1 else -1
+
+
+def _target_port(port: ServicePort, pod: Pod) -> int:
+    """Return the number of the target port on one pod; 0 where the pod does not declare its name."""
+    if isinstance(port.target, int):
+        return port.target
+    for declared in pod.ports:
+        if declared.name == port.target and declared.protocol == port.protocol:
+            return declared.number
+    return 0

@@ -1,0 +1,162 @@
+"""Trace: how a verdict came about, as data; rendering it is the report's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from .flows import Flow, Judgement, Outcome, Verdict
+from .peers import AnyOf, Anything, Endpoints, Network, PeerSet
+from .policy import Direction, PolicyRef, Rule
+from .ports import LAST_PORT, NamedPort, PortRange, PortSet, protocol_name
+
+SETTING_NUMBERS = {
+    "ipblock_matches_pods": "NP-16",
+    "other_protocols": "NP-20",
+    "service_hairpin": "NP-27",
+    "egress_to_own_node": "NP-28",
+    "hostnetwork": "NP-31",
+    "duplicate_port_names": "NP-25",
+    "on_change": "NP-40",
+    "strict_cidr": "NP-15",
+}
+"""The semantics number behind each setting of a Profile."""
+
+
+class Match(IntEnum):
+    """Whether a part of a rule holds for a flow; the least of its parts is the rule's own."""
+
+    NO = 0
+    MAYBE = 1
+    YES = 2
+
+    @property
+    def word(self) -> str:
+        """The answer in lower case."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Consideration:
+    """One rule that was looked at: whether its two halves match, and a sentence that says why."""
+
+    rule: Rule
+    peer: Match
+    ports: Match
+    match: Match
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionTrace:
+    """One direction of one pair.
+
+    Attributes
+    ----------
+    subject, peer : str
+        The guarded end and the other one, in words.
+    isolating : tuple of PolicyRef
+        The policies that isolate the subject in this direction.
+    considered : tuple of Consideration
+        The rules that were walked, in order, the deciding one last; empty where none had to be asked.
+    outcome : Outcome
+        The answer; its `rule` is the deciding one.
+    """
+
+    direction: Direction
+    subject: str
+    peer: str
+    isolating: tuple[PolicyRef, ...]
+    considered: tuple[Consideration, ...]
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class PairTrace:
+    """One source that may be meant with one destination that may be meant.
+
+    Attributes
+    ----------
+    port : int or None
+        Destination port; behind a Service, its target's.
+    service : str or None
+        The Service the destination was reached through, as ``namespace/Service/name``.
+    """
+
+    source: str
+    destination: str
+    port: int | None
+    service: str | None
+    egress: DirectionTrace
+    ingress: DirectionTrace
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """A setting of the profile on which the verdict rests: with `word` in place of `current` it is `verdict`.
+
+    Attributes
+    ----------
+    number : str
+        The rule of the semantics pages that leaves the point open.
+    """
+
+    setting: str
+    number: str
+    current: str
+    word: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How the verdict of one flow came about.
+
+    Attributes
+    ----------
+    sources, destinations : tuple of str
+        What each end may stand for, in words; empty where that could not be told.
+    pairs : tuple of PairTrace
+        Every source with every destination.
+    depends_on : tuple of Dependence
+        The settings whose other value would change the verdict.
+    """
+
+    flow: Flow
+    judgement: Judgement
+    sources: tuple[str, ...]
+    destinations: tuple[str, ...]
+    pairs: tuple[PairTrace, ...]
+    depends_on: tuple[Dependence, ...]
+
+
+def peer_words(peer: PeerSet) -> str:
+    """Say a peer set in words."""
+    match peer:
+        case Anything():
+            return "any peer"
+        case Endpoints(namespaces, pods):
+            return f"pods with {pods} in namespaces with {namespaces}"
+        case Network(cidr, excluded):
+            return f"{cidr} except {', '.join(map(str, excluded))}" if excluded else str(cidr)
+        case AnyOf(members):
+            return " or ".join(map(peer_words, members)) or "nobody"
+
+
+def port_words(ports: PortSet) -> str:
+    """Say a port set in words."""
+    if ports.members is None:
+        return "every port"
+    return ", ".join(map(_port_word, ports.members)) or "no port"
+
+
+def _port_word(member: PortRange | NamedPort) -> str:
+    protocol = protocol_name(member.protocol)
+    if isinstance(member, NamedPort):
+        return f"{protocol} port named {member.name}"
+    if (member.first, member.last) == (0, LAST_PORT):
+        return f"every {protocol} port"
+    if member.first == member.last:
+        return f"{protocol} {member.first}"
+    return f"{protocol} {member.first}-{member.last}"

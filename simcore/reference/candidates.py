@@ -1,0 +1,130 @@
+"""What the two ends of a flow may stand for: pods, nodes, addresses outside, what is behind a Service."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from ..model.addresses import Address
+from ..model.cluster import Cluster
+from ..model.flows import End, Flow, Reason
+from ..model.profile import Profile
+from ..model.services import Frontend, Target, frontends
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What an end may stand for: a pod by its position, else a node, else an address outside."""
+
+    address: Address | None
+    port: int | None
+    pod: int = -1
+    node: str | None = None
+    service: str | None = None
+
+    @property
+    def is_pod(self) -> bool:
+        """Whether it is a pod that policies can bind."""
+        return self.pod >= 0
+
+
+class Ends:
+    """Finds the candidates of a flow's ends in one cluster under one profile."""
+
+    def __init__(self, cluster: Cluster, profile: Profile) -> None:
+        self.cluster = cluster
+        self.profile = profile
+
+    def under(self, profile: Profile) -> Ends:
+        """Return the same, but for the profile; what was indexed is kept."""
+        other = copy.copy(self)
+        other.profile = profile
+        return other
+
+    def of(self, flow: Flow) -> tuple[list[Candidate], list[Candidate], Reason | None]:
+        """List the candidates of both ends, or say why there are none."""
+        ends = (flow.source, flow.destination)
+        if flow.protocol is None:
+            return [], [], Reason.UNKNOWN_PROTOCOL
+        if any(end.address is None and end.pod is None for end in ends):
+            return [], [], Reason.NO_ADDRESS
+        if any(end.pod is not None and end.pod not in self.cluster.pod_numbers for end in ends):
+            return [], [], Reason.UNKNOWN_POD
+        destinations = self._behind_service(flow)
+        if destinations is None:
+            destinations = self._end(flow.destination, flow.port)
+        if not destinations:
+            return [], [], Reason.NO_BACKEND
+        return self._end(flow.source, None), destinations, None
+
+    def _end(self, end: End, port: int | None) -> list[Candidate]:
+        """List what an end may stand for, services left aside."""
+        if end.pod is None:
+            return self._at(end.address, port) if end.address else []
+        number = self.cluster.pod_numbers[end.pod]
+        addresses = self.cluster.pods[number].addresses
+        fitting = [a for a in addresses if end.address is None or a.family is end.address.family]
+        return [self._pod_candidate(number, fitting[0] if fitting else None, port)]
+
+    def _pod_candidate(self, number: int, address: Address | None, port: int | None) -> Candidate:
+        """Return the pod, or its node where the dataplane cannot tell them apart (NP-31)."""
+        pod = self.cluster.pods[number]
+        if pod.host_network and self.profile.hostnetwork == "node":
+            return Candidate(address, port, node=pod.node)
+        return Candidate(address, port, pod=number)
+
+    def _at(self, address: Address, port: int | None) -> list[Candidate]:
+        """List what may be behind a bare address: its pods, else a node, else the world outside."""
+        if owners := self.cluster.pods_at.get(address):
+            return [Candidate(address, port, pod=number) for number in owners]
+        guests = self.cluster.host_pods_at.get(address, ()) if self.profile.hostnetwork == "pod" else ()
+        candidates = [Candidate(address, port, pod=number) for number in guests]
+        if address in self.cluster.node_at:
+            candidates.append(Candidate(address, port, node=self.cluster.node_at[address]))
+        return candidates or [Candidate(address, port)]
+
+    @cached_property
+    def _frontends(self) -> dict[tuple[Address | None, int, int], list[Frontend]]:
+        found: dict[tuple[Address | None, int, int], list[Frontend]] = {}
+        for frontend in frontends(self.cluster):
+            found.setdefault((frontend.address, frontend.protocol, frontend.port), []).append(frontend)
+        return found
+
+    @cached_property
+    def _service_addresses(self) -> frozenset[Address]:
+        return frozenset(address for service in self.cluster.services for address in service.addresses)
+
+    def _behind_service(self, flow: Flow) -> list[Candidate] | None:
+        """List where a Service leads the flow (NP-29); None where no Service answers."""
+        address = flow.destination.address
+        if flow.destination.pod is not None or address is None or flow.protocol is None:
+            return None
+        found: list[Frontend] = []
+        if flow.port is not None:
+            found = self._frontends.get((address, flow.protocol, flow.port), [])
+            if not found and address in self.cluster.node_at:
+                found = self._frontends.get((None, flow.protocol, flow.port), [])
+        if not found and address not in self._service_addresses:
+            return None
+        return [
+            replace(candidate, service=str(frontend.service.ref))
+            for frontend in found
+            for target in frontend.targets
+            if target.address is None or target.address.family is address.family
+            for candidate in self._target(target)
+        ]
+
+    def _target(self, target: Target) -> list[Candidate]:
+        if target.pod >= 0:
+            return [self._pod_candidate(target.pod, target.address, target.port)]
+        return self._at(target.address, target.port) if target.address else []
+
+    def label(self, candidate: Candidate) -> str:
+        """Name a candidate for people."""
+        where = str(candidate.address) if candidate.address else "address unknown"
+        if candidate.is_pod:
+            return f"pod {self.cluster.pods[candidate.pod].full_name} ({where})"
+        if candidate.node is not None:
+            return f"node {candidate.node or 'of unknown name'} ({where})"
+        return f"{where} (outside the cluster)"

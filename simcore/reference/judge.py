@@ -1,0 +1,275 @@
+"""Reference: judges a flow, and tells how."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ..model.cluster import Cluster
+from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, both
+from ..model.policy import Action, Direction, Policy, Role, Rule
+from ..model.ports import protocol_name
+from ..model.profile import UPSTREAM, Profile
+from ..model.trace import (
+    SETTING_NUMBERS,
+    Consideration,
+    Dependence,
+    DirectionTrace,
+    Match,
+    PairTrace,
+    Trace,
+    peer_words,
+    port_words,
+)
+from .candidates import Candidate, Ends
+from .matching import Matcher, Question, Step
+from .walk import VERDICTS, path_of, possible_endings
+
+UNDEFINED_PROTOCOL = "NP-20: undefined upstream"
+
+
+_Answer = tuple[Outcome, Sequence[Step]]
+
+
+class Reference:
+    """Judges flows by walking the rules that bind each end, in order: the first match decides.
+
+    Parameters
+    ----------
+    cluster : Cluster
+        The instant at which flows are judged.
+    policies : iterable of Policy
+        In any order; rules bring their own.
+    profile : Profile
+        The habits of the dataplane that enforces.
+
+    Raises
+    ------
+    ValueError
+        A rule is in a tier that the profile does not name.
+    """
+
+    def __init__(self, cluster: Cluster, policies: Iterable[Policy], profile: Profile = UPSTREAM) -> None:
+        self.cluster = cluster
+        self.profile = profile
+        self._rules = sorted((rule for policy in policies for rule in policy.rules), key=self._position)
+        self._ends = Ends(cluster, profile)
+        self._matcher = Matcher(cluster, profile)
+        self._bound: dict[tuple[int, Direction], tuple[Rule, ...]] = {}
+
+    def judge(self, flow: Flow) -> Judgement:
+        """Answer whether the policies allow a flow, and which rule decides in each direction."""
+        sources, destinations, problem = self._ends.of(flow)
+        if flow.protocol is None or problem is not None:
+            unknown = Outcome(Verdict.UNKNOWN, problem or Reason.UNKNOWN_PROTOCOL)
+            return Judgement(unknown, unknown, Verdict.UNKNOWN)
+        pairs = [self._pair(s, d, flow.protocol) for s in sources for d in destinations]
+        return _combine([(egress[0], ingress[0]) for egress, ingress in pairs])
+
+    def explain(self, flow: Flow) -> Trace:
+        """Answer as `judge` does, with every rule that was looked at and every setting it rests on."""
+        sources, destinations, _ = self._ends.of(flow)
+        pairs = tuple(
+            self._pair_trace(source, destination, flow.protocol)
+            for source in sources
+            for destination in destinations
+            if flow.protocol is not None
+        )
+        judgement = self.judge(flow)
+        return Trace(
+            flow=flow,
+            judgement=judgement,
+            sources=tuple(map(self._ends.label, sources)),
+            destinations=tuple(map(self._ends.label, destinations)),
+            pairs=pairs,
+            depends_on=tuple(self._dependences(flow, judgement.verdict)),
+        )
+
+    # One pair
+
+    def _pair(self, source: Candidate, destination: Candidate, protocol: int) -> tuple[_Answer, _Answer]:
+        """Judge one source with one destination: egress, ingress."""
+        same = self._common_outcome(source, destination)
+        if same is not None:
+            return (same, ()), (same, ())
+        return (
+            self._direction(Question(Direction.EGRESS, source, destination, protocol)),
+            self._direction(Question(Direction.INGRESS, destination, source, protocol)),
+        )
+
+    def _common_outcome(self, source: Candidate, destination: Candidate) -> Outcome | None:
+        """Answer what no rule is asked about, for both directions at once."""
+        if source.address and destination.address and source.address.family is not destination.address.family:
+            return Outcome(Verdict.UNKNOWN, Reason.MIXED_FAMILIES)
+        if not source.is_pod or source.pod != destination.pod:
+            return None
+        if destination.service is None:
+            return Outcome(Verdict.ALLOW, Reason.SELF)
+        if self.profile.service_hairpin == "allow":
+            return Outcome(Verdict.ALLOW, Reason.HAIRPIN)
+        return None
+
+    def _direction(self, question: Question) -> _Answer:
+        exempt = self._exempt(question)
+        if exempt is not None:
+            return exempt, ()
+        rules = self._rules_of(question)
+        isolation = next((rule for rule in rules if rule.role is Role.ISOLATION), None)
+        if question.has_ports or isolation is None:
+            return self._walk(question, rules)
+        match self.profile.other_protocols:
+            case "allow":
+                return Outcome(Verdict.ALLOW, Reason.PROTOCOL_ALLOWED, None, UNDEFINED_PROTOCOL), ()
+            case "deny":
+                return Outcome(Verdict.DENY, Reason.PROTOCOL_DENIED, isolation, UNDEFINED_PROTOCOL), ()
+            case "follow-peers":
+                outcome, steps = self._walk(question, rules)
+                return replace(outcome, detail=UNDEFINED_PROTOCOL), steps
+
+    def _exempt(self, question: Question) -> Outcome | None:
+        """Answer for a subject that no policy binds, and for traffic with the own node."""
+        subject, peer = question.subject, question.peer
+        if subject.node is not None:
+            return Outcome(Verdict.ALLOW, Reason.NODE)
+        if not subject.is_pod:
+            return Outcome(Verdict.ALLOW, Reason.NOT_A_POD)
+        own_node = self.cluster.pods[subject.pod].node
+        is_open = question.direction is Direction.INGRESS or self.profile.egress_to_own_node == "allow"
+        if is_open and own_node and peer.node == own_node:
+            return Outcome(Verdict.ALLOW, Reason.OWN_NODE)
+        return None
+
+    # The walk
+
+    def _position(self, rule: Rule) -> tuple[int, tuple[int | str, ...]]:
+        if rule.tier not in self.profile.tiers:
+            known = ", ".join(self.profile.tiers)
+            raise ValueError(f"{rule} is in tier {rule.tier!r}; the profile knows {known}")
+        return self.profile.tiers.index(rule.tier), rule.order
+
+    def _rules_of(self, question: Question) -> tuple[Rule, ...]:
+        """Return the rules that bind the subject, in order."""
+        key = (question.subject.pod, question.direction)
+        if key not in self._bound:
+            pod = self.cluster.pods[question.subject.pod]
+            self._bound[key] = tuple(
+                rule
+                for rule in self._rules
+                if rule.direction is question.direction and self._matcher.selects(rule.subject, pod)
+            )
+        return self._bound[key]
+
+    def _walk(self, question: Question, rules: Sequence[Rule]) -> _Answer:
+        steps = [self._matcher.step(question, rule) for rule in rules]
+        path, decider = path_of(steps)
+        verdict = VERDICTS[decider.rule.action] if decider else Verdict.ALLOW
+        walked = [steps[number] for number in path]
+        for number in path:
+            step = steps[number]
+            if step.match is Match.MAYBE and possible_endings(steps, number, taken=True) != {verdict}:
+                return Outcome(Verdict.UNKNOWN, step.doubt, step.rule), walked
+        if decider is None:
+            return Outcome(Verdict.ALLOW, Reason.NOT_ISOLATED), walked
+        return Outcome(verdict, self._reason(question, decider.rule, steps), decider.rule), walked
+
+    def _reason(self, question: Question, decider: Rule, steps: Sequence[Step]) -> Reason:
+        if decider.action is Action.ALLOW:
+            return Reason.RULE
+        if decider.role is Role.WRITTEN:
+            return Reason.RULE_DENIES
+        written = [
+            step
+            for step in steps
+            if step.rule.role is Role.WRITTEN
+            and step.rule.action is Action.ALLOW
+            and step.rule.tier == decider.tier
+        ]
+        if not written:
+            return Reason.NO_RULE
+        selecting = [step.rule.ports for step in written if step.peer is not Match.NO]
+        if not selecting:
+            return Reason.PEER_NOT_SELECTED
+        names = [name for ports in selecting for name in ports.names if name.protocol == question.protocol]
+        if any(not self._matcher.numbers(name, question.destination) for name in names):
+            return Reason.NAMED_PORT_UNDECLARED
+        return Reason.PORT_NOT_ALLOWED
+
+    # The trace
+
+    def _pair_trace(self, source: Candidate, destination: Candidate, protocol: int) -> PairTrace:
+        egress, ingress = self._pair(source, destination, protocol)
+        outward = Question(Direction.EGRESS, source, destination, protocol)
+        inward = Question(Direction.INGRESS, destination, source, protocol)
+        return PairTrace(
+            source=self._ends.label(source),
+            destination=self._ends.label(destination),
+            port=destination.port,
+            service=destination.service,
+            egress=self._direction_trace(outward, egress),
+            ingress=self._direction_trace(inward, ingress),
+            verdict=both(egress[0].verdict, ingress[0].verdict),
+        )
+
+    def _direction_trace(self, question: Question, answer: _Answer) -> DirectionTrace:
+        outcome, steps = answer
+        bound = self._rules_of(question) if question.subject.is_pod else ()
+        return DirectionTrace(
+            direction=question.direction,
+            subject=self._ends.label(question.subject),
+            peer=self._ends.label(question.peer),
+            isolating=tuple(rule.policy for rule in bound if rule.role is Role.ISOLATION),
+            considered=tuple(
+                Consideration(step.rule, step.peer, step.ports, step.match, self._why(question, step))
+                for step in steps
+            ),
+            outcome=outcome,
+        )
+
+    def _why(self, question: Question, step: Step) -> str:
+        """Say in a sentence how far a rule matches."""
+        rule = step.rule
+        if rule.role is Role.ISOLATION:
+            return "the policy isolates the pod in this direction, so what no rule allows is denied"
+        is_among = {Match.YES: "is among", Match.MAYBE: "may be among", Match.NO: "is not among"}
+        peer = f"{self._ends.label(question.peer)} {is_among[step.peer]} {peer_words(rule.peer)}"
+        port = question.destination.port
+        number = "" if not question.has_ports else " without port" if port is None else f" {port}"
+        ports = f"{protocol_name(question.protocol)}{number} {is_among[step.ports]} {port_words(rule.ports)}"
+        doubt = "" if rule.certain else "; the rule holds what cannot be judged"
+        return f"{peer}; {ports}{doubt}"
+
+    def _under(self, profile: Profile) -> Reference:
+        """Return the same, but for the profile; what was indexed is kept, since it rests on no setting."""
+        other = copy.copy(self)
+        other.profile = profile
+        other._ends = self._ends.under(profile)
+        other._matcher = Matcher(self.cluster, profile)
+        return other
+
+    def _dependences(self, flow: Flow, verdict: Verdict) -> Iterable[Dependence]:
+        for setting, words in Profile.choices().items():
+            value = getattr(self.profile, setting)
+            current = str(value).lower() if isinstance(value, bool) else value
+            for word in words:
+                changed = self._under(self.profile.with_setting(setting, word)).judge(flow).verdict
+                if changed is not verdict:
+                    yield Dependence(setting, SETTING_NUMBERS[setting], current, word, changed)
+
+
+def _combine(pairs: Sequence[tuple[Outcome, Outcome]]) -> Judgement:
+    """Make one judgement of all pairs: what they agree on, else UNKNOWN."""
+    verdicts = {both(egress.verdict, ingress.verdict) for egress, ingress in pairs}
+    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
+    return Judgement(_mix([egress for egress, _ in pairs]), _mix([ingress for _, ingress in pairs]), verdict)
+
+
+def _mix(outcomes: Sequence[Outcome]) -> Outcome:
+    """Make one outcome of those of several pairs."""
+    first: dict[Verdict, Outcome] = {}
+    for outcome in outcomes:
+        first.setdefault(outcome.verdict, outcome)
+    if len(first) == 1:
+        return outcomes[0]
+    detail = ", ".join(f"{verdict.word}: {first[verdict].reason}" for verdict in sorted(first))
+    return Outcome(Verdict.UNKNOWN, Reason.MIXED, None, detail)

@@ -1,0 +1,77 @@
+"""The report of `replay`: what the policies do to a capture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..model.flows import Reason, Verdict
+from ..model.groups import FlowGroup
+from ..model.policy import Direction
+from .groups import group_entry, group_json
+from .structure import Column, Line, Report, Section, Table, line, strong, verdict_span
+from .words import count, share, words_of
+
+if TYPE_CHECKING:
+    from ..analyses.replay import ReplayResult
+
+
+def replay(result: ReplayResult, limit: int) -> Report:
+    """Make the report: counts, denied and unknown groups, and why verdicts are unknown."""
+    denied = tuple(group for group in result.groups if group.after.verdict is Verdict.DENY)
+    unknown = tuple(group for group in result.groups if group.after.verdict is Verdict.UNKNOWN)
+    sections = [Section((), (_counts(result),))]
+    sections += groups_section(line(strong("Denied"), ", most flows first"), denied, limit)
+    sections += groups_section(line(strong("Unknown"), ", most flows first"), unknown, limit)
+    if result.unknown_reasons:
+        sections.append(
+            Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),))
+        )
+    return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections))
+
+
+def _counts(result: ReplayResult) -> Table:
+    counts = {Verdict.ALLOW: result.allowed, Verdict.DENY: result.denied, Verdict.UNKNOWN: result.unknown}
+    rows = tuple(
+        ((verdict_span(verdict),), line(f"{number:,}"), line(share(number, result.flows)))
+        for verdict, number in counts.items()
+    )
+    return Table((Column("verdict"), Column("flows", right=True), Column("share", right=True)), rows)
+
+
+def _reasons(reasons: Mapping[str, int]) -> Table:
+    rows = tuple(
+        (line(reason), line(f"{number:,}"), line(_reason_words(reason)))
+        for reason, number in sorted(reasons.items(), key=lambda item: (-item[1], item[0]))
+    )
+    return Table((Column("reason"), Column("flows", right=True), Column("meaning")), rows)
+
+
+def _reason_words(code: str) -> str:
+    name = code.partition(" ")[0]
+    return words_of(Reason(name), Direction.INGRESS) if name in set(Reason) else ""
+
+
+def groups_section(title: Line, groups: tuple[FlowGroup, ...], limit: int) -> list[Section]:
+    """Show at most `limit` groups, and tell how many are left out; no group, no section."""
+    if not groups:
+        return []
+    shown: list[Section] = [Section(title, tuple(map(group_entry, groups[:limit])))]
+    if left := len(groups) - limit:
+        hidden = sum(group.flows for group in groups[limit:])
+        if left > 0:
+            more = f"... and {count(left, 'more group')} with {count(hidden, 'flow')} (--limit)"
+            shown.append(Section((), (line(more),)))
+    return shown
+
+
+def replay_json(result: ReplayResult) -> dict[str, object]:
+    """Make the JSON of `replay --format json`."""
+    return {
+        "flows": result.flows,
+        "allowed": result.allowed,
+        "denied": result.denied,
+        "unknown": result.unknown,
+        "unknown_reasons": dict(sorted(result.unknown_reasons.items())),
+        "groups": [group_json(group) for group in result.groups],
+    }

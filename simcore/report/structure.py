@@ -1,0 +1,122 @@
+"""Report: what there is to say, before anyone decides how it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..model.flows import Verdict
+
+
+class Tone(StrEnum):
+    """How a piece of text is meant; a terminal shows it as a colour, a pipe not at all."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    FAINT = "faint"
+    GOOD = "good"
+    BAD = "bad"
+    DOUBT = "doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of text of one tone."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line = tuple[Span, ...]
+"""One logical line; rendering may break it between words."""
+
+
+def line(*parts: str | Span) -> Line:
+    """Make a line of texts and spans."""
+    return tuple(Span(part) if isinstance(part, str) else part for part in parts if part)
+
+
+def join(lines: Iterable[Line], separator: str) -> Line:
+    """Make one line of several."""
+    result: list[Span] = []
+    for position, part in enumerate(lines):
+        if position:
+            result.append(Span(separator))
+        result.extend(part)
+    return tuple(result)
+
+
+def strong(text: str) -> Span:
+    """Make a text stand out."""
+    return Span(text, Tone.STRONG)
+
+
+def faint(text: str) -> Span:
+    """Make a text step back."""
+    return Span(text, Tone.FAINT)
+
+
+VERDICT_TONES = {Verdict.ALLOW: Tone.GOOD, Verdict.DENY: Tone.BAD, Verdict.UNKNOWN: Tone.DOUBT}
+
+
+def verdict_span(verdict: Verdict) -> Span:
+    """Write a verdict in capitals, in its colour."""
+    return Span(verdict.name, VERDICT_TONES[verdict])
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The head of a table's column; `right` for numbers."""
+
+    name: str
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells; where they are too wide for a terminal, each row is stacked instead."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Line, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that has more to say than fits a row: a heading, and labelled lines below it."""
+
+    heading: Line
+    fields: tuple[tuple[str, Line], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A titled part of a report; tables, entries, and plain lines that may wrap."""
+
+    title: Line
+    items: tuple[Table | Entry | Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one command has to say.
+
+    Attributes
+    ----------
+    title : Line
+        What was asked.
+    summary : tuple of Line
+        The answer in short.
+    warnings : tuple of Line
+        What must not be overlooked.
+    sections : tuple of Section
+        The details.
+    notes : tuple of Line
+        What to keep in mind.
+    """
+
+    title: Line
+    summary: tuple[Line, ...] = ()
+    warnings: tuple[Line, ...] = ()
+    sections: tuple[Section, ...] = ()
+    notes: tuple[Line, ...] = ()

@@ -1,0 +1,166 @@
+"""Words and numbers as reports write them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ..model.flows import Judgement, Outcome, Reason, Verdict
+from ..model.policy import Direction, Rule
+from ..model.ports import PROTOCOL_NAMES, protocol_name
+from .structure import Line, Span, faint, line, strong, verdict_span
+
+REASONS = {
+    Reason.RULE: "a rule allows it",
+    Reason.NOT_ISOLATED: "no policy applies to the {subject}, so everything is allowed",
+    Reason.NOT_A_POD: "no policy can bind the {subject}: it is no pod of the cluster",
+    Reason.NODE: "no policy can bind the {subject}: it is a node, or shares its node's network",
+    Reason.SELF: "a pod always reaches itself",
+    Reason.OWN_NODE: "traffic between a pod and its own node is always allowed",
+    Reason.HAIRPIN: "a pod that reaches itself through a Service is let through",
+    Reason.PROTOCOL_ALLOWED: "the profile lets protocols without ports through",
+    Reason.NO_RULE: "the policies that isolate the {subject} hold no {direction} rule at all",
+    Reason.PEER_NOT_SELECTED: "no {direction} rule selects the {peer}",
+    Reason.PORT_NOT_ALLOWED: "a rule selects the {peer}, but not on this port and protocol",
+    Reason.NAMED_PORT_UNDECLARED: "a rule allows a port by name, and the destination declares no such name",
+    Reason.RULE_DENIES: "a rule denies it",
+    Reason.PROTOCOL_DENIED: "the profile lets isolation stop protocols without ports",
+    Reason.UNKNOWN_ADDRESS: "an address that a rule asks for is not known",
+    Reason.UNCERTAIN_RULE: "a rule that cannot be judged could decide",
+    Reason.NO_ADDRESS: "the record names neither an address nor a pod for one end",
+    Reason.MIXED_FAMILIES: "one end is IPv4, the other IPv6",
+    Reason.UNKNOWN_PROTOCOL: "the record names no IP protocol",
+    Reason.NO_PORT: "the record has no destination port, and the port could decide",
+    Reason.UNKNOWN_POD: "the record names a pod that the cluster does not hold",
+    Reason.NO_BACKEND: "the Service has no backend for this port",
+    Reason.MIXED: "several pods may be meant, and they differ",
+}
+"""What each reason code says, in words; `words_of` fills in the ends."""
+
+ENDS = {Direction.EGRESS: ("source", "destination"), Direction.INGRESS: ("destination", "source")}
+
+
+def words_of(reason: Reason, direction: Direction) -> str:
+    """Say a reason code in words, for one direction."""
+    return fill(REASONS[reason], direction)
+
+
+def fill(template: str, direction: Direction) -> str:
+    """Put the ends' names into a text."""
+    subject, peer = ENDS[direction]
+    return template.format(subject=subject, peer=peer, direction=direction.word)
+
+
+def outcome_words(outcome: Outcome, direction: Direction) -> str:
+    """Say why one direction has its verdict."""
+    words = words_of(outcome.reason, direction)
+    return f"{words} ({outcome.detail})" if outcome.detail else words
+
+
+def rule_line(rule: Rule) -> Line:
+    """Name a rule and where it was written."""
+    return line(strong(str(rule.policy)), f" {part_of(rule)} ", faint(f"({where(rule)})"))
+
+
+def part_of(rule: Rule) -> str:
+    """Name a rule within its policy: ``ingress[0]``, ``egress isolation``."""
+    return str(rule).removeprefix(f"{rule.policy} ")
+
+
+def where(rule: Rule) -> str:
+    """Write a rule's file and line."""
+    return f"{rule.place.file}:{rule.place.line}" if rule.place.line else rule.place.file
+
+
+def outcome_line(outcome: Outcome, direction: Direction) -> Line:
+    """Say in a line how one direction came out, why, and by which rule."""
+    head = line(f"{direction.word}: ", outcome_words(outcome, direction))
+    if outcome.rule is None:
+        return head
+    if outcome.reason is Reason.RULE:
+        return line(f"{direction.word}: allowed by ", *rule_line(outcome.rule))
+    return line(*head, " - ", *rule_line(outcome.rule))
+
+
+def judgement_fields(
+    label: str, judgement: Judgement, directions: tuple[Direction, ...]
+) -> list[tuple[str, Line]]:
+    """Say a verdict and how the given directions came out, as labelled lines of an entry."""
+    outcomes = [outcome_line(judgement.outcome(direction), direction) for direction in directions]
+    verdict = verdict_span(judgement.verdict)
+    if len(outcomes) == 1:
+        return [(label, line(verdict, "  ", *outcomes[0]))]
+    return [(label, line(verdict)), *(("", outcome) for outcome in outcomes)]
+
+
+def telling(*judgements: Judgement | None) -> tuple[Direction, ...]:
+    """Return the directions that tell why: those that are not allowed in one of the judgements, else both."""
+    found = tuple(
+        direction
+        for direction in Direction
+        if any(j is not None and j.outcome(direction).verdict is not Verdict.ALLOW for j in judgements)
+    )
+    return found or tuple(Direction)
+
+
+def protocol_port(protocol: int | None, port: int | None) -> str:
+    """Write ``TCP 443``."""
+    name = "no protocol" if protocol is None else protocol_name(protocol)
+    return name if port is None else f"{name} {port}"
+
+
+def protocol_json(protocol: int | None) -> str | int | None:
+    """Write a protocol as JSON does: by name, else by number."""
+    return None if protocol is None else PROTOCOL_NAMES.get(protocol, protocol)
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Write ``1 flow``, ``12,345 flows``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """Write a share as a percentage; only nothing is 0%, only everything 100%."""
+    if not whole or part in (0, whole):
+        return "100%" if whole and part == whole else "0%"
+    percent = 100 * part / whole
+    if percent < 0.1:
+        return "<0.1%"
+    return ">99.9%" if percent > 99.9 else f"{percent:.1f}%"
+
+
+def size(number: int) -> str:
+    """Write a number of bytes: ``1.2 MB``."""
+    value, unit = float(number), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB", "PB"):
+        if value < 999.5 or unit == "PB":
+            break
+        value /= 1000
+    return f"{number} B" if unit == "B" else f"{value:.3g} {unit}"
+
+
+def iso_time(nanoseconds: int | None) -> str | None:
+    """Write a time as JSON does, in UTC with all its digits."""
+    if nanoseconds is None:
+        return None
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def moment(nanoseconds: int) -> str:
+    """Write a time for people, in UTC."""
+    return f"{datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def period(first: int | None, last: int | None) -> str:
+    """Write ``2026-01-01 10:00:00 to 10:15:00 UTC``; the empty text where no time is known."""
+    if first is None or last is None:
+        return ""
+    start, end = moment(first), moment(last)
+    if start == end:
+        return f"{start} UTC"
+    return f"{start} to {end.removeprefix(start[:11])} UTC"
+
+
+def tinted(text: str, verdict: Verdict) -> Span:
+    """Write a text in a verdict's colour."""
+    return Span(text, verdict_span(verdict).tone)

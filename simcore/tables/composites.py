@@ -1,0 +1,141 @@
+"""Addresses that may stand for several ends: Services, shared pod addresses, node ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.addresses import Address, Family
+from ..model.cluster import Cluster
+from ..model.ports import PORT_PROTOCOLS
+from ..model.services import Frontend, Target, frontends
+from .identities import Identities, Owner
+from .objects import Objects
+
+SERVICE, NODE_V4, NODE_V6 = 1, 2, 4
+"""Bits of a composite's flags: it is a service address; it is an address of a node, of either family."""
+NODE_PORT_BASES = {Family.V4: 0, Family.V6: 1}
+FIRST_BASE = 2
+
+End = tuple[int, int, int, int]
+"""Identity, object, port (0: as in the flow), and family of the address (0: unknown)."""
+
+
+@dataclass(frozen=True)
+class Composites:
+    """The composite addresses, and what every frontend leads to.
+
+    Attributes
+    ----------
+    number : dict
+        Address to its position among the composites.
+    flags : uint8[composites]
+    starts : int32[composites + 1]
+        The ends of composite c are rows ``starts[c]`` to ``starts[c + 1]`` of `ends`.
+    ends : int32[..., 4]
+        `End` rows of composites, then of frontends.
+    frontend_keys : int64[frontends]
+        Ascending: ``(base << 2 | protocol slot) << 16 | port``, base being 0 and 1 for the node ports of either
+        family, else 2 + the composite.
+    frontend_starts : int32[frontends + 1]
+        Rows of `ends`, as `starts`.
+    """
+
+    number: dict[Address, int]
+    flags: NDArray[np.uint8]
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    frontend_keys: NDArray[np.int64]
+    frontend_starts: NDArray[np.int32]
+
+
+def find_composites(cluster: Cluster, identities: Identities, objects: Objects) -> Composites:
+    """Collect the composite addresses of a cluster and its frontends."""
+    finder = _Finder(cluster, identities, objects)
+    addresses = finder.addresses()
+    number = {address: position for position, address in enumerate(addresses)}
+    lists = [finder.ends_at(address) for address in addresses]
+    targets: dict[int, list[End]] = {}
+    for frontend in frontends(cluster):
+        for key, family in _keys(frontend, number):
+            ends = [
+                end
+                for target in frontend.targets
+                if target.address is None or target.address.family is family
+                for end in finder.ends_of(target)
+            ]
+            targets.setdefault(key, []).extend(ends)
+    keys = sorted(targets)
+    lists += [list(dict.fromkeys(targets[key])) for key in keys]
+    bounds = np.concatenate([[0], np.cumsum([len(ends) for ends in lists], dtype=np.int64)]).astype(np.int32)
+    rows = [end for ends in lists for end in ends]
+    return Composites(
+        number,
+        np.array([finder.flags(address) for address in addresses], np.uint8),
+        bounds[: len(addresses) + 1],
+        np.array(rows, np.int32).reshape(-1, 4),
+        np.array(keys, np.int64),
+        bounds[len(addresses) :],
+    )
+
+
+def _keys(frontend: Frontend, number: dict[Address, int]) -> Iterator[tuple[int, Family]]:
+    if frontend.protocol not in PORT_PROTOCOLS:
+        return
+    tail = PORT_PROTOCOLS.index(frontend.protocol) << 16 | frontend.port
+    if frontend.address is not None:
+        yield (FIRST_BASE + number[frontend.address]) << 18 | tail, frontend.address.family
+    else:
+        for family, base in NODE_PORT_BASES.items():
+            yield base << 18 | tail, family
+
+
+class _Finder:
+    """Knows the ends behind addresses and targets."""
+
+    def __init__(self, cluster: Cluster, identities: Identities, objects: Objects) -> None:
+        self._cluster = cluster
+        self._identities = identities
+        self._objects = objects
+        self._services = {address for service in cluster.services for address in service.addresses}
+
+    def addresses(self) -> list[Address]:
+        """List the addresses that are more than one end, or a node's and not only that, or a Service's."""
+        shared = {
+            address
+            for address, owners in self._identities.owners.items()
+            if len(owners) > 1 or (owners[0].pod >= 0 and address in self._cluster.node_at)
+        }
+        return sorted(shared | self._services)
+
+    def flags(self, address: Address) -> int:
+        flags = SERVICE if address in self._services else 0
+        if address in self._cluster.node_at:
+            flags |= NODE_V4 if address.family is Family.V4 else NODE_V6
+        return flags
+
+    def ends_at(self, address: Address) -> list[End]:
+        """List what may stand behind a bare address, services left aside."""
+        if owners := self._identities.owners.get(address):
+            return [self._end(owner, address, 0) for owner in owners]
+        space = self._identities.spaces[address.family]
+        identity = int(self._identities.outside[address.family][space.range_at(address.value)])
+        return [(identity, self._objects.at(address), 0, address.family)]
+
+    def ends_of(self, target: Target) -> list[End]:
+        """List what a Service's target may be."""
+        if target.pod >= 0:
+            pod = self._cluster.pods[target.pod]
+            owner = Owner(pod=target.pod) if self._identities.selectable[target.pod] else Owner(node=pod.node)
+            return [self._end(owner, target.address, target.port)]
+        if target.address is None:
+            return []
+        return [(end[0], end[1], target.port, end[3]) for end in self.ends_at(target.address)]
+
+    def _end(self, owner: Owner, address: Address | None, port: int) -> End:
+        known = self._identities
+        identity = known.of_pod[owner.pod, address] if owner.pod >= 0 else known.of_node[address]
+        return identity, self._objects.of(owner), port, address.family if address else 0

@@ -1,0 +1,123 @@
+"""Tables: everything a kernel needs to judge flows, as plain arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.cluster import Cluster
+from ..model.flows import Outcome
+from ..model.policy import Rule
+from ..model.profile import Profile
+
+
+class Arrays(NamedTuple):
+    """What the kernels read.
+
+    Attributes
+    ----------
+    trie_v4, trie_v6 : int32[...]
+        Address to place: an identity, or (from ``first_composite`` on) a composite address.
+    object_trie_v4, object_trie_v6 : int32[...]
+        Address to object.
+    slot_of : uint8[256]
+        IANA protocol to slot: 0 to 2 for TCP, UDP, SCTP, 3 for any other, 4 for a missing one.
+    port_class : uint16[4 * 65536]
+        (slot, port) to port class.
+    missing_port_class : int32[4]
+        Port class of a slot where the port is missing.
+    program_of : int32[2 * sets, identities]
+        Row ``2 * set + direction``: the program that binds an identity.
+    row_of : int32[programs, identities]
+        (program, identity of the peer) to row.
+    decision : uint32[rows, classes]
+        ``outcome << 2 | verdict``.
+    kind : uint8[identities]
+        `simcore.tables.identities.Kind`.
+    object_node : int32[objects]
+        Number of a pod's node, or of a node itself; negative where there is none.
+    composite_flags, composite_starts, frontend_keys, frontend_starts, ends
+        See `simcore.tables.composites.Composites`.
+    reason_of : uint8[outcomes]
+        Position of each outcome's reason among all reasons.
+    mixed : uint32[reasons + 1, reasons + 1, reasons + 1]
+        Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
+    cells : uint32[len(Fixed)]
+        Cells of the outcomes that follow from no rule, in the order of `simcore.tables.build.FIXED`.
+    limits : int64[5]
+        First node identity, first composite, number of pods, number of nodes, whether a hairpin is let through
+        (bit 0) and egress to the own node (bit 1).
+    """
+
+    trie_v4: NDArray[np.int32]
+    trie_v6: NDArray[np.int32]
+    object_trie_v4: NDArray[np.int32]
+    object_trie_v6: NDArray[np.int32]
+    slot_of: NDArray[np.uint8]
+    port_class: NDArray[np.uint16]
+    missing_port_class: NDArray[np.int32]
+    program_of: NDArray[np.int32]
+    row_of: NDArray[np.int32]
+    decision: NDArray[np.uint32]
+    kind: NDArray[np.uint8]
+    object_node: NDArray[np.int32]
+    composite_flags: NDArray[np.uint8]
+    composite_starts: NDArray[np.int32]
+    frontend_keys: NDArray[np.int64]
+    frontend_starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    reason_of: NDArray[np.uint8]
+    mixed: NDArray[np.uint32]
+    cells: NDArray[np.uint32]
+    limits: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Policy sets compiled against one cluster under one profile.
+
+    Attributes
+    ----------
+    arrays : Arrays
+        What the kernels read.
+    sets : int
+        How many policy sets are judged side by side.
+    outcomes : tuple of Outcome
+        What ``cell >> 2`` stands for.
+    rules : tuple of Rule
+        Every rule of every set; the rule table's order.
+    label_of : int32[objects]
+        Object to label.
+    labels : tuple of str
+        See `simcore.tables.objects.Objects`.
+    pod_places : int32[pods, 3]
+        Place of each pod when a record names it: with an IPv4 address, with an IPv6 one, with none.
+    pod_families : uint8[pods, 3]
+        Family (4 or 6, or 0 where unknown) of the pod's address in each of these cases.
+    pod_objects : int32[pods]
+        Object of each pod when a record names it; its node's where the two count as one.
+    no_address, unknown_pod : int
+        Objects of missing ends.
+    """
+
+    arrays: Arrays
+    sets: int
+    cluster: Cluster
+    profile: Profile
+    outcomes: tuple[Outcome, ...]
+    rules: tuple[Rule, ...]
+    label_of: NDArray[np.int32]
+    labels: tuple[str, ...]
+    pod_places: NDArray[np.int32]
+    pod_families: NDArray[np.uint8]
+    pod_objects: NDArray[np.int32]
+    no_address: int
+    unknown_pod: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that the arrays take."""
+        return sum(array.nbytes for array in self.arrays)

@@ -43,35 +43,28 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
     kept = tuple(
         policy
         for policy in given
-        if (policy.ref.kind.lower(), policy.ref.namespace, policy.ref.name)
-        != (kind.lower(), namespace, own_name)
+        if (policy.ref.kind.lower(), policy.ref.namespace, policy.ref.name) != (kind.lower(), namespace, own_name)
     )
     if len(kept) == len(given):
-        raise ResolveError(
-            f"there is no policy {kind}/{namespace}/{own_name}. {_near(given, kind, namespace, own_name)}"
-        )
+        raise ResolveError(f"there is no policy {kind}/{namespace}/{own_name}. {_near(given, namespace, own_name)}")
     return kept
 
 
 def _parts(name: str) -> tuple[str, str, str]:
     parts = name.split("/")
     if len(parts) != 3 or not all(parts):
-        raise ResolveError(
-            f"{name!r} does not name a policy. Write KIND/NAMESPACE/NAME, such as netpol/shop/web"
-        )
+        raise ResolveError(f"{name!r} does not name a policy. Write KIND/NAMESPACE/NAME, such as netpol/shop/web")
     kind, namespace, own_name = parts
     return _KINDS.get(kind.lower(), kind), namespace, own_name
 
 
-def _near(policies: tuple[Policy, ...], kind: str, namespace: str, name: str) -> str:
+def _near(policies: tuple[Policy, ...], namespace: str, name: str) -> str:
     if not policies:
         return "There are no policies at all"
-    names = sorted(f"{policy.ref.kind}/{policy.ref.namespace}/{policy.ref.name}" for policy in policies)
-    near = [full for full in names if full.endswith(f"/{name}")]
-    near += [
-        m for m in get_close_matches(f"{kind}/{namespace}/{name}", names, n=_MOST_LISTED) if m not in near
-    ]
+    full_names = {f"{ref.namespace}/{ref.name}": str(ref.kind) for ref in sorted(p.ref for p in policies)}
+    near = [full for full in full_names if full.endswith(f"/{name}")]
+    near = near or get_close_matches(f"{namespace}/{name}", full_names, n=_MOST_LISTED)
+    shown = [f"{full_names[full]}/{full}" for full in (near or full_names)]
     if near:
-        return f"Did you mean {' or '.join(near[:_MOST_LISTED])}?"
-    shown = ", ".join(names[:_MOST_LISTED]) + (", ..." if len(names) > _MOST_LISTED else "")
-    return f"There are: {shown}"
+        return f"Did you mean {' or '.join(shown[:_MOST_LISTED])}?"
+    return f"There are: {', '.join(shown[:_MOST_LISTED])}" + (", ..." if len(shown) > _MOST_LISTED else "")

@@ -62,9 +62,7 @@ def _folder(folder: str, problems: list[Diagnostic]) -> list[Source]:
             if name.lower().endswith(_SUFFIXES) and not name.startswith(".")
         ]
     if not found and not any(diagnostic.place.file == folder for diagnostic in problems):
-        problems.append(
-            problem(folder, "this folder holds no manifest: no file ends in .yaml, .yml or .json")
-        )
+        problems.append(problem(folder, "this folder holds no manifest: no file ends in .yaml, .yml or .json"))
     return [Source(path, path, from_folder=True) for path in sorted(found)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -64,24 +65,22 @@ class JsonValue:
     def line_of(self, path: Path) -> int:
         """Return the 1-based line of the part that `path` leads to, or of the last part on the way."""
         if self._positions is None:
-            self._positions = positions(bytes(self.raw))
+            self._positions = dict(walk(bytes(self.raw)))
         while path not in self._positions:
             path = path[:-1]
         return self._text.line_at(self._start + self._positions[path])
 
     def repeated_keys(self) -> list[Path]:
         """Return the keys that one object holds twice, which a JSON decoder would let pass."""
-        found: list[bool] = []
-
-        def look(pairs: list[tuple[str, Any]]) -> None:
-            if len({key for key, _ in pairs}) < len(pairs):
-                found.append(True)
-
-        json.loads(bytes(self.raw), object_pairs_hook=look)
-        return _repeated(bytes(self.raw)) if found else []
+        found = walk(bytes(self.raw))
+        self._positions = dict(found)
+        if len(found) == len(self._positions):
+            return []
+        counts = Counter(path for path, _ in found)
+        return [path for path, count in counts.items() if count > 1]
 
 
-def _walk(data: bytes) -> list[tuple[Path, int]]:
+def walk(data: bytes) -> list[tuple[Path, int]]:
     """List the path and offset of every key and list item, in order; the document's own is ``()``."""
     found: list[tuple[Path, int]] = [((), 0)]
     path: list[str | int] = []
@@ -116,16 +115,6 @@ def _walk(data: bytes) -> list[tuple[Path, int]]:
             path.append("" if first == b"{" else 0)
             expect_key = first == b"{"
     return found
-
-
-def positions(data: bytes) -> dict[Path, int]:
-    """Return the offset of every key and list item of a valid JSON text, by path."""
-    return dict(_walk(data))
-
-
-def _repeated(data: bytes) -> list[Path]:
-    seen: set[Path] = set()
-    return [path for path, _ in _walk(data) if path in seen or seen.add(path)]  # type: ignore[func-returns-value]
 
 
 def list_items(text: JsonText, start: int, end: int, items: list[msgspec.Raw]) -> list[JsonValue]:

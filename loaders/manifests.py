@@ -169,9 +169,7 @@ class _Intake:
             elif self._written[policy.ref] == written:
                 self._repeats.append(Repeat(policy.ref.kind, document.place(), first.place))
             else:
-                message = repeated_message(
-                    policy.ref.kind, policy.ref.namespace, policy.ref.name, first.place
-                )
+                message = repeated_message(policy.ref.kind, policy.ref.namespace, policy.ref.name, first.place)
                 self.problems.append(Diagnostic(Severity.ERROR, document.place(), message))
 
     def _ignore(self, document: Document) -> None:

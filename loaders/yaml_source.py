@@ -42,9 +42,7 @@ class _Resolver:
     def ascend_resolver(self) -> None:
         pass
 
-    def resolve(
-        self, kind: type[CollectionNode] | type[ScalarNode], value: object, implicit: tuple[bool, bool]
-    ) -> str:
+    def resolve(self, kind: type[CollectionNode] | type[ScalarNode], value: object, implicit: tuple[bool, bool]) -> str:
         if issubclass(kind, ScalarNode):
             return _PLAIN if implicit[0] else _TEXT
         return _CONTAINERS[kind]
@@ -56,9 +54,7 @@ def _loader_class() -> Any:
     if HAS_C_PARSER:
         return type("FastLoader", (_Resolver, yaml.CSafeLoader.__bases__[0]), {})
 
-    class SlowLoader(
-        _Resolver, yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer
-    ):
+    class SlowLoader(_Resolver, yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer):
         def __init__(self, stream: str) -> None:
             yaml.reader.Reader.__init__(self, stream)
             yaml.scanner.Scanner.__init__(self)

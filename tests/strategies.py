@@ -12,6 +12,7 @@ from simcore.model.ports import PROTOCOL_NUMBERS
 from simcore.model.profile import UPSTREAM, Profile
 
 NAMESPACES = ("n1", "n2", "n3")
+CROWDED = ("n1", "n1", "n1", "n1", "n2", "n2", "n3")
 KEYS = ("app", "tier")
 VALUES = ("", "a", "b")
 NODES = {"w1": ("10.9.0.1", "fd00:9::1"), "w2": ("10.9.0.2",)}
@@ -27,6 +28,7 @@ BLOCKS = (
 PORTS = (1, 80, 81, 443, 65535)
 NODE_PORTS = (30080, 30081)
 PORT_NAMES = ("web", "dns")
+END_KINDS = (*("pod",) * 5, *("address",) * 5, "node", "outside", "strange")
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 labels = st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=2)
@@ -66,17 +68,15 @@ def port_lists():
 
 @st.composite
 def pod_documents(draw, name):
-    host = draw(st.integers(0, 5)) == 0
+    host = draw(st.integers(0, 7)) == 7
     node = draw(maybe(st.sampled_from(sorted(NODES))))
     if host and node:
         addresses = list(NODES[node][: draw(st.integers(0, 2))])
     else:
-        v4 = draw(maybe(st.sampled_from(POD_ADDRESSES_V4)))
-        v6 = draw(maybe(st.sampled_from(POD_ADDRESSES_V6))) if draw(st.booleans()) else None
-        addresses = draw(st.permutations([address for address in (v4, v6) if address]))
-    containers = [
-        fields(name=f"c{n}", ports=draw(port_lists()) or None) for n in range(draw(st.integers(1, 2)))
-    ]
+        v4 = draw(st.sampled_from(POD_ADDRESSES_V4)) if draw(st.integers(0, 7)) else None
+        v6 = draw(st.sampled_from(POD_ADDRESSES_V6)) if draw(st.integers(0, 3)) == 3 else None
+        addresses = [address for address in draw(st.sampled_from([(v4, v6)] * 3 + [(v6, v4)])) if address]
+    containers = [fields(name=f"c{n}", ports=draw(port_lists()) or None) for n in range(draw(st.integers(1, 2)))]
     init = {
         "name": "i0",
         "ports": draw(port_lists()),
@@ -85,9 +85,7 @@ def pod_documents(draw, name):
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": fields(
-            name=name, namespace=draw(st.sampled_from(NAMESPACES)), labels=draw(labels) or None
-        ),
+        "metadata": fields(name=name, namespace=draw(st.sampled_from(CROWDED)), labels=draw(labels) or None),
         "spec": fields(
             nodeName=node,
             hostNetwork=True if host else None,
@@ -128,21 +126,17 @@ def service_documents(draw, name, address):
             targetPort=draw(maybe(st.sampled_from(PORTS + PORT_NAMES))),
             nodePort=draw(maybe(st.just(NODE_PORTS[number]))),
         )
-        for number, port in enumerate(
-            draw(st.lists(st.sampled_from(PORTS), min_size=1, max_size=2, unique=True))
-        )
+        for number, port in enumerate(draw(st.lists(st.sampled_from(PORTS), min_size=1, max_size=2, unique=True)))
     ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": name, "namespace": draw(st.sampled_from(NAMESPACES))},
+        "metadata": {"name": name, "namespace": draw(st.sampled_from(CROWDED))},
         "spec": {
             "type": "NodePort" if any("nodePort" in port for port in ports) else "ClusterIP",
             "clusterIP": address,
             "clusterIPs": [address],
-            "selector": draw(
-                st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), min_size=1, max_size=1)
-            ),
+            "selector": draw(st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), min_size=1, max_size=1)),
             "ports": ports,
         },
     }
@@ -153,7 +147,7 @@ def clusters(draw, services=True):
     """Documents of a cluster: namespaces (some of them missing), nodes, pods and services."""
     documents = [draw(namespace_documents(name)) for name in NAMESPACES if draw(st.integers(0, 4))]
     documents += [node_document(name) for name in NODES if draw(st.integers(0, 4))]
-    documents += [draw(pod_documents(f"p{n}")) for n in range(draw(st.integers(1, 5)))]
+    documents += [draw(pod_documents(f"p{n}")) for n in range(draw(st.integers(3, 6)))]
     if services and draw(st.booleans()):
         documents.append(draw(service_documents("s0", draw(st.sampled_from(SERVICE_ADDRESSES)))))
     return documents
@@ -173,9 +167,13 @@ def expressions(draw):
 
 @st.composite
 def selectors(draw):
+    shape = draw(st.sampled_from(["empty", "labels", "expressions", "expressions", "both"]))
+    if shape == "empty":
+        return draw(st.sampled_from([{}, {"matchLabels": {}}, {"matchExpressions": []}, {"matchLabels": None}]))
+    pair = {draw(st.sampled_from(KEYS)): draw(st.sampled_from(VALUES))}
     return fields(
-        matchLabels=draw(st.sampled_from([None, {}]) | labels),
-        matchExpressions=draw(nothing_or(expressions())),
+        matchLabels=pair if shape != "expressions" else None,
+        matchExpressions=draw(st.lists(expressions(), min_size=1, max_size=2)) if shape != "labels" else None,
     )
 
 
@@ -218,7 +216,7 @@ def peers(draw):
 
 @st.composite
 def policy_ports(draw):
-    port = draw(maybe(st.sampled_from(PORTS + PORT_NAMES)))
+    port = draw(st.sampled_from([None, *PORTS, *PORT_NAMES * 2]))
     end = None
     if isinstance(port, int):
         end = draw(maybe(st.sampled_from([last for last in PORTS if last >= port])))
@@ -236,11 +234,9 @@ def rules(draw, side):
 
 @st.composite
 def policy_documents(draw, name):
-    types = draw(
-        st.sampled_from([None, [], ["Ingress"], ["Egress"], ["Ingress", "Egress"], ["Egress", "Ingress"]])
-    )
+    types = draw(st.sampled_from([None, [], ["Ingress"], ["Egress"], ["Ingress", "Egress"], ["Egress", "Ingress"]]))
     spec = fields(
-        podSelector=draw(st.just({}) | maybe(selectors())),
+        podSelector=draw(st.sampled_from([None, {}]) | st.just({}) | selectors()),
         policyTypes=types,
         ingress=draw(nothing_or(rules("from"))),
         egress=draw(nothing_or(rules("to"))),
@@ -251,7 +247,7 @@ def policy_documents(draw, name):
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": name, "namespace": draw(st.sampled_from(NAMESPACES))},
+        "metadata": {"name": name, "namespace": draw(st.sampled_from(CROWDED))},
         "spec": spec,
     }
 
@@ -259,22 +255,24 @@ def policy_documents(draw, name):
 @st.composite
 def policies(draw):
     """Documents of up to four NetworkPolicies."""
-    return [draw(policy_documents(f"np{n}")) for n in range(draw(st.integers(0, 4)))]
+    return [draw(policy_documents(f"np{n}")) for n in range(draw(st.sampled_from([3, 2, 1, 4, 3, 2, 0])))]
 
 
 # Flows
+
+
+def pod_name(pod):
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
 
 
 @st.composite
 def ends(draw, cluster, strange=True):
     """An end as ``{"pod": ..., "address": ...}``; a strange one may be a service, a stranger, or nothing."""
     pods = [document for document in cluster if document["kind"] == "Pod"]
-    kind = draw(
-        st.sampled_from(["pod", "pod", "address", "address", "address", "node", "outside", "strange"])
-    )
+    kind = draw(st.sampled_from(END_KINDS))
     pod = draw(st.sampled_from(pods))
     own = [item["ip"] for item in pod["status"].get("podIPs", ())]
-    name = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+    name = pod_name(pod)
     if kind == "strange" and strange:
         return {
             "address": draw(maybe(st.sampled_from(SERVICE_ADDRESSES))),
@@ -289,21 +287,38 @@ def ends(draw, cluster, strange=True):
 
 
 @st.composite
+def protocol_ports(draw, strange=True):
+    """A protocol with a destination port; a strange one may lack either."""
+    protocol = draw(st.sampled_from([*PROTOCOLS, *PROTOCOLS[:2] * 5, "ICMP", "ICMPV6", "GRE"]))
+    if protocol not in PROTOCOLS:
+        return {"protocol": protocol, "port": None}
+    port = draw(st.sampled_from([*PORTS * 3, 79, 82, 444, 0, *NODE_PORTS]))
+    found = {"protocol": protocol, "port": port}
+    if strange and draw(st.integers(0, 9)) == 0:
+        found[draw(st.sampled_from(["port", "protocol"]))] = None
+    return found
+
+
+@st.composite
 def flows(draw, cluster, strange=True):
-    """A flow in the words of the manifests; a strange one may lack its port or its protocol."""
-    protocols = [*PROTOCOLS * 4, "ICMP", "ICMPV6", "GRE"]
-    port = draw(st.sampled_from([*PORTS * 2, 79, 82, 444, 0, *NODE_PORTS]))
-    flow = {
-        "source": draw(ends(cluster, strange)),
-        "destination": draw(ends(cluster, strange)),
-        "protocol": draw(st.sampled_from(protocols)),
-        "port": port,
-    }
-    if flow["protocol"] not in PROTOCOLS:
-        flow["port"] = None
-    elif strange and draw(st.integers(0, 9)) == 0:
-        flow[draw(st.sampled_from(["port", "protocol"]))] = None
-    return flow
+    """A flow in the words of the manifests."""
+    source, destination = draw(ends(cluster, strange)), draw(ends(cluster, strange))
+    return {"source": source, "destination": destination, **draw(protocol_ports(strange))}
+
+
+@st.composite
+def flow_grids(draw, cluster, strange=True):
+    """Many flows of few draws: every pod and a few other ends to each other, on some ports."""
+    pods = [document for document in cluster if document["kind"] == "Pod"]
+    every_end = [{"pod": pod_name(pod), "address": None} for pod in pods]
+    every_end += draw(st.lists(ends(cluster, strange), min_size=3, max_size=4))
+    ports = draw(st.lists(protocol_ports(strange), min_size=3, max_size=4))
+    return [
+        {"source": source, "destination": destination, **port}
+        for source in every_end
+        for destination in every_end
+        for port in ports
+    ]
 
 
 def model_flow(flow):

@@ -20,7 +20,6 @@ from .texts import is_text, plain
 
 _INTEGERS = (pa.uint32(), pa.int64(), pa.int32(), pa.uint64())
 _MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff" + b"\0" * 4, np.uint8)
-_REMEMBERED = 8
 
 
 def is_address(kind: pa.DataType) -> bool:
@@ -93,32 +92,27 @@ def widen(array: pa.Array) -> pa.Array:
 class AddressReader:
     """Brings columns to addresses: of several, a row's address is the first one that is known.
 
-    A row group's batches share one dictionary, so the dictionaries last read are remembered. One reader for one
-    thread.
+    The batches of a row group repeat one dictionary, each a copy of its own, so the last one of each column is kept
+    read: comparing 20 thousand texts takes a hundredth of the time of reading them. One reader for one thread.
     """
 
     def __init__(self) -> None:
-        self._remembered: dict[tuple[int, ...], tuple[pa.Array, Addresses]] = {}
+        self._last: dict[int, tuple[pa.Array, Addresses]] = {}
 
     def __call__(self, arrays: Sequence[pa.Array]) -> pa.Array:
         """Bring the columns of one batch to one column of addresses."""
         if len(arrays) == 1 and arrays[0].type in _INTEGERS:
             return fit(arrays[0], pa.uint32())
-        return reduce(Addresses.or_else, map(self._read, arrays)).to_arrow()
+        return reduce(Addresses.or_else, map(self._read, range(len(arrays)), arrays)).to_arrow()
 
-    def _read(self, array: pa.Array) -> Addresses:
+    def _read(self, position: int, array: pa.Array) -> Addresses:
         if not pa.types.is_dictionary(array.type):
             return _read_plain(array)
-        return self._distinct(array.dictionary).take(array.indices)
-
-    def _distinct(self, dictionary: pa.Array) -> Addresses:
-        addresses = [buffer.address for buffer in dictionary.buffers() if buffer]
-        key = (len(dictionary), dictionary.offset, *addresses)
-        if key not in self._remembered:
-            if len(self._remembered) == _REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = dictionary, _read_plain(dictionary)
-        return self._remembered[key][1]
+        last = self._last.get(position)
+        if last is None or not last[0].equals(array.dictionary):
+            last = array.dictionary, _read_plain(array.dictionary)
+            self._last[position] = last
+        return last[1].take(array.indices)
 
 
 def _read_plain(array: pa.Array) -> Addresses:

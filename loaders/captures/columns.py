@@ -39,9 +39,7 @@ def _integers(target: pa.DataType, read_text: Callable[[str], int | None], texts
     def converter(_unit: str | None) -> Convert:
         return lambda arrays: to_integers(arrays[0], target, read_text)
 
-    return Kind(
-        f"integers, floats or text ({texts})", lambda kind: is_number(kind) or is_text(kind), converter
-    )
+    return Kind(f"integers, floats or text ({texts})", lambda kind: is_number(kind) or is_text(kind), converter)
 
 
 _TIME = Kind("timestamps, or numbers with a unit", lambda kind: is_time(kind) or is_number(kind), _moments)

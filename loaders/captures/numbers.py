@@ -19,7 +19,7 @@ _LAST = 2**63 - 1
 
 def is_number(kind: pa.DataType) -> bool:
     """Whether `kind` holds numbers: whole ones, or floats as data frames make of whole ones with gaps."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def to_integers(array: pa.Array, target: pa.DataType, read_text: Callable[[str], int | None]) -> pa.Array:
@@ -62,7 +62,7 @@ def read_integer(text: str) -> int | None:
 
 def is_time(kind: pa.DataType) -> bool:
     """Whether `kind` holds times that know their unit."""
-    return pa.types.is_timestamp(kind)
+    return bool(pa.types.is_timestamp(kind))
 
 
 def to_times(array: pa.Array, unit: str | None) -> pa.Array:
@@ -87,14 +87,14 @@ def _scaled(ticks: pa.Array, factor: int) -> pa.Array:
     try:
         return pc.multiply_checked(ticks, pa.scalar(factor)).view(_TIME)
     except pa.ArrowInvalid:
-        fits = pc.less_equal(pc.abs(ticks), pa.scalar(_LAST // factor))
+        limit = _LAST // factor
+        fits = pc.and_(pc.greater_equal(ticks, pa.scalar(-limit)), pc.less_equal(ticks, pa.scalar(limit)))
         return pc.multiply(_keep(ticks, fits), pa.scalar(factor)).view(_TIME)
 
 
 def _scaled_floats(ticks: pa.Array, factor: int) -> pa.Array:
     """Whole ticks and fractions are scaled apart: a double of seconds since 1970 has no room for nanoseconds."""
-    fits = pc.less_equal(pc.abs(ticks), pa.scalar(float(_LAST // factor)))
-    ticks = _keep(ticks, fits)
+    ticks = _keep(ticks, pc.less(pc.abs(ticks), pa.scalar(float(_LAST // factor))))
     whole = pc.floor(ticks)
     fraction = pc.round(pc.multiply(pc.subtract(ticks, whole), pa.scalar(float(factor)))).cast(pa.int64())
     total = pc.add(pc.multiply(whole.cast(pa.int64()), pa.scalar(factor)), fraction)

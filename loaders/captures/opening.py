@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 
 from simcore.errors import Diagnostic, LoadError
@@ -19,9 +19,8 @@ from .vpc import recognise_vpc
 CAPTURES: Mapping[str, Callable[[Collection[str], Collection[str]], Recognised | None]] = MappingProxyType(
     {"aws-vpc": recognise_vpc, "names": recognise_names}
 )
-"""The formats by name. The first one that recognises a file, by its columns and its partitions', says what they mean."""
+"""The formats by name. The first that recognises a file, by its columns and partitions, says what they mean."""
 
-_NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 _ENDS = ("source", "destination")
 
 
@@ -47,8 +46,9 @@ def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None)
     problems: list[Diagnostic] = []
     files = list(_open_files(paths, problems))
     held = {column for file in files for column in file.columns}
-    asked = read_mapping(mapping or _NO_MAPPING, held, problems) if files else {}
-    origins = [_origins(file, asked, problems) for file in files]
+    asked = read_mapping(mapping or {}, held, problems) if files else {}
+    failed = (mapping or {}).keys() - asked.keys()
+    origins = [_origins(file, asked, failed, problems) for file in files]
     if problems:
         raise LoadError(problems)
     return ParquetCapture.of(files, origins)
@@ -64,17 +64,22 @@ def _open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
     return files
 
 
-def _origins(file: File, asked: Mapping[str, Origin | None], problems: list[Diagnostic]) -> dict[str, Origin]:
-    """What makes up each column of a flow in one file: as asked, otherwise as recognised."""
+def _origins(
+    file: File, asked: Mapping[str, Origin | None], failed: Set[str], problems: list[Diagnostic]
+) -> dict[str, Origin]:
+    """What makes up each column of a flow in one file: as asked, otherwise as recognised.
+
+    Of the columns whose mapping `failed`, nothing more is said.
+    """
     known = _recognise(file)
-    doubts = known.ambiguous.keys() - asked.keys()
+    doubts = known.ambiguous.keys() - asked.keys() - failed
     problems += [problem(file.path, _doubt(name, known.ambiguous[name])) for name in sorted(doubts)]
-    origins = {name: origin for name, origin in known.origins.items() if name not in asked}
+    origins = {name: origin for name, origin in known.origins.items() if name not in asked.keys() | failed}
     for name, origin in asked.items():
         if origin and all(column in file.columns for column in origin.columns):
             origins[name] = origin
     for end in _ENDS:
-        if not any(name in origins or name in doubts for name in (f"{end}_address", f"{end}_pod")):
+        if not {f"{end}_address", f"{end}_pod"} & (origins.keys() | doubts | failed):
             problems.append(problem(file.path, _no_end(end, file.columns)))
     problems += [problem(file.path, text) for name in origins for text in _misfits(name, origins[name], file)]
     return origins
@@ -108,6 +113,7 @@ def _misfits(name: str, origin: Origin, file: File) -> Iterator[str]:
             )
         elif name in TIMES and not is_time(held) and origin.unit is None:
             yield (
-                f"column {column!r} has type {held}, and its unit is not known. Say it with --map {name}={column}:UNIT, "
-                f"UNIT being one of {', '.join(NANOSECONDS)}, or leave it out with --map {name}="
+                f"column {column!r} has type {held}, and its unit is not known. Say it with "
+                f"--map {name}={column}:UNIT, UNIT being one of {', '.join(NANOSECONDS)}, "
+                f"or leave it out with --map {name}="
             )

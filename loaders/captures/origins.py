@@ -32,9 +32,9 @@ class Recognised:
 _ALIASES = {
     "time": "time timestamp ts start starttime flowstart firstseen",
     "end_time": "end endtime flowend lastseen",
-    "source_address": "sourceaddress sourceaddr sourceip srcaddress srcaddr srcip ipsrc saddr sip idorigh",
+    "source_address": "sourceaddress sourceaddr sourceip srcaddress srcaddr srcip ipsrc saddr sip idorigh ipv4srcaddr",
     "destination_address": "destinationaddress destinationaddr destinationip destaddress destaddr destip "
-    "dstaddress dstaddr dstip ipdst daddr dip idresph",
+    "dstaddress dstaddr dstip ipdst daddr dip idresph ipv4dstaddr",
     "source_port": "sourceport srcport portsrc sport idorigp l4srcport",
     "destination_port": "destinationport destport dstport portdst dport idrespp l4dstport",
     "protocol": "protocol proto ipproto ipprotocol protocolidentifier",
@@ -48,7 +48,7 @@ _ALIASES = {
     "node": "node nodename",
     "observed_verdict": "observedverdict verdict action",
 }
-"""Names that say what they hold, in small letters and without signs: ``src_ip``, ``srcIp`` and ``src.ip`` are ``srcip``.
+"""Names that say what they hold, in small letters and without signs: ``src_ip`` and ``srcIp`` are ``srcip``.
 
 A plus joins two columns. No name here tells the unit of a time: see `_UNITS`.
 """

@@ -17,6 +17,9 @@ from .origins import Origin
 from .sources import MAGIC, problem
 from .texts import is_text
 
+_BUFFER_BYTES = 1 << 18
+"""Read from a column chunk at a time. Without it a whole chunk is held, 160 MB in a row group of 20 million numbers
+against 8 MB, and it is no faster."""
 _DICTIONARY_BYTES = 1 << 20
 _INDEX_BYTES = 3
 
@@ -191,12 +194,15 @@ def _repeat(value: str | None, rows: int) -> pa.Array:
 def _read_stored(file: File, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[Parts]:
     encoded = [column for column in columns if _stays_encoded(file, split.group, column)]
     try:
-        with pq.ParquetFile(file.path, metadata=file.metadata, read_dictionary=encoded) as opened:
+        with pq.ParquetFile(
+            file.path, metadata=file.metadata, read_dictionary=encoded, pre_buffer=False, buffer_size=_BUFFER_BYTES
+        ) as opened:
             batches = opened.iter_batches(batch_rows, [split.group], list(columns), use_threads=False)
             for batch in batches:
                 yield batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True))
     except (OSError, pa.ArrowException) as error:
-        message = f"row group {split.group} cannot be read: {_first_line(error)}. Has the file changed, or is it damaged?"
+        trouble = f"row group {split.group} cannot be read: {_first_line(error)}"
+        message = f"{trouble}. It changed since it was opened, or it is damaged"
         raise LoadError([problem(file.path, message)]) from error
 
 

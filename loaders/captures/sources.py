@@ -56,6 +56,8 @@ def _missing(path: str) -> str:
 def _pattern(pattern: str, problems: list[Diagnostic]) -> list[str]:
     found: list[str] = []
     for path in sorted(glob.glob(pattern, recursive=True)):
+        if _hidden(os.path.basename(path)) and not _hidden(os.path.basename(pattern)):
+            continue
         found += _folder(path, problems) if os.path.isdir(path) else [path]
     if not found:
         problems.append(problem(pattern, "no file matches this pattern. Check it, or quote it for the shell"))
@@ -69,15 +71,13 @@ def _folder(folder: str, problems: list[Diagnostic]) -> list[str]:
     def refused(error: OSError) -> None:
         problems.append(problem(str(error.filename), f"this folder cannot be read: {error.strerror}"))
 
-    for parent, folders, files in os.walk(folder, onerror=refused, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = [name for name in folders if not _hidden(name)]
         found += [os.path.join(parent, name) for name in files if not _hidden(name)]
     captures = [path for path in sorted(found) if _looks_like_parquet(path)]
     if not captures and len(problems) == before:
         held = f" among its {len(found)} files" if found else ": it is empty"
-        problems.append(
-            problem(folder, f"this folder holds no Parquet file{held}. Name a folder of captures")
-        )
+        problems.append(problem(folder, f"this folder holds no Parquet file{held}. Name a folder of captures"))
     return captures
 
 

@@ -17,7 +17,7 @@ def is_text(kind: pa.DataType) -> bool:
     """Whether `kind` holds text, in whichever of Arrow's layouts."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def map_distinct(array: pa.Array, read: Callable[[str], object], target: pa.DataType) -> pa.Array:
@@ -42,7 +42,7 @@ def to_names(arrays: Sequence[pa.Array]) -> pa.Array:
     if len(parts) == 1:
         return parts[0]
     texts = [part.cast(pa.large_string()) for part in parts]
-    return _encoded(pc.binary_join_element_wise(*texts, "/"))
+    return _encoded(pc.binary_join_element_wise(*texts, pa.scalar("/", pa.large_string())))
 
 
 def _encoded(array: pa.Array) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from .origins import Origin, Recognised
@@ -20,14 +21,22 @@ _ORIGINS = {
     "bytes": Origin(("bytes",)),
     "observed_verdict": Origin(("action",)),
 }
-_OWN = frozenset(
-    ["account_id", "action", "az_id", "dstaddr", "dstport", "ecs_cluster_arn", "ecs_cluster_name", "ecs_container_id", "ecs_container_instance_arn", "ecs_container_instance_id", "ecs_second_container_id", "ecs_service_name", "ecs_task_arn", "ecs_task_definition_arn", "ecs_task_id", "encryption_status", "flow_direction", "instance_id", "interface_id", "log_status", "pkt_dst_aws_service", "pkt_dstaddr", "pkt_src_aws_service", "pkt_srcaddr", "reject_reason", "resource_id", "srcaddr", "srcport", "sublocation_id", "sublocation_type", "subnet_id", "tcp_flags", "traffic_path", "vpc_id"]
-)
-_SHARED = frozenset(["bytes", "end", "packets", "protocol", "region", "start", "type", "version"])
-_TELLING = frozenset(
-    ["interface_id", "flow_direction", "log_status", "pkt_dst_aws_service", "pkt_dstaddr", "pkt_src_aws_service", "pkt_srcaddr"]
-)
+_TELLING = {
+    "flow_direction",
+    "interface_id",
+    "log_status",
+    "pkt_dst_aws_service",
+    "pkt_dstaddr",
+    "pkt_src_aws_service",
+    "pkt_srcaddr",
+}
 """Names that no other source is likely to use."""
+
+_NAMES = {column for origin in _ORIGINS.values() for column in origin.columns} | _TELLING
+_OTHERS = re.compile(
+    "version|account_id|(vpc|subnet|instance|az|resource|sublocation)_id|type|region|sublocation_type|traffic_path"
+    "|reject_reason|encryption_status|ecs_[a-z_]+"
+)
 
 
 def recognise_vpc(stored: Collection[str], partitions: Collection[str]) -> Recognised | None:
@@ -38,11 +47,7 @@ def recognise_vpc(stored: Collection[str], partitions: Collection[str]) -> Recog
     held = set(stored)
     if not (held & {"pkt_srcaddr", "srcaddr"} and held & {"pkt_dstaddr", "dstaddr"}):
         return None
-    if not (held & _TELLING or held <= _OWN | _SHARED):
+    if not (held & _TELLING or all(_OTHERS.fullmatch(column) for column in held - _NAMES)):
         return None
-    held_of = {
-        name: [column for column in origin.columns if column in held] for name, origin in _ORIGINS.items()
-    }
-    return Recognised(
-        {name: Origin(tuple(found), _ORIGINS[name].unit) for name, found in held_of.items() if found}
-    )
+    held_of = {name: [column for column in origin.columns if column in held] for name, origin in _ORIGINS.items()}
+    return Recognised({name: Origin(tuple(found), _ORIGINS[name].unit) for name, found in held_of.items() if found})

@@ -72,15 +72,11 @@ class FlowWriter:
         ValueError
             A column is none of FLOW_SCHEMA or has another type, or an address is IPv6 and the file is not `wide`.
         """
-        table = pa.table(
-            [self._column(name, batch[name]) for name in batch.schema.names], names=batch.schema.names
-        )
+        table = pa.table([self._column(name, batch[name]) for name in batch.schema.names], names=batch.schema.names)
         if self._writer is None:
             self._writer = self._open(table.schema)
         if table.schema.names != self._writer.schema.names:
-            raise ValueError(
-                f"the file's columns are {self._writer.schema.names}, this batch's {table.schema.names}"
-            )
+            raise ValueError(f"the file's columns are {self._writer.schema.names}, this batch's {table.schema.names}")
         self._held.append(table)
         self._rows += table.num_rows
         while self._rows >= self._group_rows:

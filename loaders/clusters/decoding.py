@@ -17,6 +17,7 @@ T = TypeVar("T", bound=Object)
 _MISMATCH = re.compile(r"Expected `(?P<wanted>[^`]+)`, got `(?P<got>[^`]+)`")
 _WHERE = re.compile(r" - at `(?:key in )?\$(?P<path>[^`]*)`")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|(\[\.\.\.\])")
+_SCALARS = ("int", "float", "bool")
 _WORDS = {
     "str": "text",
     "int": "a whole number",
@@ -45,7 +46,6 @@ def _diagnostics(document: Document, text: str) -> list[Diagnostic]:
         entries = _look_up(document.value, path)
         wrong = [key for key, value in entries.items() if not isinstance(value, str | None)]
         paths = [(*path, key) for key in wrong]
-        message += ". Write it in quotes"
     else:
         paths = [path]
     return [Diagnostic(Severity.ERROR, document.place(path), message) for path in paths]
@@ -70,7 +70,8 @@ def _look_up(value: object, path: Path) -> dict[str, object]:
 def _message(text: str) -> str:
     if match := _MISMATCH.search(text):
         wanted = [_WORDS.get(word, word) for word in match["wanted"].split(" | ") if word != "null"]
-        return f"expected {' or '.join(wanted)}, got {_WORDS.get(match['got'], match['got'])}"
+        hint = ". Write it in quotes" if wanted == ["text"] and match["got"] in _SCALARS else ""
+        return f"expected {' or '.join(wanted)}, got {_WORDS.get(match['got'], match['got'])}{hint}"
     if "missing required field" in text:
         return _WHERE.sub("", text).replace("Object missing required field", "this needs the field")
     return _WHERE.sub("", text)

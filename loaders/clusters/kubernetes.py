@@ -105,9 +105,7 @@ class Collector:
             for entry in (found.status.addresses if found.status else None) or ()
             if entry.type in _ADDRESS_TYPES and entry.address
         ]
-        addresses = parse_addresses(
-            texts, lambda message: self._error(document, message, "status", "addresses")
-        )
+        addresses = parse_addresses(texts, lambda message: self._error(document, message, "status", "addresses"))
         return Node(name, addresses, labels_of(found.metadata))
 
     def _pods(self, nodes: int) -> list[Pod]:
@@ -120,9 +118,7 @@ class Collector:
         }
         workloads = Workloads({ref: found for ref, (found, _) in controllers.items()})
         pods = [
-            make_pod(
-                cast(PodObject, o), namespace, name, workloads.owners(namespace, o.metadata), self._errors(d)
-            )
+            make_pod(cast(PodObject, o), namespace, name, workloads.owners(namespace, o.metadata), self._errors(d))
             for (namespace, name), o, d in self._of("Pod")
         ]
         complain = {ref: self._errors(document) for ref, (_, document) in controllers.items()}
@@ -133,9 +129,7 @@ class Collector:
         for (namespace, _), found, document in self._of("EndpointSlice"):
             piece = cast(EndpointSliceObject, found)
             if name := service_of(piece):
-                backends.setdefault((namespace, name), []).extend(
-                    make_backends(piece, self._errors(document))
-                )
+                backends.setdefault((namespace, name), []).extend(make_backends(piece, self._errors(document)))
         return [
             make_service(
                 cast(ServiceObject, found),

@@ -20,9 +20,7 @@ _shared_port = lru_cache(maxsize=65536)(ContainerPort)
 parse_address = lru_cache(maxsize=65536)(Address.parse)
 
 
-def make_pod(
-    found: PodObject, namespace: str, name: str, owners: tuple[WorkloadRef, ...], complain: Complain
-) -> Pod:
+def make_pod(found: PodObject, namespace: str, name: str, owners: tuple[WorkloadRef, ...], complain: Complain) -> Pod:
     """Make the model's pod of a manifest's."""
     spec, status = found.spec or _NO_SPEC, found.status or _NO_STATUS
     return Pod(
@@ -62,9 +60,7 @@ def parse_addresses(texts: list[str], complain: Complain) -> tuple[Address, ...]
     return tuple(found)
 
 
-def container_ports(
-    spec: PodSpec, complain: Complain, path: tuple[str | int, ...]
-) -> tuple[ContainerPort, ...]:
+def container_ports(spec: PodSpec, complain: Complain, path: tuple[str | int, ...]) -> tuple[ContainerPort, ...]:
     """Return the ports of the containers, then those of the sidecars (NP-25)."""
     found: list[ContainerPort] = []
     for index, container in enumerate(spec.containers or ()):
@@ -82,9 +78,7 @@ def _ports(container: Container, complain: Complain, path: tuple[str | int, ...]
         if port.container_port is None:
             continue
         if not 1 <= port.container_port <= LAST_PORT:
-            complain(
-                f"{port.container_port} is not a port: ports go from 1 to {LAST_PORT}", *here, "containerPort"
-            )
+            complain(f"{port.container_port} is not a port: ports go from 1 to {LAST_PORT}", *here, "containerPort")
             continue
         protocol = read_protocol(port.protocol, complain, (*here, "protocol"))
         found.append(_shared_port(port.name or "", protocol, port.container_port))

@@ -44,9 +44,7 @@ def _addresses(found: ServiceObject, spec: ServiceSpec, complain: Complain) -> t
     cluster = spec.cluster_ips or ([spec.cluster_ip] if spec.cluster_ip else [])
     balancer = found.status.load_balancer if found.status else None
     given = {
-        ("spec", "clusterIPs" if spec.cluster_ips else "clusterIP"): [
-            ip for ip in cluster if ip != _HEADLESS
-        ],
+        ("spec", "clusterIPs" if spec.cluster_ips else "clusterIP"): [ip for ip in cluster if ip != _HEADLESS],
         ("spec", "externalIPs"): spec.external_ips or [],
         ("status", "loadBalancer"): [e.ip for e in (balancer.ingress if balancer else None) or () if e.ip],
     }

@@ -51,9 +51,7 @@ class Workloads:
             return cron_job if cron_job in self.objects else None
         return None
 
-    def synthesise(
-        self, pods: list[Pod], nodes: int, complain: Mapping[WorkloadRef, Complain]
-    ) -> Iterator[Pod]:
+    def synthesise(self, pods: list[Pod], nodes: int, complain: Mapping[WorkloadRef, Complain]) -> Iterator[Pod]:
         """Make pods of every template of which the input holds none."""
         owning = {owner for pod in pods for owner in pod.owners}
         names = {(pod.namespace, pod.name) for pod in pods}

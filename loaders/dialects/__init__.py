@@ -14,9 +14,7 @@ from . import kubernetes
 class Lower(Protocol):
     """Turns one document into policies, writing what it finds wrong into `diagnostics`."""
 
-    def __call__(
-        self, document: Document, diagnostics: list[Diagnostic], *, strict_cidr: bool = False
-    ) -> list[Policy]:
+    def __call__(self, document: Document, diagnostics: list[Diagnostic], *, strict_cidr: bool = False) -> list[Policy]:
         """Return the policies; none where the document is invalid."""
 
 

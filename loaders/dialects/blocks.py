@@ -33,9 +33,7 @@ def _exception(item: Field, cidr: Cidr | None, *, strict_cidr: bool) -> Cidr | N
     if inner is None or cidr is None:
         return None
     if inner.family is not cidr.family:
-        item.error(
-            f"{inner} is IPv{inner.family.value}, cidr {cidr} is IPv{cidr.family.value}: keep to one family"
-        )
+        item.error(f"{inner} is IPv{inner.family.value}, cidr {cidr} is IPv{cidr.family.value}: keep to one family")
     elif inner == cidr:
         item.error(f"{inner} leaves nothing of cidr {cidr}. Remove the whole peer to allow nothing")
     elif not cidr.covers(inner):
@@ -80,9 +78,6 @@ def _loose_form(text: str, plain: str, cidr: Cidr) -> str | None:
         return "has leading zeros"
     if ":" in text and cidr.family.value == 4:
         return "is an IPv4 block in IPv6 dress"
-    if (
-        Cidr.parse(f"{text.partition('/')[0]}/{32 if cidr.family.value == 4 else 128}").network
-        != cidr.network
-    ):
+    if Cidr.parse(f"{text.partition('/')[0]}/{32 if cidr.family.value == 4 else 128}").network != cidr.network:
         return "has bits set beyond its prefix"
     return None

@@ -30,6 +30,7 @@ TIER = "networkpolicy"
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _PEERS_FIELD = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
+_PEER_FIELDS = ("podSelector", "namespaceSelector", "ipBlock")
 _MOST_TYPES = 2
 
 _SPEC_HINTS = {
@@ -140,8 +141,8 @@ class _Lowering:
         return found[0] if len(found) == 1 else AnyOf(found)
 
     def _peer(self, item: Field, namespace: str) -> Endpoints | Network | None:
-        peer = item.mapping(("podSelector", "namespaceSelector", "ipBlock"), _PEER_HINTS)
-        pods, namespaces, block = (peer.get(name) for name in ("podSelector", "namespaceSelector", "ipBlock"))
+        peer = item.mapping(_PEER_FIELDS, _PEER_HINTS)
+        pods, namespaces, block = (peer.get(name) for name in _PEER_FIELDS)
         selects = pods.value is not None or namespaces.value is not None
         if block.value is not None:
             if selects:
@@ -151,7 +152,7 @@ class _Lowering:
                 )
             return read_block(block, strict_cidr=self.strict_cidr)
         if not selects:
-            if isinstance(item.value, dict | None):
+            if item.value is None or (peer.value is not None and peer.value.keys() <= set(_PEER_FIELDS)):
                 item.error(
                     "a peer is required: podSelector, namespaceSelector or ipBlock. "
                     "Leave the whole list out to mean everybody"
@@ -270,9 +271,7 @@ def _named_port(port: Field, end: Field, protocol: int) -> NamedPort:
     if complaint := port_name_complaint(port.value):
         port.error(complaint)
     if end.value is not None:
-        end.error(
-            f"a range needs numbers, but port is the name {port.value!r}. Use a number, or drop endPort"
-        )
+        end.error(f"a range needs numbers, but port is the name {port.value!r}. Use a number, or drop endPort")
     return NamedPort(protocol, port.value)
 
 

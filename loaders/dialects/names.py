@@ -60,9 +60,7 @@ def label_value_complaint(value: str) -> str | None:
 def port_name_complaint(name: str) -> str | None:
     """Check the name of a port: an IANA service name."""
     if name.isascii() and name.isdigit():
-        return (
-            f"{name!r} in quotes is a port name, and a port name needs a letter. Write {name} without quotes"
-        )
+        return f"{name!r} in quotes is a port name, and a port name needs a letter. Write {name} without quotes"
     if not name:
         return "the port name is empty. Leave port out for every port of the protocol"
     if len(name) > _PORT_NAME_LENGTH:

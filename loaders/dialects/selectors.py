@@ -70,9 +70,7 @@ def _operator(field: Field) -> Operator | None:
         return None
     near = [name for name in _OPERATORS if word and name.lower() == word.lower()]
     hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(_OPERATORS)}"
-    field.error(
-        f"{word!r} is not a selector operator. {hint}" if word else f"an operator is required. {hint}"
-    )
+    field.error(f"{word!r} is not a selector operator. {hint}" if word else f"an operator is required. {hint}")
     return None
 
 
@@ -89,9 +87,7 @@ def _values(field: Field, operator: Operator | None) -> frozenset[str]:
             values.append(value)
     if len(field.problems) == before and operator:
         if operator in _SET_OPERATORS and not values:
-            field.error(
-                f"{operator} needs at least one value. To ask for the key alone use Exists or DoesNotExist"
-            )
+            field.error(f"{operator} needs at least one value. To ask for the key alone use Exists or DoesNotExist")
         elif operator not in _SET_OPERATORS and values:
             field.error(f"{operator} takes no values. Remove them, or use In or NotIn")
     return frozenset(values)

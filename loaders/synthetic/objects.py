@@ -132,9 +132,7 @@ def _template(work: Work, random: Random) -> tuple[dict[str, str], Document]:
     return labels, {"apiVersion": version, "kind": kind, "name": name, "controller": True}
 
 
-def _pod(
-    work: Work, template: tuple[dict[str, str], Document], number: int, nodes: Nodes, random: Random
-) -> Document:
+def _pod(work: Work, template: tuple[dict[str, str], Document], number: int, nodes: Nodes, random: Random) -> Document:
     labels, owner = template
     if work.kind == "StatefulSet":
         name = f"{work.name}-{number}"
@@ -144,9 +142,7 @@ def _pod(
     node = number % len(nodes) if work.kind == "DaemonSet" else nodes.next()
     finished = work.kind == "Job" and random.random() < 0.8
     addresses = (
-        nodes.addresses(node)
-        if work.host_network
-        else nodes.pod_addresses(node, work.dual_stack, keep=not finished)
+        nodes.addresses(node) if work.host_network else nodes.pod_addresses(node, work.dual_stack, keep=not finished)
     )
     phase = ("Failed" if random.random() < 0.1 else "Succeeded") if finished else "Running"
     return {
@@ -172,9 +168,7 @@ def _pod_spec(work: Work, node: str) -> Document:
 
 
 def _container_port(name: str, protocol: str, number: int) -> Document:
-    return (
-        {"name": name, "containerPort": number, "protocol": protocol} if name else {"containerPort": number}
-    )
+    return {"name": name, "containerPort": number, "protocol": protocol} if name else {"containerPort": number}
 
 
 def _letters(random: Random, count: int) -> str:
@@ -206,9 +200,7 @@ def _cluster_ips(number: int, work: Work) -> list[str]:
     return [*addresses, str(IPv6Address(_SERVICES_V6 + number))] if work.dual_stack else addresses
 
 
-def _service(
-    work: Work, name: str, selector: dict[str, str], addresses: list[str], random: Random
-) -> Document:
+def _service(work: Work, name: str, selector: dict[str, str], addresses: list[str], random: Random) -> Document:
     served = work.ports if work.tier == "system" else [port for port in work.ports if port[0] != "metrics"]
     node_port = work.tier == "web" and random.random() < 0.05
     spec: Document = {

@@ -21,36 +21,36 @@ _CLIENTS = {
     "worker": ("api",),
     "batch": (),
 }
+_MOST_NAMED = 60
+_COMMON_POLICIES = 4.5
+_WEB_PORTS = [{"protocol": "TCP", "port": 80}, {"protocol": "TCP", "port": 443}]
 _DNS_PORTS = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
 
 
-def policy_documents(
-    groups: Iterable[Group], works: Iterable[Work], count: int, random: Random
-) -> list[Document]:
+def policy_documents(groups: Iterable[Group], works: Iterable[Work], count: int, random: Random) -> list[Document]:
     """Return about `count` policies: what every guarded namespace has, then those of single workloads."""
     works_of: dict[str, list[Work]] = {}
     for work in works:
         works_of.setdefault(work.group.name, []).append(work)
     guarded = [group for group in groups if group.guarded]
-    common = [list(_common(group, random)) for group in guarded]
+    sizes = [len(works_of.get(group.name, ())) for group in guarded]
+    uncovered = 1 - (count - _COMMON_POLICIES * len(guarded)) / max(1, sum(sizes))
+    common = [list(_common(group, 2 * uncovered + 0.15, random)) for group in guarded]
     single = [_single(group, works_of.get(group.name, []), random) for group in guarded]
     left = max(0, count - sum(map(len, common)))
-    chosen = _share(single, left)
+    chosen = _share(single, sizes, left)
     return [document for parts in zip(common, chosen, strict=True) for part in parts for document in part]
 
 
-def _share(sources: list[Iterator[Document]], count: int) -> list[list[Document]]:
-    """Take `count` documents in turns, one of each source, for as long as the sources last."""
-    taken: list[list[Document]] = [[] for _ in sources]
-    open_sources = list(range(len(sources)))
-    while count > 0 and open_sources:
-        for number in list(open_sources)[:count]:
-            document = next(sources[number], None)
-            if document is None:
-                open_sources.remove(number)
-            else:
-                taken[number].append(document)
-                count -= 1
+def _share(sources: list[Iterator[Document]], sizes: list[int], count: int) -> list[list[Document]]:
+    """Take `count` documents, of each source as its size asks for, as long as the sources last."""
+    total = max(1, sum(sizes))
+    taken = [list(itertools.islice(source, count * size // total)) for source, size in zip(sources, sizes, strict=True)]
+    rest = count - sum(map(len, taken))
+    for source, documents in zip(sources, taken, strict=True):
+        more = list(itertools.islice(source, rest))
+        documents += more
+        rest -= len(more)
     return taken
 
 
@@ -76,8 +76,12 @@ def _named(namespace: str) -> Document:
     return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
 
 
-def _common(group: Group, random: Random) -> Iterator[Document]:
-    """Enumerate what a platform team puts into every guarded namespace."""
+def _common(group: Group, open_inside: float, random: Random) -> Iterator[Document]:
+    """Enumerate what a platform team puts into every guarded namespace.
+
+    `open_inside` is how likely the namespace is open to itself; where single workloads have few policies of
+    their own, most namespaces must be.
+    """
     name = group.name
     closed_egress = random.random() < 0.5
     if closed_egress:
@@ -87,8 +91,10 @@ def _common(group: Group, random: Random) -> Iterator[Document]:
     else:
         yield _policy(name, "default-deny-ingress", {}, ingress=[])
     yield _policy(name, "allow-monitoring", {}, ingress=[_monitoring_rule(random)])
-    if group.environment == "dev" or random.random() < 0.25:
+    if random.random() < open_inside:
         yield _policy(name, "allow-same-namespace", {}, ingress=[{"from": [{"podSelector": {}}]}])
+    if name == "ingress-nginx":
+        yield _policy(name, "allow-world", _equal(app="ingress-nginx"), ingress=[{"ports": _WEB_PORTS}])
     if group.team != "platform":
         yield _policy(name, "allow-ingress-controller", _equal(tier="web"), ingress=[_controller_rule()])
         if closed_egress:
@@ -120,7 +126,9 @@ def _monitoring_rule(random: Random) -> Document:
 
 def _single(group: Group, works: list[Work], random: Random) -> Iterator[Document]:
     """Enumerate the policies of single workloads: ingress for all, then egress for some."""
-    apps = {work.app: work for work in works if work.kind != "DaemonSet"}
+    if group.team == "platform":
+        return
+    apps = {work.app: work for work in works if work.kind != "DaemonSet" and "canary" not in work.name}
     for work in apps.values():
         if work.ports and work.tier != "worker":
             yield _policy(
@@ -171,8 +179,8 @@ def _client_selector(work: Work, clients: list[str], random: Random) -> Document
     if draw < 0.5 or not clients:
         return _expression("tier", "In", *(tiers or ["web"]))
     if draw < 0.9:
-        some = sorted(random.sample(clients, min(len(clients), random.choice((1, 2, 4, 60)))))
-        return _expression("app", "In", *some)
+        known = [app for app in clients[:_MOST_NAMED] if random.random() < 0.97] or clients[:1]
+        return _expression("app", "In", *sorted(known))
     return {
         "matchExpressions": [
             {"key": "tier", "operator": "Exists"},
@@ -189,14 +197,10 @@ def _foreign_peer(work: Work, random: Random) -> Document:
         return {"namespaceSelector": namespaces, "podSelector": _equal(tier=random.choice(("web", "api")))}
     if draw < 0.8:
         teams = sorted(random.sample(TEAMS, random.randint(2, 5)))
-        return {
-            "namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "In", "values": teams}]}
-        }
+        return {"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "In", "values": teams}]}}
     if draw < 0.9:
         return {"namespaceSelector": {}, "podSelector": _equal(tier="api")}
-    return {
-        "namespaceSelector": {"matchExpressions": [{"key": "env", "operator": "NotIn", "values": ["dev"]}]}
-    }
+    return {"namespaceSelector": {"matchExpressions": [{"key": "env", "operator": "NotIn", "values": ["dev"]}]}}
 
 
 def _expression(key: str, operator: str, *values: str) -> Document:
@@ -218,7 +222,7 @@ def _range(first: int, last: int) -> list[Document]:
 
 def _egress(group: Group, random: Random) -> list[Document]:
     rules = [_egress_rule(group, random), {"to": [_dns_peer()], "ports": _DNS_PORTS}]
-    return [*rules, {"to": [{"podSelector": {}}]}] if random.random() < 0.8 else rules
+    return [*rules, {"to": [{"podSelector": {}}]}] if random.random() < 0.95 else rules
 
 
 def _egress_rule(group: Group, random: Random) -> Document:
@@ -233,9 +237,7 @@ def _egress_rule(group: Group, random: Random) -> Document:
         return {"to": [{"ipBlock": {"cidr": block}} for block in _cidrs(200, random)]}
     if draw < 0.97:
         return {"to": _partner_peers(random), "ports": [{"protocol": "TCP", "port": 443}]}
-    return {
-        "to": [{"ipBlock": {"cidr": "2001:db8::/32", "except": [f"2001:db8:{random.randrange(256):x}::/48"]}}]
-    }
+    return {"to": [{"ipBlock": {"cidr": "2001:db8::/32", "except": [f"2001:db8:{random.randrange(256):x}::/48"]}}]}
 
 
 def _partner_peers(random: Random) -> list[Document]:
@@ -248,6 +250,5 @@ def _partner_peers(random: Random) -> list[Document]:
 
 def _cidrs(count: int, random: Random) -> list[str]:
     return [
-        f"198.{random.choice((18, 19))}.{random.randrange(256)}.{random.randrange(16) * 16}/28"
-        for _ in range(count)
+        f"198.{random.choice((18, 19))}.{random.randrange(256)}.{random.randrange(16) * 16}/28" for _ in range(count)
     ]

@@ -129,16 +129,12 @@ def _draw_work(group: Group, tier: str, pods: int, taken: set[str], scale: Scale
     role = random.choice(_ROLES[tier])
     name = _unused(f"{random.choice(_THINGS)}-{role}", taken)
     replicas = min(pods, _replicas(tier, random))
-    kind = {"db": "StatefulSet", "queue": "StatefulSet", "cache": "StatefulSet", "batch": "Job"}.get(
-        tier, "Deployment"
-    )
+    kind = {"db": "StatefulSet", "queue": "StatefulSet", "cache": "StatefulSet", "batch": "Job"}.get(tier, "Deployment")
     labels = {"version": f"v{random.randint(1, 4)}", "app.kubernetes.io/part-of": group.name}
     if random.random() < 0.1:
         labels["internet-access"] = "true"
     dual_stack = random.random() < scale.dual_stack
-    return Work(
-        group, kind, name, name, tier, replicas, _ports(tier, role, random), labels, False, dual_stack
-    )
+    return Work(group, kind, name, name, tier, replicas, _ports(tier, role, random), labels, False, dual_stack)
 
 
 def _unused(name: str, taken: set[str]) -> str:
@@ -173,9 +169,7 @@ def _canary(work: Work) -> Work:
     (name, protocol, number), *rest = work.ports
     ports = ((name, protocol, number + 1), *rest)
     labels = {**work.labels, "version": "canary"}
-    return replace(
-        work, kind="Deployment", name=f"{work.name}-canary", replicas=1, ports=ports, labels=labels
-    )
+    return replace(work, kind="Deployment", name=f"{work.name}-canary", replicas=1, ports=ports, labels=labels)
 
 
 def _system_pods(scale: Scale) -> int:

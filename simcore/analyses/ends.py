@@ -13,9 +13,9 @@ from ..tables.ports import UNKNOWN_PROTOCOL
 
 _MAPPED = np.uint64(0xFFFF << 32)
 ENDS = ("source", "destination")
-JUDGED_COLUMNS = tuple(f"{end}_{part}" for end in ENDS for part in ("address", "pod")) + (
-    "destination_port",
-    "protocol",
+JUDGED_COLUMNS = (
+    *(f"{end}_{part}" for end in ENDS for part in ("address", "pod")),
+    *("destination_port", "protocol"),
 )
 """What a verdict needs of a capture."""
 
@@ -114,7 +114,7 @@ def _pods(column: pa.Array, pod_numbers: Mapping[str, int]) -> NDArray[np.int32]
     names = column.dictionary.to_pylist()
     numbers = np.array([-1 if not name else pod_numbers.get(name, -2) for name in names] + [-1], np.int32)
     codes = column.indices.fill_null(len(names)).to_numpy(zero_copy_only=False)
-    return numbers[codes]
+    return np.asarray(numbers[codes], np.int32)
 
 
 @dataclass(frozen=True)

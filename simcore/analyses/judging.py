@@ -41,7 +41,18 @@ class Judged:
     verdict: NDArray[np.uint8]
 
 
-def judge_batch(tables: Tables, batch: pa.RecordBatch) -> Judged:
+class Workspace:
+    """Arrays that judging fills, kept from batch to batch: fresh ones cost more than the judging."""
+
+    def __init__(self, tables: Tables, rows: int) -> None:
+        self.places = np.empty((2, rows), np.int32)
+        self.egress = np.empty((tables.sets, rows), np.uint32)
+        self.ingress = np.empty((tables.sets, rows), np.uint32)
+        self.verdict = np.empty((tables.sets, rows), np.uint8)
+        self.special = np.empty(rows, np.int32)
+
+
+def judge_batch(tables: Tables, batch: pa.RecordBatch, workspace: Workspace | None = None) -> Judged:
     """Judge every flow of a batch under every policy set of the tables.
 
     Parameters
@@ -49,27 +60,34 @@ def judge_batch(tables: Tables, batch: pa.RecordBatch) -> Judged:
     tables : Tables
     batch : pyarrow.RecordBatch
         Columns of FLOW_SCHEMA; `JUDGED_COLUMNS` are looked at, and any of them may be absent.
+    workspace : Workspace, optional
+        Arrays of at least as many rows, which the result then is a view of.
     """
     numbers = tables.cluster.pod_numbers
     source = read_end(batch, "source", numbers)
     destination = read_end(batch, "destination", numbers)
-    return judge_columns(tables, source, destination, read_ports(batch))
+    return judge_columns(tables, source, destination, read_ports(batch), workspace)
 
 
-def judge_columns(tables: Tables, source: EndColumn, destination: EndColumn, ports: PortColumns) -> Judged:
+def judge_columns(
+    tables: Tables,
+    source: EndColumn,
+    destination: EndColumn,
+    ports: PortColumns,
+    workspace: Workspace | None = None,
+) -> Judged:
     """Judge flows given as columns."""
     count = ports.protocol.size
     arrays = tables.arrays
-    places = np.empty((2, count), np.int32)
+    workspace = workspace or Workspace(tables, count)
+    places = workspace.places[:, :count]
     if source.v4 is not None and destination.v4 is not None:
         place_pairs_v4(arrays.trie_v4, source.v4, destination.v4, places[0], places[1])
     else:
         source, destination = source.widened(), destination.widened()
         _place(tables, source, destination, places)
-    egress = np.empty((tables.sets, count), np.uint32)
-    ingress = np.empty((tables.sets, count), np.uint32)
-    verdict = np.empty((tables.sets, count), np.uint8)
-    special = np.empty(count, np.int32)
+    egress, ingress = workspace.egress[:, :count], workspace.ingress[:, :count]
+    verdict, special = workspace.verdict[:, :count], workspace.special
     left = judge(
         arrays,
         places[0],
@@ -190,8 +208,7 @@ def judge_flows(
 
 def _column(ends: Sequence[End], numbers: dict[str, int]) -> EndColumn:
     values = [
-        0 if e.address is None else e.address.value | (0xFFFF << 32 if e.address.family == 4 else 0)
-        for e in ends
+        0 if e.address is None else e.address.value | (0xFFFF << 32 if e.address.family == 4 else 0) for e in ends
     ]
     return EndColumn(
         None,

@@ -33,33 +33,31 @@ class ResultColumns:
 
     def __init__(self, tables: Tables) -> None:
         numbers = {id(rule): number for number, rule in enumerate(tables.rules)}
-        self._rule = np.array(
-            [numbers.get(id(outcome.rule), _NO_RULE) for outcome in tables.outcomes], np.int32
-        )
+        self._rule = np.array([numbers.get(id(outcome.rule), _NO_RULE) for outcome in tables.outcomes], np.int32)
         words: dict[str, int] = {}
         codes = [words.setdefault(str(outcome), len(words)) for outcome in tables.outcomes]
         self._reason = np.array(codes, np.int16)
         self._reasons = pa.array(list(words), pa.string())
         self._verdicts = pa.array([verdict.name for verdict in Verdict], pa.string())
 
-    def of(
-        self, judged: Judged, number: int, rows: NDArray[np.int64] | slice = slice(None)
-    ) -> list[pa.Array]:
+    def of(self, judged: Judged, number: int, rows: NDArray[np.int64] | slice = slice(None)) -> list[pa.Array]:
         """Make the columns of policy set `number` for some rows."""
-        egress, ingress = judged.egress[number, rows] >> 2, judged.ingress[number, rows] >> 2
+        egress, ingress = _outcomes(judged.egress[number, rows]), _outcomes(judged.ingress[number, rows])
         return [
-            pa.DictionaryArray.from_arrays(
-                pa.array(judged.verdict[number, rows].astype(np.int16)), self._verdicts
-            ),
+            pa.DictionaryArray.from_arrays(pa.array(judged.verdict[number, rows].astype(np.int16)), self._verdicts),
             self._rules(egress),
             self._rules(ingress),
             pa.DictionaryArray.from_arrays(pa.array(self._reason[egress]), self._reasons),
             pa.DictionaryArray.from_arrays(pa.array(self._reason[ingress]), self._reasons),
         ]
 
-    def _rules(self, outcomes: NDArray[np.uint32]) -> pa.Array:
+    def _rules(self, outcomes: NDArray[np.integer]) -> pa.Array:
         numbers = self._rule[outcomes]
         return pa.array(numbers, mask=numbers == _NO_RULE)
+
+
+def _outcomes(cells: NDArray[np.uint32]) -> NDArray[np.integer]:
+    return cells >> 2
 
 
 def rule_table(tables: Tables) -> pa.Table:

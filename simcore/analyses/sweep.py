@@ -1,4 +1,4 @@
-"""One sweep over a capture: every flow judged, counted, and grouped where it matters; results written as they come."""
+"""One sweep over a capture: every flow judged, counted, grouped where it matters, and written as results come."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..kernels.groups import count_verdicts
 from ..model.flows import Capture, Split
 from ..tables.layout import Tables
 from .ends import JUDGED_COLUMNS
-from .judging import Judged, judge_batch
+from .judging import Judged, Workspace, judge_batch
 from .shards import Engine
 from .tally import GROUPED_COLUMNS, Tally, empty_tally, tally_rows
 
@@ -90,8 +90,9 @@ def sweep(
         tallies: list[Tally] = []
         written: list[pa.RecordBatch] = []
         first_row = split.first_row
+        workspace = Workspace(tables, min(batch_rows, split.rows))
         for batch in capture.read(split, columns, batch_rows):
-            judged = judge_batch(tables, batch)
+            judged = judge_batch(tables, batch, workspace)
             count_verdicts(judged.verdict, counts)
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:

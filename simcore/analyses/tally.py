@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..kernels.groups import NO_TIME, group
 from ..model.addresses import Address
-from ..model.flows import Split
+from ..model.flows import Judgement, Split
 from ..model.groups import Change, Example, FlowGroup
 from ..tables.layout import Tables
 from ..tables.ports import UNKNOWN_PROTOCOL
@@ -55,9 +55,7 @@ class Tally:
     @classmethod
     def merged(cls, tallies: Sequence[Tally]) -> Tally:
         """Merge tallies; the order of the result is that of the keys."""
-        joined = cls(
-            *(np.concatenate(parts) for parts in zip(*(tally._parts for tally in tallies), strict=True))
-        )
+        joined = cls(*(np.concatenate(parts) for parts in zip(*(tally._parts for tally in tallies), strict=True)))
         return joined._grouped()
 
     @property
@@ -72,8 +70,8 @@ class Tally:
         examples = np.empty(count, np.int64)
         found = group(
             self.keys,
-            *(np.ascontiguousarray(column) for column in self.sums.T),
-            *(np.ascontiguousarray(column) for column in self.times.T),
+            self.sums,
+            self.times,
             self.sequence,
             members,
             sums,
@@ -95,7 +93,7 @@ class Tally:
     @property
     def size(self) -> int:
         """How many groups there are."""
-        return self.keys.shape[0]
+        return len(self.keys)
 
 
 def empty_tally(sets: int) -> Tally:
@@ -165,9 +163,7 @@ def tally_rows(
     )._grouped()
 
 
-def _integers(
-    batch: pa.RecordBatch, name: str, rows: NDArray[np.int64], missing: int | np.int64
-) -> NDArray[np.int64]:
+def _integers(batch: pa.RecordBatch, name: str, rows: NDArray[np.int64], missing: int | np.int64) -> NDArray[np.int64]:
     """Read some values of a column as integers; what is missing is what the caller says."""
     if name not in batch.schema.names:
         return np.full(rows.size, missing, np.int64)
@@ -175,22 +171,36 @@ def _integers(
     if pa.types.is_timestamp(column.type):
         column = column.view(pa.int64())
     values = (column.fill_null(0) if column.null_count else column).to_numpy(zero_copy_only=False)[rows]
-    values = values.astype(np.int64)
-    if column.null_count:
-        values[~validity(column)[rows]] = missing
-    return values
+    integers = np.asarray(values, np.int64)
+    return np.where(validity(column)[rows], integers, missing) if column.null_count else integers
 
 
 def flow_groups(tables: Tables, tally: Tally, files: Sequence[str]) -> list[FlowGroup]:
     """Turn a tally into groups, in its order."""
-    return [_flow_group(tables, tally, number, files) for number in range(tally.size)]
+    judgements: dict[tuple[int, ...], Judgement] = {}
+    return [
+        _flow_group(tables, key, [_judgement(tables, key, n, judgements) for n in range(tables.sets)], *rest)
+        for key, *rest in zip(
+            tally.keys.tolist(), tally.sums.tolist(), tally.times.tolist(), _examples(tables, tally, files), strict=True
+        )
+    ]
 
 
-def _flow_group(tables: Tables, tally: Tally, number: int, files: Sequence[str]) -> FlowGroup:
-    key = tally.keys[number].tolist()
-    flows, packets, octets = tally.sums[number].tolist()
-    first, last = tally.times[number].tolist()
-    judgements = [judgement_of(tables, *key[4 + 3 * n : 7 + 3 * n]) for n in range(tables.sets)]
+def _judgement(tables: Tables, key: list[int], number: int, known: dict[tuple[int, ...], Judgement]) -> Judgement:
+    cells = tuple(key[4 + 3 * number : 7 + 3 * number])
+    if (judgement := known.get(cells)) is None:
+        judgement = known[cells] = judgement_of(tables, *cells)
+    return judgement
+
+
+def _flow_group(
+    tables: Tables,
+    key: list[int],
+    judgements: list[Judgement],
+    sums: list[int],
+    times: list[int],
+    example: Example,
+) -> FlowGroup:
     before = judgements[0] if tables.sets > 1 else None
     return FlowGroup(
         change=Change.between(before.verdict, judgements[-1].verdict) if before else Change.UNCHANGED,
@@ -198,32 +208,37 @@ def _flow_group(tables: Tables, tally: Tally, number: int, files: Sequence[str])
         destination=tables.labels[key[1]],
         protocol=None if key[2] == UNKNOWN_PROTOCOL else key[2],
         port=None if key[3] == _MISSING else key[3],
-        flows=flows,
-        packets=packets,
-        bytes=octets,
-        first_seen=None if first == NO_TIME else first,
-        last_seen=None if last == _NEVER else last,
+        flows=sums[0],
+        packets=sums[1],
+        bytes=sums[2],
+        first_seen=None if times[0] == NO_TIME else times[0],
+        last_seen=None if times[1] == _NEVER else times[1],
         before=before,
         after=judgements[-1],
-        example=_example(tables, tally, number, files, key[3], first),
+        example=example,
     )
 
 
-def _example(
-    tables: Tables, tally: Tally, number: int, files: Sequence[str], port: int, first: int
-) -> Example:
-    sequence = int(tally.sequence[number])
-    addresses = tally.addresses[number].tolist()
-    source_pod, destination_pod, has_source, has_destination, source_port = tally.details[number].tolist()
-    return Example(
-        file=files[sequence >> 40],
-        row=sequence & (1 << 40) - 1,
-        time=None if first == NO_TIME else first,
-        source=_end_words(tables, addresses[:2], bool(has_source), source_pod),
-        destination=_end_words(tables, addresses[2:], bool(has_destination), destination_pod),
-        source_port=None if source_port == _MISSING else source_port,
-        destination_port=None if port == _MISSING else port,
+def _examples(tables: Tables, tally: Tally, files: Sequence[str]) -> Iterator[Example]:
+    columns = zip(
+        tally.sequence.tolist(),
+        tally.keys[:, 3].tolist(),
+        tally.times[:, 0].tolist(),
+        tally.addresses.tolist(),
+        tally.details.tolist(),
+        strict=True,
     )
+    for sequence, port, first, addresses, details in columns:
+        source_pod, destination_pod, has_source, has_destination, source_port = details
+        yield Example(
+            file=files[sequence >> 40],
+            row=sequence & (1 << 40) - 1,
+            time=None if first == NO_TIME else first,
+            source=_end_words(tables, addresses[:2], bool(has_source), source_pod),
+            destination=_end_words(tables, addresses[2:], bool(has_destination), destination_pod),
+            source_port=None if source_port == _MISSING else source_port,
+            destination_port=None if port == _MISSING else port,
+        )
 
 
 def _end_words(tables: Tables, halves: list[int], has_address: bool, pod: int) -> str:

@@ -41,10 +41,7 @@ CHANGE_SCHEMA = pa.schema(
         pa.field("row", pa.int64(), nullable=False),
         pa.field("change", WORDS, nullable=False),
         *(pa.field(f"{end}_address", WIDE_ADDRESS) for end in ENDS),
-        *(
-            pa.field(name, pa.string() if name.endswith("_pod") else FLOW_SCHEMA.field(name).type)
-            for name in _COPIED
-        ),
+        *(pa.field(name, pa.string() if name.endswith("_pod") else FLOW_SCHEMA.field(name).type) for name in _COPIED),
         *result_fields("_before"),
         *result_fields("_after"),
     ]

@@ -41,9 +41,7 @@ def report_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
         for diagnostic in repeats[:MOST_WARNINGS]:
             click.echo(f"warning: {diagnostic}", err=True)
         if len(repeats) > MOST_WARNINGS:
-            click.echo(
-                f"warning: ... and in {len(repeats) - MOST_WARNINGS:,} more places: {message}", err=True
-            )
+            click.echo(f"warning: ... and in {len(repeats) - MOST_WARNINGS:,} more places: {message}", err=True)
 
 
 def report_ignored(ignored: Mapping[str, int]) -> None:

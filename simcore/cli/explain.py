@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Destination port, as the client dials it."
 )
-@click.option(
-    "--protocol", type=Protocol(), default=TCP, show_default="TCP", help="TCP, UDP, SCTP, ICMP, or a number."
-)
+@click.option("--protocol", type=Protocol(), default=TCP, show_default="TCP", help="TCP, UDP, SCTP, ICMP, or a number.")
 @set_option
 @format_option("text", "json")
 def command(
@@ -78,7 +76,5 @@ def _others(parties: tuple[Party, Party], different: tuple[str, ...]) -> Others:
     if not several:
         return Others()
     if different:
-        return Others(
-            differences=(f"The pods of {several} differ; the first is shown: {'; '.join(different)}.",)
-        )
+        return Others(differences=(f"The pods of {several} differ; the first is shown: {'; '.join(different)}.",))
     return Others(notes=(f"The first pod of {several} is shown; the others have the same verdict.",))

@@ -14,9 +14,7 @@ def command() -> None:
     """Make a cluster or a capture to try things on; the same seed makes the same files."""
 
 
-_seed = click.option(
-    "--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, other files."
-)
+_seed = click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, other files.")
 
 
 @command.command("cluster")
@@ -28,9 +26,7 @@ _seed = click.option(
     help="About 1,000, 20,000 or 100,000 pods.",
 )
 @_seed
-@click.option(
-    "--out", type=click.Path(file_okay=False), required=True, metavar="DIR", help="Folder to write to."
-)
+@click.option("--out", type=click.Path(file_okay=False), required=True, metavar="DIR", help="Folder to write to.")
 def cluster(size: str, seed: int, out: str) -> None:
     """Make a cluster with policies, as manifests."""
     from loaders.synthetic.cluster import generate_cluster

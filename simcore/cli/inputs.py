@@ -55,9 +55,7 @@ class Gathering:
         """Load policies alone."""
         from loaders import load_policies
 
-        return self.attempt(
-            lambda: load_policies(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings)
-        )
+        return self.attempt(lambda: load_policies(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
 
     def finish(self) -> None:
         """Write the warnings.

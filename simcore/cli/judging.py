@@ -56,9 +56,7 @@ class Judge:
 
     def _kinds(self, party: Party, other: Party) -> Iterator[int]:
         """Yield the first two pods of each kind: two, so that a workload can be asked about itself."""
-        by_node = bool(other.addresses) or any(
-            self._cluster.pods[number].host_network for number in other.pods
-        )
+        by_node = bool(other.addresses) or any(self._cluster.pods[number].host_network for number in other.pods)
         seen: dict[object, int] = {}
         for number in party.pods:
             pod = self._cluster.pods[number]
@@ -69,9 +67,7 @@ class Judge:
 
     def _kind(self, pod: Pod) -> object:
         """Return what rules can see of a pod."""
-        blocks = tuple(
-            (address.family, bisect_right(self._edges, _key(address))) for address in pod.addresses
-        )
+        blocks = tuple((address.family, bisect_right(self._edges, _key(address))) for address in pod.addresses)
         node = pod.node if pod.host_network else ""
         return pod.namespace, frozenset(pod.labels.items()), pod.ports, pod.host_network, node, blocks
 

@@ -172,9 +172,7 @@ class Names:
     def _near_namespaces(self, namespace: str) -> list[str]:
         if namespace in self._cluster.namespaces:
             return []
-        return [
-            f"namespace {near}" for near in difflib.get_close_matches(namespace, self._cluster.namespaces, 2)
-        ]
+        return [f"namespace {near}" for near in difflib.get_close_matches(namespace, self._cluster.namespaces, 2)]
 
 
 def _suggest(first: list[str], second: list[str]) -> str:

@@ -40,9 +40,7 @@ def protocol_number(value: object) -> int:
         return PROTOCOL_NUMBERS[text]
     if text.isascii() and text.isdigit() and int(text) <= 255:
         return int(text)
-    raise ValueError(
-        f"{value!r} is no protocol; there are {', '.join(PROTOCOL_NAMES.values())}, and numbers up to 255"
-    )
+    raise ValueError(f"{value!r} is no protocol; there are {', '.join(PROTOCOL_NAMES.values())}, and numbers up to 255")
 
 
 class Count(click.ParamType[int]):
@@ -157,9 +155,7 @@ def capture_options(function: F) -> F:
                 type=click.Path(dir_okay=False),
                 help="Write the verdict of every flow, in the capture's order, and the rules beside it.",
             ),
-            click.option(
-                "--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it."
-            ),
+            click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it."),
             click.option(
                 "--batch-rows",
                 type=click.IntRange(min=1),

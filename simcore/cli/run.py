@@ -36,8 +36,6 @@ def run(arguments: Sequence[str]) -> int:
         return WRONG
     except Exception:
         traceback.print_exc()
-        click.echo(
-            "error: this is a fault of flowverdict itself; please report it with the lines above", err=True
-        )
+        click.echo("error: this is a fault of flowverdict itself; please report it with the lines above", err=True)
         return WRONG
     return code if isinstance(code, int) else DONE

@@ -126,9 +126,7 @@ class _Reader:
             self._report((*path, "expect"), f"{value!r} is not allow or deny")
         return expect
 
-    def _report_unknown(
-        self, path: tuple[str | int, ...], given: dict[str, object], known: Iterable[str]
-    ) -> None:
+    def _report_unknown(self, path: tuple[str | int, ...], given: dict[str, object], known: Iterable[str]) -> None:
         for field in given:
             if field not in known:
                 self._report((*path, field), f"there is no such field; known are {', '.join(known)}")

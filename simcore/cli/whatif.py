@@ -91,9 +91,7 @@ def command(
     from .running import settings
 
     if not (candidate or applied or deleted):
-        raise click.UsageError(
-            "name the change: --candidate PATH, --apply PATH or --delete KIND/NAMESPACE/NAME"
-        )
+        raise click.UsageError("name the change: --candidate PATH, --apply PATH or --delete KIND/NAMESPACE/NAME")
     gathering = Gathering(profile)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     loaded = gathering.inputs(cluster_paths, baseline_paths)
@@ -119,9 +117,7 @@ def command(
     ctx.exit(1 if fails(result, fail_on) else 0)
 
 
-def changed(
-    policies: tuple[Policy, ...], deleted: tuple[str, ...], edits: tuple[Policy, ...]
-) -> tuple[Policy, ...]:
+def changed(policies: tuple[Policy, ...], deleted: tuple[str, ...], edits: tuple[Policy, ...]) -> tuple[Policy, ...]:
     """Return the policies after the change.
 
     Raises

@@ -206,24 +206,26 @@ def judge(t, source_place, destination_place, protocol, port, port_known, egress
         How many flows are left.
     """
     left = 0
+    slot_of, port_class, missing = t.slot_of, t.port_class, t.missing_port_class
+    decision, row_of, program_of = t.decision, t.row_of, t.program_of
     first_node = np.int32(t.limits[FIRST_NODE])
     all_known = port_known.size == 0
     sets = egress.shape[0]
     for i in range(source_place.size):
         s = source_place[i]
         d = destination_place[i]
-        slot = np.int64(t.slot_of[protocol[i]])
+        slot = np.int64(slot_of[protocol[i]])
         if s < 0 or d < 0 or s >= first_node or d >= first_node or slot == MISSING_SLOT:
             special[left] = i
             left += 1
             continue
         if all_known or port_known[i]:
-            port_class = np.int64(t.port_class[slot << 16 | np.int64(port[i])])
+            ports = np.int64(port_class[slot << 16 | np.int64(port[i])])
         else:
-            port_class = np.int64(t.missing_port_class[slot])
+            ports = np.int64(missing[slot])
         for k in range(sets):
-            out = t.decision[t.row_of[t.program_of[2 * k, s], d], port_class]
-            back = t.decision[t.row_of[t.program_of[2 * k + 1, d], s], port_class]
+            out = decision[row_of[program_of[2 * k, s], d], ports]
+            back = decision[row_of[program_of[2 * k + 1, d], s], ports]
             egress[k, i] = out
             ingress[k, i] = back
             verdict[k, i] = both(out & np.uint32(3), back & np.uint32(3))
@@ -240,19 +242,8 @@ def both(egress, ingress):
 
 @kernel
 def judge_special(
-    t,
-    special,
-    source_place,
-    destination_place,
-    source_object,
-    destination_object,
-    destination_named,
-    protocol,
-    port,
-    port_known,
-    egress,
-    ingress,
-    verdict,
+    t, special, source_place, destination_place, source_object, destination_object, destination_named,
+    protocol, port, port_known, egress, ingress, verdict,
 ):
     """Judge the flows that `judge` left: nodes, Services, shared addresses, a pod and itself, missing parts.
 
@@ -270,107 +261,153 @@ def judge_special(
     protocol, port, port_known, egress, ingress, verdict
         As for `judge`.
     """  # fmt: skip
-    single = np.zeros((1, 4), np.int32)
-    lone = np.ones((1, 4), np.int32)
-    lone[0, 2] = 0
-    for k in range(egress.shape[0]):
-        for m in range(special.size):
-            i = special[m]
-            slot = np.int64(t.slot_of[protocol[i]])
-            known = port_known.size == 0 or port_known[i]
-            problem = _problem(source_place[i], destination_place[i], slot)
-            if problem >= 0:
-                _write(t.cells[problem], t.cells[problem], k, i, egress, ingress, verdict)
-                continue
-            single[0, 0], single[0, 1] = source_place[i], source_object[m]
-            sources = single
-            if source_place[i] >= t.limits[FIRST_COMPOSITE]:
-                composite = source_place[i] - t.limits[FIRST_COMPOSITE]
-                sources = t.ends[t.composite_starts[composite] : t.composite_starts[composite + 1]]
-            place = destination_place[i]
-            mixed = place <= MIXED_FAMILIES
-            if mixed:
-                place = MIXED_FAMILIES - place
-            elif place == SAME:
-                place = source_place[i]
-            lone[0, 0], lone[0, 1] = place, destination_object[m]
-            destinations = lone
-            through_service = False
-            if not destination_named[m]:
-                frontend, answers = _frontend(t, place, slot, port[i], known)
-                if frontend >= 0:
-                    destinations = t.ends[t.frontend_starts[frontend] : t.frontend_starts[frontend + 1]]
-                    through_service = True
-                elif answers:
-                    destinations = t.ends[:0]
-                elif place >= t.limits[FIRST_COMPOSITE]:
-                    composite = place - t.limits[FIRST_COMPOSITE]
-                    destinations = t.ends[t.composite_starts[composite] : t.composite_starts[composite + 1]]
-            if destinations.shape[0] == 0:
-                _write(t.cells[CELL_NO_BACKEND], t.cells[CELL_NO_BACKEND], k, i, egress, ingress, verdict)
-                continue
-            _judge_pairs(
-                t,
-                sources,
-                destinations,
-                through_service,
-                mixed,
-                slot,
-                port[i],
-                known,
-                k,
-                i,
-                egress,
-                ingress,
-                verdict,
-            )
+    # Arrays are taken out of the tuple once, and ends are ranges of rows, not slices: each of the two would count
+    # references in the loop, which made it ten times slower, and slower still on two threads.
+    cells, ends, row_of, decision, program_of = t.cells, t.ends, t.row_of, t.decision, t.program_of
+    port_class, object_node, kind = t.port_class, t.object_node, t.kind
+    composite_starts, composite_flags = t.composite_starts, t.composite_flags
+    frontend_keys, every_starts, distinct_starts = t.frontend_keys, t.frontend_starts, t.distinct_starts
+    plain, mixed_cells, reason_of = t.frontend_plain, t.mixed, t.reason_of
+    first_node, first_composite = t.limits[FIRST_NODE], t.limits[FIRST_COMPOSITE]
+    pods = t.limits[PODS]
+    last_node = pods + t.limits[NODES]
+    hairpin_allowed = t.limits[SETTINGS] & HAIRPIN_ALLOWED != 0
+    own_node_egress = t.limits[SETTINGS] & OWN_NODE_EGRESS_ALLOWED != 0
+    all_known = port_known.size == 0
+
+    for m in range(special.size):
+        i = special[m]
+        slot = np.int64(t.slot_of[protocol[i]])
+        known = all_known or port_known[i]
+        s, d = np.int64(source_place[i]), np.int64(destination_place[i])
+        fixed = _problem(s, d, slot)
+        mixed = d <= MIXED_FAMILIES
+        if mixed:
+            d = MIXED_FAMILIES - d
+        elif d == SAME:
+            d = s
+
+        source_row, sources = np.int64(-1), np.int64(1)
+        if s >= first_composite:
+            source_row = np.int64(composite_starts[s - first_composite])
+            sources = composite_starts[s - first_composite + 1] - source_row
+        target_row, targets = np.int64(-1), np.int64(1)
+        through_service = False
+        if fixed < 0 and not destination_named[m] and d >= first_node:
+            flags = _flags(d, first_composite, composite_flags, kind)
+            frontend = _frontend(flags, d - first_composite, slot, port[i], known, frontend_keys)
+            if frontend >= 0:
+                through_service = True
+                target_row = np.int64(distinct_starts[frontend])
+                targets = distinct_starts[frontend + 1] - target_row
+                enough = plain[frontend] and s < first_node
+                for row in range(target_row, target_row + targets):
+                    enough = enough and ends[row, 0] != s
+                if not enough:
+                    target_row = np.int64(every_starts[frontend])
+                    targets = every_starts[frontend + 1] - target_row
+            elif flags & FLAG_SERVICE:
+                targets = np.int64(0)
+            elif d >= first_composite:
+                target_row = np.int64(composite_starts[d - first_composite])
+                targets = composite_starts[d - first_composite + 1] - target_row
+            if targets == 0:
+                fixed = CELL_NO_BACKEND
+        if fixed >= 0:
+            for k in range(egress.shape[0]):
+                egress[k, i] = ingress[k, i] = cells[fixed]
+                verdict[k, i] = UNKNOWN
+            continue
+
+        for k in range(egress.shape[0]):
+            none = np.int64(-1)
+            out_allow, out_deny, out_unknown = none, none, none
+            back_allow, back_deny, back_unknown = none, none, none
+            allowed, denied, unknown = False, False, False
+            for a in range(sources):
+                source, from_object = s, np.int64(source_object[m])
+                if source_row >= 0:
+                    source, from_object = np.int64(ends[source_row + a, 0]), np.int64(ends[source_row + a, 1])
+                for b in range(targets):
+                    target, to_object = d, np.int64(destination_object[m])
+                    to_port, family = np.int64(0), np.int64(1)
+                    if target_row >= 0:
+                        row = target_row + b
+                        target, to_object = np.int64(ends[row, 0]), np.int64(ends[row, 1])
+                        to_port, family = np.int64(ends[row, 2]), np.int64(ends[row, 3])
+                    same = from_object == to_object and from_object < pods
+                    if mixed and family != 0:
+                        out = back = cells[CELL_MIXED_FAMILIES]
+                    elif same and not through_service:
+                        out = back = cells[CELL_SELF]
+                    elif same and hairpin_allowed:
+                        out = back = cells[CELL_HAIRPIN]
+                    else:
+                        if to_port > 0:
+                            ports = np.int64(port_class[slot << 16 | to_port])
+                        elif known:
+                            ports = np.int64(port_class[slot << 16 | np.int64(port[i])])
+                        else:
+                            ports = np.int64(t.missing_port_class[slot])
+                        out = decision[row_of[program_of[2 * k, source], target], ports]
+                        back = decision[row_of[program_of[2 * k + 1, target], source], ports]
+                        if object_node[from_object] == object_node[to_object]:
+                            if to_object < pods and pods <= from_object < last_node:
+                                back = cells[CELL_OWN_NODE]
+                            if own_node_egress and from_object < pods and pods <= to_object < last_node:
+                                out = cells[CELL_OWN_NODE]
+                    out_allow, out_deny, out_unknown = _noted(out_allow, out_deny, out_unknown, out)
+                    back_allow, back_deny, back_unknown = _noted(back_allow, back_deny, back_unknown, back)
+                    together = both(out & np.uint32(3), back & np.uint32(3))
+                    allowed |= together == ALLOW
+                    denied |= together == DENY
+                    unknown |= together == UNKNOWN
+            egress[k, i] = _agreed(mixed_cells, reason_of, out_allow, out_deny, out_unknown)
+            ingress[k, i] = _agreed(mixed_cells, reason_of, back_allow, back_deny, back_unknown)
+            if unknown or (allowed and denied):
+                verdict[k, i] = UNKNOWN
+            else:
+                verdict[k, i] = DENY if denied else ALLOW
 
 
 @kernel
-def _problem(source_place, destination_place, slot):
+def _problem(source, destination, slot):
     """Return the cell number of what makes a flow impossible to judge, or -1; in the order in which it is told."""
     if slot == MISSING_SLOT:
         return CELL_UNKNOWN_PROTOCOL
-    if source_place == NO_ADDRESS or destination_place == NO_ADDRESS:
+    if source == NO_ADDRESS or destination == NO_ADDRESS:
         return CELL_NO_ADDRESS
-    if source_place == UNKNOWN_POD or destination_place == UNKNOWN_POD:
+    if source == UNKNOWN_POD or destination == UNKNOWN_POD:
         return CELL_UNKNOWN_POD
     return -1
 
 
 @kernel
-def _write(out, back, k, i, egress, ingress, verdict):
-    egress[k, i] = out
-    ingress[k, i] = back
-    verdict[k, i] = both(out & np.uint32(3), back & np.uint32(3))
+def _flags(place, first_composite, composite_flags, kind):
+    """Tell whether a place is a Service's address, or a node's of either family."""
+    if place >= first_composite:
+        return np.int64(composite_flags[place - first_composite])
+    if kind[place] == KIND_NODE_V4:
+        return np.int64(FLAG_NODE_V4)
+    if kind[place] == KIND_NODE_V6:
+        return np.int64(FLAG_NODE_V6)
+    return np.int64(0)
 
 
 @kernel
-def _frontend(t, place, slot, port, known):
-    """Find the frontend that a place is, for a slot and port; and whether a Service's address answers at all."""
-    is_service = False
-    base = np.int64(-1)
-    if place >= t.limits[FIRST_COMPOSITE]:
-        composite = place - t.limits[FIRST_COMPOSITE]
-        flags = t.composite_flags[composite]
-        is_service = flags & FLAG_SERVICE != 0
-        found = -1
-        if known and slot < NO_PORT_SLOT and is_service:
-            found = _find_key(t.frontend_keys, ((composite + 2) << 2 | slot) << 16 | np.int64(port))
-        if found >= 0:
-            return found, is_service
-        if flags & FLAG_NODE_V4:
-            base = np.int64(0)
-        elif flags & FLAG_NODE_V6:
-            base = np.int64(1)
-    elif t.kind[place] == KIND_NODE_V4:
-        base = np.int64(0)
-    elif t.kind[place] == KIND_NODE_V6:
-        base = np.int64(1)
-    if base < 0 or not known or slot >= NO_PORT_SLOT:
-        return -1, is_service
-    found = _find_key(t.frontend_keys, (base << 2 | slot) << 16 | np.int64(port))
-    return found, is_service or found >= 0
+def _frontend(flags, composite, slot, port, known, keys):
+    """Find the frontend, a Service's port or a node port, that a flow meets; -1 for none."""
+    found = -1
+    if not known or slot >= NO_PORT_SLOT:
+        return found
+    tail = slot << 16 | np.int64(port)
+    if flags & FLAG_SERVICE:
+        found = _find_key(keys, (composite + 2) << 18 | tail)
+    if found < 0 and flags & FLAG_NODE_V4:
+        found = _find_key(keys, tail)
+    if found < 0 and flags & FLAG_NODE_V6:
+        found = _find_key(keys, np.int64(1) << 18 | tail)
+    return found
 
 
 @kernel
@@ -389,75 +426,31 @@ def _find_key(keys, key):
 
 
 @kernel
-def _judge_pairs(
-    t, sources, destinations, through_service, mixed, slot, port, known, k, i, egress, ingress, verdict
-):
-    """Judge every source with every destination, and write what they agree on."""
-    first_out = np.full(3, -1, np.int64)
-    first_back = np.full(3, -1, np.int64)
-    seen = np.zeros(3, np.bool_)
-    for a in range(sources.shape[0]):
-        for b in range(destinations.shape[0]):
-            if destinations[b, 2] > 0:
-                port_class = np.int64(t.port_class[slot << 16 | np.int64(destinations[b, 2])])
-            elif known:
-                port_class = np.int64(t.port_class[slot << 16 | np.int64(port)])
-            else:
-                port_class = np.int64(t.missing_port_class[slot])
-            if mixed and destinations[b, 3] != 0:
-                out = back = t.cells[CELL_MIXED_FAMILIES]
-            else:
-                out, back = _judge_pair(t, sources[a], destinations[b], through_service, port_class, k)
-            if first_out[out & np.uint32(3)] < 0:
-                first_out[out & np.uint32(3)] = out
-            if first_back[back & np.uint32(3)] < 0:
-                first_back[back & np.uint32(3)] = back
-            seen[both(out & np.uint32(3), back & np.uint32(3))] = True
-    egress[k, i] = _agreed(t, first_out)
-    ingress[k, i] = _agreed(t, first_back)
-    if np.int64(seen[0]) + np.int64(seen[1]) + np.int64(seen[2]) > 1 or seen[UNKNOWN]:
-        verdict[k, i] = UNKNOWN
-    else:
-        verdict[k, i] = DENY if seen[DENY] else ALLOW
+def _noted(allow, deny, unknown, cell):
+    """Note the first cell of each verdict; -1 stands for none yet."""
+    kind = cell & np.uint32(3)
+    if kind == ALLOW and allow < 0:
+        return np.int64(cell), deny, unknown
+    if kind == DENY and deny < 0:
+        return allow, np.int64(cell), unknown
+    if kind == UNKNOWN and unknown < 0:
+        return allow, deny, np.int64(cell)
+    return allow, deny, unknown
 
 
 @kernel
-def _agreed(t, first):
+def _agreed(mixed_cells, reason_of, allow, deny, unknown):
     """Return the one cell of a direction, or the mixed one."""
-    count = 0
-    only = np.int64(0)
-    reasons = np.zeros(3, np.int64)
-    for verdict in range(3):
-        if first[verdict] >= 0:
-            count += 1
-            only = first[verdict]
-            reasons[verdict] = np.int64(t.reason_of[only >> 2]) + 1
-    if count == 1:
-        return np.uint32(only)
-    return t.mixed[reasons[0], reasons[1], reasons[2]]
+    if deny < 0 and unknown < 0:
+        return np.uint32(allow)
+    if allow < 0 and unknown < 0:
+        return np.uint32(deny)
+    if allow < 0 and deny < 0:
+        return np.uint32(unknown)
+    return mixed_cells[_reason(reason_of, allow), _reason(reason_of, deny), _reason(reason_of, unknown)]
 
 
 @kernel
-def _judge_pair(t, source, destination, through_service, port_class, k):
-    """Judge one source with one destination: the cells of both directions."""
-    pods = t.limits[PODS]
-    last_node = pods + t.limits[NODES]
-    if source[1] == destination[1] and source[1] < pods:
-        if not through_service:
-            return t.cells[CELL_SELF], t.cells[CELL_SELF]
-        if t.limits[SETTINGS] & HAIRPIN_ALLOWED:
-            return t.cells[CELL_HAIRPIN], t.cells[CELL_HAIRPIN]
-    out = t.decision[t.row_of[t.program_of[2 * k, source[0]], destination[0]], port_class]
-    back = t.decision[t.row_of[t.program_of[2 * k + 1, destination[0]], source[0]], port_class]
-    from_node = pods <= source[1] < last_node
-    to_node = pods <= destination[1] < last_node
-    if from_node and destination[1] < pods and t.object_node[source[1]] == t.object_node[destination[1]]:
-        back = t.cells[CELL_OWN_NODE]
-    if (
-        to_node
-        and source[1] < pods
-        and t.limits[SETTINGS] & OWN_NODE_EGRESS_ALLOWED
-        and t.object_node[source[1]] == t.object_node[destination[1]]
-    ):
-        out = t.cells[CELL_OWN_NODE]
-    return out, back
+def _reason(reason_of, cell):
+    """Return the place of a cell's reason in the table of mixed cells; 0 for no cell."""
+    return np.int64(0) if cell < 0 else np.int64(reason_of[cell >> 2]) + 1

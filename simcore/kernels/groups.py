@@ -9,24 +9,24 @@ NO_TIME = np.int64(0x7FFFFFFFFFFFFFFF)
 
 
 @kernel
-def group(keys, flows, packets, octets, first_seen, last_seen, sequence, out_of, sums, firsts, examples):
+def group(keys, amounts, seen, sequence, out_of, sums, times, examples):
     """Merge records that share their key.
 
     Parameters
     ----------
     keys : int64[n, w]
         What records are grouped by.
-    flows, packets, octets : int64[n]
-        What is added up.
-    first_seen, last_seen : int64[n]
-        Times in nanoseconds; NO_TIME, and the lowest integer, where missing.
+    amounts : int64[n, 3]
+        What is added up: flows, packets, bytes.
+    seen : int64[n, 2]
+        First and last time, in nanoseconds; NO_TIME, and the lowest integer, where missing.
     sequence : int64[n]
         Position in the capture, ``file << 40 | row``: breaks ties between equal times.
     out_of : int64[n]
         Written up to the returned number: a record of each group (its first in this order).
     sums : int64[n, 3]
-        Written up to there: flows, packets, octets.
-    firsts : int64[n, 2]
+        Written up to there: the added amounts.
+    times : int64[n, 2]
         Written up to there: first and last time seen.
     examples : int64[n]
         Written up to there: the record whose first time, then sequence, is lowest.
@@ -51,23 +51,19 @@ def group(keys, flows, packets, octets, first_seen, last_seen, sequence, out_of,
             slot = (slot + 1) & (size - 1)
         number = np.int64(table[slot])
         if number < 0:
-            number = found
+            number = np.int64(found)
             table[slot] = number
             out_of[number] = i
-            sums[number, 0], sums[number, 1], sums[number, 2] = flows[i], packets[i], octets[i]
-            firsts[number, 0], firsts[number, 1] = first_seen[i], last_seen[i]
+            sums[number] = amounts[i]
+            times[number] = seen[i]
             examples[number] = i
             found += 1
             continue
-        sums[number, 0] += flows[i]
-        sums[number, 1] += packets[i]
-        sums[number, 2] += octets[i]
-        firsts[number, 0] = min(firsts[number, 0], first_seen[i])
-        firsts[number, 1] = max(firsts[number, 1], last_seen[i])
+        sums[number] += amounts[i]
+        times[number, 0] = min(times[number, 0], seen[i, 0])
+        times[number, 1] = max(times[number, 1], seen[i, 1])
         best = examples[number]
-        if first_seen[i] < first_seen[best] or (
-            first_seen[i] == first_seen[best] and sequence[i] < sequence[best]
-        ):
+        if seen[i, 0] < seen[best, 0] or (seen[i, 0] == seen[best, 0] and sequence[i] < sequence[best]):
             examples[number] = i
     return found
 

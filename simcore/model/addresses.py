@@ -115,11 +115,7 @@ class Cidr:
 
     def covers(self, other: Cidr) -> bool:
         """Whether every address of `other` lies in the block."""
-        return (
-            other.family is self.family
-            and other.length >= self.length
-            and self.first <= other.first <= self.last
-        )
+        return other.family is self.family and other.length >= self.length and self.first <= other.first <= self.last
 
     def __str__(self) -> str:
         """Write as ``address/length``."""

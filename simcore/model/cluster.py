@@ -211,9 +211,7 @@ class Cluster:
     def with_addresses(self, learned: Mapping[str, tuple[Address, ...]]) -> Cluster:
         """Return the cluster with addresses given to pods, by full name, that had none."""
         pods = tuple(
-            replace(pod, addresses=learned[pod.full_name])
-            if not pod.addresses and pod.full_name in learned
-            else pod
+            replace(pod, addresses=learned[pod.full_name]) if not pod.addresses and pod.full_name in learned else pod
             for pod in self.pods
         )
         return replace(self, pods=pods)

@@ -80,7 +80,7 @@ class Reason(StrEnum):
     NO_BACKEND = "no-backend"
     """A service address with no backend for this port."""
     MIXED = "mixed"
-    """Several pods may stand behind an address (a Service's backends, or two pods of one address), and they differ."""
+    """Several pods may stand behind an address (a Service's backends, or two pods that share it), and they differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ class Flow:
 class Outcome:
     """The verdict of one direction, why, and by which rule.
 
-    `detail` says more where the code alone does not: the answers that a mixed outcome mixes, or what the API leaves open.
+    `detail` says more where the code alone does not: the answers that a mixed outcome mixes, or what the API leaves
+    open.
     """
 
     verdict: Verdict
@@ -166,9 +167,20 @@ class Capture(Protocol):
     Batches hold the asked-for columns that the capture has, named and typed as in ``simcore.model.schema``.
     """
 
-    files: Sequence[str]
-    splits: Sequence[Split]
-    columns: frozenset[str]
+    @property
+    def files(self) -> Sequence[str]:
+        """Paths of its files."""
+        ...
+
+    @property
+    def splits(self) -> Sequence[Split]:
+        """Its parts, in the order of files and rows."""
+        ...
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of FLOW_SCHEMA that any of its files has."""
+        ...
 
     def read(self, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a split, in its row order, as batches of at most `batch_rows` rows."""

@@ -84,9 +84,7 @@ class Rule:
     def __str__(self) -> str:
         """Write as ``NetworkPolicy shop/web ingress[0]``."""
         part = (
-            f"{self.direction.word}[{self.index}]"
-            if self.role is Role.WRITTEN
-            else f"{self.direction.word} isolation"
+            f"{self.direction.word}[{self.index}]" if self.role is Role.WRITTEN else f"{self.direction.word} isolation"
         )
         return f"{self.policy} {part}"
 

@@ -50,9 +50,10 @@ class Profile:
         for field in fields(cls):
             if hints[field.name] is bool:
                 words = ("true", "false") if field.default else ("false", "true")
-            elif words := get_args(hints[field.name]):
-                if field.name == "tiers":
-                    continue
+            elif field.name == "tiers":
+                continue
+            else:
+                words = get_args(hints[field.name])
             result[field.name] = words
         return result
 

@@ -10,9 +10,7 @@ FLOW_SCHEMA = pa.schema(
     [
         pa.field("time", pa.timestamp("ns"), metadata={"doc": "when the first packet was seen, UTC"}),
         pa.field("end_time", pa.timestamp("ns"), metadata={"doc": "when the last packet was seen, UTC"}),
-        pa.field(
-            "source_address", pa.uint32(), metadata={"doc": "IPv4, host byte order; or binary(16), see below"}
-        ),
+        pa.field("source_address", pa.uint32(), metadata={"doc": "IPv4, host byte order; or binary(16), see below"}),
         pa.field("destination_address", pa.uint32(), metadata={"doc": "as source_address"}),
         pa.field("source_port", pa.uint16(), metadata={"doc": "null where the record has none"}),
         pa.field("destination_port", pa.uint16(), metadata={"doc": "null where the record has none"}),
@@ -23,9 +21,7 @@ FLOW_SCHEMA = pa.schema(
         pa.field("source_pod", NAMES, metadata={"doc": "namespace/name"}),
         pa.field("destination_pod", NAMES, metadata={"doc": "namespace/name"}),
         pa.field("node", NAMES, metadata={"doc": "node that saw the flow"}),
-        pa.field(
-            "observed_verdict", NAMES, metadata={"doc": "what the capture's own source said of the flow"}
-        ),
+        pa.field("observed_verdict", NAMES, metadata={"doc": "what the capture's own source said of the flow"}),
     ]
 )
 """Columns of a flow, all of them nullable and all but the addresses' own optional.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .addresses import Address
 from .cluster import Cluster, Pod, Service, ServicePort
+from .labels import Operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +39,46 @@ class Frontend:
 
 def frontends(cluster: Cluster) -> Iterator[Frontend]:
     """Enumerate what every Service answers to, node ports included."""
-    pods_of = _pods_by_namespace(cluster)
+    index = _LabelledPods(cluster)
     for service in cluster.services:
+        selected = index.selected_by(service)
         for port in service.ports:
-            targets = _targets(service, port, cluster, pods_of)
+            targets = _targets(service, port, cluster, selected)
             for address in service.addresses:
-                same_family = tuple(
-                    t for t in targets if t.address is None or t.address.family is address.family
-                )
+                same_family = tuple(t for t in targets if t.address is None or t.address.family is address.family)
                 yield Frontend(service, address, port.protocol, port.port, same_family)
             if port.node_port:
                 yield Frontend(service, None, port.protocol, port.node_port, targets)
 
 
-def _pods_by_namespace(cluster: Cluster) -> dict[str, list[int]]:
-    """Positions of the running pods of each namespace."""
-    numbers: dict[str, list[int]] = {}
-    for number, pod in enumerate(cluster.pods):
-        if not pod.finished:
-            numbers.setdefault(pod.namespace, []).append(number)
-    return numbers
+class _LabelledPods:
+    """Running pods by namespace, and by namespace and label: a Service's selector looks at few of them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._in_namespace: dict[str, list[int]] = {}
+        self._labelled: dict[tuple[str, str, str], list[int]] = {}
+        for number, pod in enumerate(cluster.pods):
+            if not pod.finished:
+                self._in_namespace.setdefault(pod.namespace, []).append(number)
+                for key, value in pod.labels.items():
+                    self._labelled.setdefault((pod.namespace, key, value), []).append(number)
+
+    def selected_by(self, service: Service) -> list[int]:
+        """List the positions of the pods that a Service selects; none where it lists its backends instead."""
+        if service.selector is None or service.backends is not None:
+            return []
+        lists = [self._in_namespace.get(service.namespace, [])]
+        lists += [
+            self._labelled.get((service.namespace, requirement.key, next(iter(requirement.values))), [])
+            for requirement in service.selector.requirements
+            if requirement.operator is Operator.IN and len(requirement.values) == 1
+        ]
+        selects = service.selector.matches
+        return [number for number in min(lists, key=len) if selects(self._cluster.pods[number].labels)]
 
 
-def _targets(
-    service: Service, port: ServicePort, cluster: Cluster, pods_of: dict[str, list[int]]
-) -> tuple[Target, ...]:
+def _targets(service: Service, port: ServicePort, cluster: Cluster, selected: list[int]) -> tuple[Target, ...]:
     """Where one port of a Service leads: by its slices if it has any, else by its selector."""
     if service.backends is not None:
         return tuple(
@@ -70,13 +86,10 @@ def _targets(
             for backend in service.backends
             if backend.port_name == port.name and backend.protocol == port.protocol
         )
-    if service.selector is None:
-        return ()
     return tuple(
         Target(number, address, target_port)
-        for number in pods_of.get(service.namespace, ())
-        if service.selector.matches(cluster.pods[number].labels)
-        and (target_port := _target_port(port, cluster.pods[number]))
+        for number in selected
+        if (target_port := _target_port(port, cluster.pods[number]))
         for address in cluster.pods[number].addresses or (None,)
     )
 

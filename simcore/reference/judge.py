@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ..model.cluster import Cluster
 from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, both
+from ..model.labels import NAMESPACE_NAME_LABEL
 from ..model.policy import Action, Direction, Policy, Role, Rule
 from ..model.ports import protocol_name
 from ..model.profile import UPSTREAM, Profile
@@ -23,6 +24,7 @@ from ..model.trace import (
     port_words,
 )
 from .candidates import Candidate, Ends
+from .index import RuleIndex
 from .matching import Matcher, Question, Step
 from .walk import VERDICTS, path_of, possible_endings
 
@@ -53,7 +55,8 @@ class Reference:
     def __init__(self, cluster: Cluster, policies: Iterable[Policy], profile: Profile = UPSTREAM) -> None:
         self.cluster = cluster
         self.profile = profile
-        self._rules = sorted((rule for policy in policies for rule in policy.rules), key=self._position)
+        rules = sorted((rule for policy in policies for rule in policy.rules), key=self._position)
+        self._index = RuleIndex(rules)
         self._ends = Ends(cluster, profile)
         self._matcher = Matcher(cluster, profile)
         self._bound: dict[tuple[int, Direction], tuple[Rule, ...]] = {}
@@ -153,11 +156,9 @@ class Reference:
         key = (question.subject.pod, question.direction)
         if key not in self._bound:
             pod = self.cluster.pods[question.subject.pod]
-            self._bound[key] = tuple(
-                rule
-                for rule in self._rules
-                if rule.direction is question.direction and self._matcher.selects(rule.subject, pod)
-            )
+            name = self.cluster.namespace_labels(pod.namespace).get(NAMESPACE_NAME_LABEL, "")
+            candidates = self._index.candidates(question.direction, name)
+            self._bound[key] = tuple(r for r in candidates if self._matcher.selects(r.subject, pod))
         return self._bound[key]
 
     def _walk(self, question: Question, rules: Sequence[Rule]) -> _Answer:

@@ -158,9 +158,7 @@ def check_junit(results: Sequence[CheckResult]) -> str:
         )
         if not result.passed and asked.expect is not None:
             message = f"expected {asked.expect.word}, but the verdict is {result.judgement.verdict.word}"
-            failure = ElementTree.SubElement(
-                case, "failure", type=result.judgement.verdict.word, message=message
-            )
+            failure = ElementTree.SubElement(case, "failure", type=result.judgement.verdict.word, message=message)
             failure.text = "\n".join([*_outcome_texts(result.judgement), *result.details])
     root = ElementTree.Element("testsuites")
     root.append(suite)

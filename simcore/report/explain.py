@@ -101,9 +101,7 @@ def _pair_sections(pair: PairTrace, alone: bool) -> list[Section]:
         sections.append(Section(head, ()))
     if pair.service:
         reached = f"{pair.service} leads to {pair.destination}"
-        sections.append(
-            Section((), (line(reached if pair.port is None else f"{reached}, port {pair.port}"),))
-        )
+        sections.append(Section((), (line(reached if pair.port is None else f"{reached}, port {pair.port}"),)))
     return [*sections, _direction(pair.egress), _direction(pair.ingress)]
 
 
@@ -117,32 +115,27 @@ def _direction(trace: DirectionTrace) -> Section:
     )
     items: list[Line | Entry] = []
     if trace.isolating:
-        items.append(
-            line("isolated by ", *join([_policy(trace, n) for n in range(len(trace.isolating))], ", "))
-        )
+        items.append(_isolating(trace))
     items += [_consideration(considered, outcome) for considered in trace.considered]
     if outcome.rule is None or outcome.verdict is not Verdict.ALLOW:
         items.append(line("-> ", tinted(outcome_words(outcome, trace.direction), outcome.verdict)))
     return Section(title, tuple(items))
 
 
-def _policy(trace: DirectionTrace, number: int) -> Line:
-    """Name an isolating policy, and its place if a rule of it was looked at."""
-    policy = trace.isolating[number]
-    places = [where(considered.rule) for considered in trace.considered if considered.rule.policy == policy]
-    return line(str(policy), faint(f" ({places[-1]})") if places else "")
+def _isolating(trace: DirectionTrace) -> Line:
+    """Name the policies that isolate, and their places where they were looked at."""
+    isolation = {c.rule.policy: c.rule for c in trace.considered if c.rule.role is Role.ISOLATION}
+    names = [
+        line(str(policy), faint(f" ({where(isolation[policy])})") if policy in isolation else "")
+        for policy in trace.isolating
+    ]
+    return line("isolated by ", *join(names, ", "))
 
 
 def _consideration(considered: Consideration, outcome: Outcome) -> Entry:
     rule = considered.rule
     decides = rule == outcome.rule and outcome.verdict is not Verdict.UNKNOWN
-    word = (
-        "denies"
-        if decides and outcome.verdict is Verdict.DENY
-        else "allows"
-        if decides
-        else considered.match.word
-    )
+    word = "denies" if decides and outcome.verdict is Verdict.DENY else "allows" if decides else considered.match.word
     tone = verdict_span(outcome.verdict).tone if decides else MATCH_TONES[considered.match]
     heading = line(Span(f"{word:<6}", tone), "  ", *rule_line(rule))
     if rule.role is Role.ISOLATION:
@@ -151,19 +144,16 @@ def _consideration(considered: Consideration, outcome: Outcome) -> Entry:
     parts = considered.why.split("; ", len(halves) - 1)
     return Entry(
         heading,
-        tuple(
-            (label, line(Span(f"{match.word:<5}", MATCH_TONES[match]), "  ", part))
-            for (match, label), part in zip(halves, parts, strict=False)
-        ),
+        tuple((f"{label:<5}  {match.word}", line(part)) for (match, label), part in zip(halves, parts, strict=False)),
     )
 
 
 def _dependence(dependence: Dependence) -> Line:
     return line(
-        f"{dependence.setting}={dependence.current}  with --set {dependence.setting}={dependence.word} "
+        f"- {dependence.setting}={dependence.current}; with --set {dependence.setting}={dependence.word} "
         "the verdict would be ",
         verdict_span(dependence.verdict),
-        faint(f"  {dependence.number}"),
+        faint(f" ({dependence.number})"),
     )
 
 

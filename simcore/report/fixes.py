@@ -28,8 +28,7 @@ FIXES = {
     Reason.UNKNOWN_POD: "Load the cluster as it was when the capture was made, so that it holds this pod.",
     Reason.NO_BACKEND: "Check the Service's ports and selector, and that the input holds its pods or its "
     "EndpointSlices.",
-    Reason.MIXED: "Ask about the pods one by one: the policies see a difference in their labels, ports or "
-    "addresses.",
+    Reason.MIXED: "Ask about the pods one by one: the policies see a difference in their labels, ports or addresses.",
 }
 """The way out, for every reason that denies or leaves a doubt."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..model.flows import Judgement, Outcome
 from ..model.groups import Example, FlowGroup
 from ..model.policy import Direction
-from .structure import Entry, Line, faint, line, strong
+from .structure import Entry, Line, faint, line, strong, unbroken
 from .words import (
     count,
     iso_time,
@@ -24,7 +24,7 @@ def group_entry(group: FlowGroup) -> Entry:
     """Show one group: who to whom, how much, which rules decide, and one flow of it."""
     name = protocol_port(group.protocol, group.port)
     heading = line(
-        strong(f"{group.source} -> {group.destination}"), "  ", f"{name} (DNS)" if group.is_dns else name
+        strong(f"{group.source} -> {group.destination}"), "  ", unbroken(f"{name} (DNS)" if group.is_dns else name)
     )
     directions = telling(group.before, group.after)
     fields: list[tuple[str, Line]] = [("flows", _amount(group))]
@@ -43,7 +43,7 @@ def _amount(group: FlowGroup) -> Line:
         amounts.append(size(group.bytes))
     total = f"{group.flows:,} ({', '.join(amounts)})" if amounts else f"{group.flows:,}"
     seen = period(group.first_seen, group.last_seen)
-    return line(f"{total}, {seen}" if seen else total)
+    return line(f"{total}, {unbroken(seen)}" if seen else total)
 
 
 def _example(example: Example) -> Line:

@@ -122,10 +122,10 @@ def _stripped(spans: Line) -> Line:
 
 def _stacked(table: Table, layout: Layout) -> Iterator[Line]:
     """Turn each row into an entry: its first cell the heading, the others labelled lines."""
-    for row in table.rows:
-        fields = tuple(
-            (column.name, cell) for column, cell in zip(table.columns[1:], row[1:], strict=True) if cell
-        )
+    for number, row in enumerate(table.rows):
+        if number:
+            yield ()
+        fields = tuple((column.name, cell) for column, cell in zip(table.columns[1:], row[1:], strict=True) if cell)
         yield from _entry(Entry(row[0], fields), layout)
 
 

@@ -8,7 +8,7 @@ import sys
 from typing import TextIO
 
 from .layout import Layout, lay_out
-from .structure import Line, Report, Tone
+from .structure import UNBROKEN, Line, Report, Tone
 
 PIPE = Layout(prose=110, table=None)
 """Nobody cuts a pipe's lines: tables keep one line a row, only prose is wrapped."""
@@ -28,7 +28,8 @@ _STYLES = {
 
 def plain_text(report: Report, layout: Layout = PIPE) -> str:
     """Write a report without any colour."""
-    return "".join("".join(span.text for span in line).rstrip() + "\n" for line in lay_out(report, layout))
+    text = "".join("".join(span.text for span in line).rstrip() + "\n" for line in lay_out(report, layout))
+    return text.replace(UNBROKEN, " ")
 
 
 def json_text(value: object) -> str:
@@ -70,4 +71,4 @@ def _write_styled(report: Report, layout: Layout, file: TextIO) -> None:
 def _rich_text(line: Line) -> object:
     from rich.text import Text
 
-    return Text.assemble(*((span.text, _STYLES[span.tone]) for span in line))
+    return Text.assemble(*((span.text.replace(UNBROKEN, " "), _STYLES[span.tone]) for span in line))

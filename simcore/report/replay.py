@@ -24,9 +24,7 @@ def replay(result: ReplayResult, limit: int) -> Report:
     sections += groups_section(line(strong("Denied"), ", most flows first"), denied, limit)
     sections += groups_section(line(strong("Unknown"), ", most flows first"), unknown, limit)
     if result.unknown_reasons:
-        sections.append(
-            Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),))
-        )
+        sections.append(Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),)))
     return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections))
 
 

@@ -47,6 +47,15 @@ def join(lines: Iterable[Line], separator: str) -> Line:
     return tuple(result)
 
 
+UNBROKEN = "\u00a0"
+"""A blank at which no line is broken; it is written as an ordinary one."""
+
+
+def unbroken(text: str) -> str:
+    """Keep a text on one line."""
+    return text.replace(" ", UNBROKEN)
+
+
 def strong(text: str) -> Span:
     """Make a text stand out."""
     return Span(text, Tone.STRONG)

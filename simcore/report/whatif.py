@@ -23,8 +23,7 @@ MEANINGS = {
 ON_CHANGE = {
     "keep": "Connections that are open when the policy changes are taken to live on; what is lost breaks when "
     "it is opened anew. Some dataplanes cut at once: --set on_change=reevaluate.",
-    "reevaluate": "Connections that are open when the policy changes are judged again: what is lost breaks "
-    "at once.",
+    "reevaluate": "Connections that are open when the policy changes are judged again: what is lost breaks at once.",
 }
 
 

@@ -81,9 +81,7 @@ def outcome_line(outcome: Outcome, direction: Direction) -> Line:
     return line(*head, " - ", *rule_line(outcome.rule))
 
 
-def judgement_fields(
-    label: str, judgement: Judgement, directions: tuple[Direction, ...]
-) -> list[tuple[str, Line]]:
+def judgement_fields(label: str, judgement: Judgement, directions: tuple[Direction, ...]) -> list[tuple[str, Line]]:
     """Say a verdict and how the given directions came out, as labelled lines of an entry."""
     outcomes = [outcome_line(judgement.outcome(direction), direction) for direction in directions]
     verdict = verdict_span(judgement.verdict)

@@ -83,10 +83,12 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
         composite_starts=composites.starts,
         frontend_keys=composites.frontend_keys,
         frontend_starts=composites.frontend_starts,
+        distinct_starts=composites.distinct_starts,
+        frontend_plain=composites.plain,
         ends=composites.ends,
         reason_of=np.array([REASONS.index(outcome.reason) for outcome in outcomes], np.uint8),
         mixed=mixed,
-        cells=np.arange(len(FIXED), dtype=np.uint32) << 2 | np.array([f.verdict for f in FIXED], np.uint32),
+        cells=np.array([number << 2 | fixed.verdict for number, fixed in enumerate(FIXED)], np.uint32),
         limits=np.array(
             [
                 identities.first_node,
@@ -100,8 +102,7 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
     )
     places, families = _pod_places(cluster, identities)
     pod_objects = [
-        number if identities.selectable[number] else objects.node(pod.node)
-        for number, pod in enumerate(cluster.pods)
+        number if identities.selectable[number] else objects.node(pod.node) for number, pod in enumerate(cluster.pods)
     ]
     return Tables(
         arrays=arrays,
@@ -134,9 +135,7 @@ def _tries(
     for address, number in composites.number.items():
         if address.family is family:
             places[space.range_at(address.value)] = identities.count + number
-    return build_trie(family, space.starts, places), build_trie(
-        family, space.starts, objects.by_range[family]
-    )
+    return build_trie(family, space.starts, places), build_trie(family, space.starts, objects.by_range[family])
 
 
 def _pod_places(cluster: Cluster, identities: Identities) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
@@ -147,9 +146,7 @@ def _pod_places(cluster: Cluster, identities: Identities) -> tuple[NDArray[np.in
         for column, family in enumerate((Family.V4, Family.V6, None)):
             address = next((a for a in pod.addresses if family in (a.family, None)), None)
             is_pod = identities.selectable[number]
-            places[number, column] = (
-                identities.of_pod[number, address] if is_pod else identities.of_node[address]
-            )
+            places[number, column] = identities.of_pod[number, address] if is_pod else identities.of_node[address]
             families[number, column] = address.family if address else 0
     return places, families
 
@@ -157,16 +154,13 @@ def _pod_places(cluster: Cluster, identities: Identities) -> tuple[NDArray[np.in
 def _mixed_cells(outcomes: list[Outcome]) -> NDArray[np.uint32]:
     """Append the outcomes of ends that disagree, and return their cells by the reasons they mix."""
     reasons = {
-        verdict: sorted({REASONS.index(o.reason) for o in outcomes if o.verdict == verdict})
-        for verdict in Verdict
+        verdict: sorted({REASONS.index(o.reason) for o in outcomes if o.verdict == verdict}) for verdict in Verdict
     }
     size = len(REASONS) + 1
     cells = np.zeros((size, size, size), np.uint32)
     choices = [[None, *reasons[verdict]] for verdict in Verdict]
     for mix in product(*choices):
-        given = [
-            (verdict, reason) for verdict, reason in zip(Verdict, mix, strict=True) if reason is not None
-        ]
+        given = [(verdict, reason) for verdict, reason in zip(Verdict, mix, strict=True) if reason is not None]
         if len(given) > 1:
             detail = ", ".join(f"{verdict.word}: {REASONS[reason]}" for verdict, reason in given)
             place = tuple(0 if reason is None else reason + 1 for reason in mix)

@@ -42,6 +42,10 @@ class Composites:
         family, else 2 + the composite.
     frontend_starts : int32[frontends + 1]
         Rows of `ends`, as `starts`.
+    distinct_starts : int32[frontends + 1]
+        The same for the few rows, of other objects left out, that differ in identity, port or family.
+    plain : bool[frontends]
+        Whether no end of a frontend is a node, so that its distinct rows tell all but a pod that reaches itself.
     """
 
     number: dict[Address, int]
@@ -50,6 +54,8 @@ class Composites:
     ends: NDArray[np.int32]
     frontend_keys: NDArray[np.int64]
     frontend_starts: NDArray[np.int32]
+    distinct_starts: NDArray[np.int32]
+    plain: NDArray[np.bool_]
 
 
 def find_composites(cluster: Cluster, identities: Identities, objects: Objects) -> Composites:
@@ -69,17 +75,31 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
             ]
             targets.setdefault(key, []).extend(ends)
     keys = sorted(targets)
-    lists += [list(dict.fromkeys(targets[key])) for key in keys]
-    bounds = np.concatenate([[0], np.cumsum([len(ends) for ends in lists], dtype=np.int64)]).astype(np.int32)
-    rows = [end for ends in lists for end in ends]
+    every = [list(dict.fromkeys(targets[key])) for key in keys]
+    distinct = [_distinct(ends) for ends in every]
+    rows = [end for ends in (*lists, *every, *distinct) for end in ends]
+    bounds = np.cumsum([0, *(len(ends) for ends in (*lists, *every, *distinct))]).astype(np.int32)
+    first, last = len(addresses), len(addresses) + len(keys)
     return Composites(
         number,
         np.array([finder.flags(address) for address in addresses], np.uint8),
-        bounds[: len(addresses) + 1],
+        bounds[: first + 1],
         np.array(rows, np.int32).reshape(-1, 4),
         np.array(keys, np.int64),
-        bounds[len(addresses) :],
+        bounds[first : last + 1],
+        bounds[last:],
+        np.array([all(end[1] < objects.pods for end in ends) for ends in every], bool),
     )
+
+
+def _distinct(ends: list[End]) -> list[End]:
+    """Keep the first of the ends that policies cannot tell apart."""
+    return list(
+        {
+            (identity, port, family): (identity, number, port, family)
+            for identity, number, port, family in reversed(ends)
+        }.values()
+    )[::-1]
 
 
 def _keys(frontend: Frontend, number: dict[Address, int]) -> Iterator[tuple[int, Family]]:

@@ -56,13 +56,13 @@ class Owner:
 
 def owners_of_addresses(cluster: Cluster, profile: Profile) -> dict[Address, tuple[Owner, ...]]:
     """Tell for each address of the cluster which ends may stand behind it."""
-    owners = {address: (Owner(node=name),) for address, name in cluster.node_at.items()}
+    owners: dict[Address, tuple[Owner, ...]] = {
+        address: (Owner(node=name),) for address, name in cluster.node_at.items()
+    }
     for address, pods in cluster.host_pods_at.items():
         if profile.hostnetwork == "pod":
             owners[address] = (*(Owner(pod=pod) for pod in pods), *owners.get(address, ()))
-    owners.update(
-        (address, tuple(Owner(pod=pod) for pod in pods)) for address, pods in cluster.pods_at.items()
-    )
+    owners.update((address, tuple(Owner(pod=pod) for pod in pods)) for address, pods in cluster.pods_at.items())
     return owners
 
 
@@ -105,9 +105,7 @@ class Identities:
         self.atoms = collect_atoms(rules)
         self._words = words(len(self.atoms), seed=1)
         self.owners = owners_of_addresses(cluster, profile)
-        self.selectable = np.array(
-            [profile.hostnetwork == "pod" or not p.host_network for p in cluster.pods], bool
-        )
+        self.selectable = np.array([profile.hostnetwork == "pod" or not p.host_network for p in cluster.pods], bool)
         self._selector = PodSelector(cluster, self.selectable)
         self._pods_of: dict[Endpoints, Numbers] = {
             atom: self._selector.select(atom) for atom in self.atoms if isinstance(atom, Endpoints)
@@ -226,8 +224,7 @@ class Identities:
         first_only = self._profile.duplicate_port_names == "first"
         keys: dict[tuple[tuple[NamedPort, tuple[int, ...]], ...], int] = {(): 0}
         of_pod = [
-            keys.setdefault(declared_by(pod, names, first_only) if names else (), len(keys))
-            for pod in cluster.pods
+            keys.setdefault(declared_by(pod, names, first_only) if names else (), len(keys)) for pod in cluster.pods
         ]
         self.declared: list[Declared] = [dict(key) for key in keys]
         return np.array(of_pod, np.uint64)
@@ -240,9 +237,7 @@ class Identities:
     def members(self, atom: Atom) -> Membership:
         """Which identities an atom holds, and which it may hold because their address is unknown."""
         if (found := self._cache.get(atom)) is None:
-            found = self._cache[atom] = (
-                self._selected(atom) if isinstance(atom, Endpoints) else self._contained(atom)
-            )
+            found = self._cache[atom] = self._selected(atom) if isinstance(atom, Endpoints) else self._contained(atom)
         return found
 
     def _selected(self, atom: Endpoints) -> Membership:

@@ -36,9 +36,7 @@ class Objects:
     def __init__(self, cluster: Cluster, identities: Identities) -> None:
         self.pods = len(cluster.pods)
         names = (
-            {node.name for node in cluster.nodes}
-            | set(cluster.node_at.values())
-            | {pod.node for pod in cluster.pods}
+            {node.name for node in cluster.nodes} | set(cluster.node_at.values()) | {pod.node for pod in cluster.pods}
         )
         self._nodes = {name: number for number, name in enumerate(sorted(names | {""}))}
         self.nodes = len(self._nodes)

@@ -81,9 +81,7 @@ class PortClasses:
         declared : mapping
             What the destination declares; empty where it is not a pod.
         """
-        resolved = [
-            PortRange(n.protocol, number, number) for n in ports.names for number in declared.get(n, ())
-        ]
+        resolved = [PortRange(n.protocol, number, number) for n in ports.names for number in declared.get(n, ())]
         key = (ports, tuple(resolved))
         if (mask := self._masks.get(key)) is None:
             mask = self._masks[key] = self._make_mask(ports, resolved)
@@ -118,11 +116,11 @@ def classify_ports(port_sets: Iterable[PortSet], declared: Iterable[Declared]) -
         slot = PORT_PROTOCOLS.index(member.protocol)
         signatures[slot, member.first] ^= word
         signatures[slot, member.last + 1] ^= word
-    signatures = np.bitwise_xor.accumulate(signatures, axis=1)[:, :PORTS].reshape(-1, 2)
-    edges = np.ones(signatures.shape[0], bool)
-    edges[1:] = (signatures[1:] != signatures[:-1]).any(axis=1)
+    flat = np.bitwise_xor.accumulate(signatures, axis=1)[:, :PORTS].reshape(-1, 2)
+    edges = np.ones(flat.shape[0], bool)
+    edges[1:] = (flat[1:] != flat[:-1]).any(axis=1)
     first = np.flatnonzero(edges)
-    _, chosen, names = np.unique(signatures[first], axis=0, return_index=True, return_inverse=True)
+    _, chosen, names = np.unique(flat[first], axis=0, return_index=True, return_inverse=True)
     numbered = chosen.size
     if numbered + SLOTS + 1 > np.iinfo(np.uint16).max:
         raise CapacityError(f"the rules cut the ports into {numbered} classes; at most 65,000 are supported")

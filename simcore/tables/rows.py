@@ -82,9 +82,7 @@ def _cell(outcome: Outcome, known: dict[Outcome, int]) -> int:
 class _Builder:
     """Walks programs for many peers and all port classes at a time."""
 
-    def __init__(
-        self, rules: Sequence[Rule], identities: Identities, classes: PortClasses, profile: Profile
-    ) -> None:
+    def __init__(self, rules: Sequence[Rule], identities: Identities, classes: PortClasses, profile: Profile) -> None:
         self._rules = rules
         self._identities = identities
         self._classes = classes
@@ -95,7 +93,7 @@ class _Builder:
     def _word(self, number: int) -> NDArray[np.uint64]:
         while number >= len(self._words):
             self._words = words(2 * len(self._words), seed=3)
-        return self._words[number]
+        return np.asarray(self._words[number])
 
     def _members(self, peer: PeerSet) -> Membership | None:
         """Return the identities of a peer set, or None for everybody."""
@@ -112,9 +110,7 @@ class _Builder:
         return self._peers[id(peer)]
 
     def _peer_uses_names(self, program: Program) -> bool:
-        return program.direction is Direction.EGRESS and any(
-            self._rules[n].ports.names for n in program.rules
-        )
+        return program.direction is Direction.EGRESS and any(self._rules[n].ports.names for n in program.rules)
 
     def distinct_peers(self, program: Program) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Number the peers that the program tells apart; return each identity's number, and one peer of each."""
@@ -214,7 +210,8 @@ class _Builder:
             reason[doubtful] = doubt_reasons[action][doubtful]
             verdict[doubtful] = Verdict.UNKNOWN
         undefined = np.broadcast_to(other & bool(isolations), decided.shape)
-        return ((rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined
+        codes: NDArray[np.int64] = ((rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined
+        return codes
 
     def _decided_by(
         self, program: Program, place: int, peer_states: list[NDArray[np.uint8]], peer_keys: NDArray[np.int64]
@@ -241,10 +238,7 @@ class _Builder:
             for name in allow.ports.names:
                 slot = PORT_PROTOCOLS.index(name.protocol)
                 missing = np.array(
-                    [
-                        name not in self._identities.declared[self._destination_key(program, key)]
-                        for key in peer_keys
-                    ]
+                    [name not in self._identities.declared[self._destination_key(program, key)] for key in peer_keys]
                 )
                 undeclared[:, slot] |= (states != NO) & missing
         why = np.where(
@@ -276,4 +270,4 @@ def _contains(sorted_numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> N
     if not sorted_numbers.size:
         return np.zeros(wanted.size, bool)
     places = np.minimum(np.searchsorted(sorted_numbers, wanted), sorted_numbers.size - 1)
-    return sorted_numbers[places] == wanted
+    return np.asarray(sorted_numbers[places] == wanted)

@@ -1,4 +1,4 @@
-"""Random words whose XOR names a set: equal sets have equal names, different ones (but for a chance of 2^-128) do not."""
+"""Random words whose XOR names a set: equal sets have equal names, others differ but for a chance of 2^-128."""
 
 from __future__ import annotations
 

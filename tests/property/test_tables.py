@@ -17,13 +17,10 @@ from ..manifests import load
 def questions(draw):
     """A cluster, its policies, and every flow between some ends, on some ports."""
     cluster = draw(strategies.clusters())
-    ends = [
-        strategies.model_end(end) for end in draw(st.lists(strategies.ends(cluster), min_size=3, max_size=8))
-    ]
+    ends = [strategies.model_end(end) for end in draw(st.lists(strategies.ends(cluster), min_size=3, max_size=8))]
     drawn = [strategies.model_flow(draw(strategies.flows(cluster))) for _ in range(4)]
     flows = [
-        Flow(source, destination, flow.protocol, flow.port)
-        for source, destination, flow in product(ends, ends, drawn)
+        Flow(source, destination, flow.protocol, flow.port) for source, destination, flow in product(ends, ends, drawn)
     ]
     return cluster, draw(strategies.policies()), [*drawn, *flows], draw(strategies.profiles())
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from loaders import reader, yaml_source
-from loaders.json_source import positions
+from loaders.json_source import walk
 from loaders.reader import Skipped, read_documents
 from loaders.scalars import resolve
 from simcore.errors import Severity
@@ -32,9 +32,7 @@ def write(path, content):
 def data_of(tmp_path, text):
     found = read(write(tmp_path / "a.yaml", f"apiVersion: v1\nkind: X\n{text}"))
     assert found.errors == []
-    return {
-        key: value for key, value in found.documents[0].value.items() if key not in ("apiVersion", "kind")
-    }
+    return {key: value for key, value in found.documents[0].value.items() if key not in ("apiVersion", "kind")}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,6 @@ def test_plain_scalars_mean_what_they_mean_to_kubectl(text, value):
 
 
 def test_quoted_and_tagged_scalars_stay_text(tmp_path):
-    text = "data: {a: '010', b: \"no\", c: !!str 12, d: |\n  yes\n  }\n".replace("\n  }", "}")
     text = "a: '010'\nb: \"no\"\nc: !!str 12\nd: !custom 12\ne: |\n  yes\n"
     assert data_of(tmp_path, text) == {"a": "010", "b": "no", "c": "12", "d": "12", "e": "yes\n"}
 
@@ -193,7 +190,7 @@ ITEMS = [{"metadata": {"name": "a"}}, {"metadata": {"name": "b\n"}, "spec": {"x"
 @pytest.mark.parametrize("indent", [None, 4])
 @pytest.mark.parametrize("head_first", [True, False])
 def test_items_of_lists_know_their_kind_and_line(tmp_path, indent, head_first):
-    whole = {"metadata": {"items": []}, "kind": "PodList", "apiVersion": "v1", "items": ITEMS}
+    whole = {"metadata": {"items": [ITEMS[0]]}, "kind": "PodList", "apiVersion": "v1", "items": ITEMS}
     if not head_first:
         whole = dict(reversed(whole.items()))
     text = json.dumps(whole, indent=indent)
@@ -205,6 +202,12 @@ def test_items_of_lists_know_their_kind_and_line(tmp_path, indent, head_first):
     assert [d.value for d in found.documents] == ITEMS
     line = found.documents[1].place(("spec", "x", 1, "z")).line
     assert '"z": 1' in text.splitlines()[line - 1]
+
+
+def test_items_are_not_looked_for_in_the_metadata(tmp_path):
+    text = '{"metadata": {"items": [{}]},\n"apiVersion": "v1", "kind": "PodList",\n"items": [\n{}]}'
+    (document,) = read(write(tmp_path / "a.json", text)).documents
+    assert document.place().line == 4
 
 
 def test_items_of_yaml_lists_know_their_kind_and_line(tmp_path):
@@ -233,11 +236,12 @@ def test_an_empty_list_is_fine(tmp_path):
 
 def test_positions_of_a_json_text():
     text = b'{"a": [1, {"b": "x,]}\\""}, []], "c": {}, "d": {"e": [[], 2]}}'
-    found = positions(text)
+    found = dict(walk(text))
     assert text[found["a", 1, "b"] :].startswith(b'"b"')
     assert text[found["d", "e", 1] :].startswith(b"2")
     assert set(found) == {
-        (), ("a",), ("a", 0), ("a", 1), ("a", 1, "b"), ("a", 2), ("c",), ("d",), ("d", "e"), ("d", "e", 0), ("d", "e", 1),
+        (), ("a",), ("a", 0), ("a", 1), ("a", 1, "b"), ("a", 2), ("c",),
+        ("d",), ("d", "e"), ("d", "e", 0), ("d", "e", 1),
     }  # fmt: skip
 
 

@@ -1,0 +1,47 @@
+"""What the tests of captures have in common."""
+
+import pytest
+
+from loaders.captures import open_capture
+from simcore.errors import LoadError
+from simcore.model.addresses import Address, Family
+from simcore.model.schema import FLOW_SCHEMA
+
+V4 = {"source_address": ["10.0.0.1", "10.0.0.2"], "destination_address": ["10.1.0.1", "10.1.0.2"]}
+
+
+def number(text):
+    return Address.parse(text).value
+
+
+def wide(text):
+    address = Address.parse(text)
+    prefix = b"\0" * 10 + b"\xff\xff" if address.family is Family.V4 else b""
+    return prefix + address.value.to_bytes(16 - len(prefix), "big")
+
+
+def read(capture, columns=None, batch_rows=1000):
+    """Everything in a capture, a list for each column."""
+    names = [name for name in FLOW_SCHEMA.names if name in (columns or capture.columns)]
+    found = {name: [] for name in names}
+    for split in capture.splits:
+        for batch in capture.read(split, names, batch_rows):
+            for name in names:
+                found[name] += batch[name].to_pylist()
+    return found
+
+
+def column(save, name, values, mapping=None):
+    """One column of a flow, as read from a file that has it beside two addresses."""
+    count = len(values)
+    rest = {end: ["10.0.0.1"] * count for end in V4 if end != name}
+    capture = open_capture([save({**rest, name: values})], mapping)
+    (split,) = capture.splits
+    (batch,) = capture.read(split, [name], 1000)
+    return batch[name]
+
+
+def errors(paths, mapping=None):
+    with pytest.raises(LoadError) as caught:
+        open_capture(paths, mapping)
+    return [str(diagnostic) for diagnostic in caught.value.diagnostics]

@@ -1,0 +1,119 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from loaders.captures import open_capture
+from simcore.errors import LoadError
+from simcore.model.schema import FLOW_SCHEMA
+from tests.captures import V4, errors, read
+
+
+def test_paths_that_lead_nowhere(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("hello")
+    names = [str(tmp_path / name) for name in ("gone.parquet", "empty", "texts", "*.nothing")]
+    assert errors([*names, "-", "s3://bucket/logs"]) == [
+        f"{names[0]}: there is no such file or folder. Check the path",
+        f"{names[1]}: this folder holds no Parquet file: it is empty. Name a folder of captures",
+        f"{names[2]}: this folder holds no Parquet file among its 1 files. Name a folder of captures",
+        f"{names[3]}: no file matches this pattern. Check it, or quote it for the shell",
+        "-: a capture cannot come from standard input: Parquet is read from its end. Write it to a file",
+        "s3://bucket/logs: only local files are read. Copy the capture to this machine",
+    ]
+    with pytest.raises(ValueError, match="at least one path"):
+        open_capture([])
+
+
+def test_files_that_are_not_whole_parquet(save, tmp_path):
+    whole = save(V4)
+    content = (tmp_path / "flows.parquet").read_bytes()
+    broken = {
+        "a.parquet": (b"", "this file is empty. Was it written to its end?"),
+        "b.parquet": (b"src,dst\n1,2\n", "this is not a Parquet file. Captures are read from Parquet"),
+        "c.parquet": (content[:-20], "this Parquet file is cut off: its end is missing. Copy or write it again"),
+        "d.parquet": (b"PARE" + content[4:-4] + b"PARE", "this Parquet file is encrypted. Decrypt it first"),
+    }
+    for name, (data, _) in broken.items():
+        (tmp_path / name).write_bytes(data)
+    assert errors([str(tmp_path)]) == [f"{tmp_path / name}: {message}" for name, (_, message) in broken.items()]
+    (tmp_path / "e.parquet").write_bytes(content[:4] + b"\xff" * (len(content) - 12) + content[-8:])
+    (message,) = errors([str(tmp_path / "e.parquet"), whole])
+    assert "this Parquet file is damaged: " in message
+
+
+def test_a_file_that_breaks_after_it_was_opened(save, tmp_path):
+    path = save({"src_ip": list(range(1000)), "dst_ip": list(range(1000))}, use_dictionary=False)
+    capture = open_capture([path])
+    with open(path, "r+b") as file:
+        file.truncate(500)
+    with pytest.raises(LoadError, match=r"flows\.parquet: row group 0 cannot be read: .*It changed since"):
+        list(capture.read(capture.splits[0], ["source_address"], 100))
+
+
+def test_a_file_without_ends(save):
+    path = save({"x": [1], "srcip": ["10.0.0.1"]})
+    assert errors([path]) == [
+        f"{path}: no column tells the destination of a flow, neither its address nor its pod; the columns are "
+        "x, srcip. Name one with --map destination_address=COLUMN or --map destination_pod=COLUMN"
+    ]
+
+
+def test_a_column_of_the_wrong_type(save):
+    path = save({**V4, "destination_port": [[80], [443]], "source_pod": [1, 2]})
+    assert errors([path]) == [
+        f"{path}: column 'destination_port' has type list<element: int64>, and destination_port is read from integers, "
+        "floats or text (a number). Name another column with --map destination_port=COLUMN, "
+        "or leave it out with --map destination_port=",
+        f"{path}: column 'source_pod' has type int64, and source_pod is read from text. "
+        "Name another column with --map source_pod=COLUMN, or leave it out with --map source_pod=",
+    ]
+    assert "source_pod" not in open_capture([path], {"source_pod": "", "destination_port": ""}).columns
+
+
+def test_a_time_in_numbers_without_unit(save):
+    path = save({**V4, "ts": [1.5, 2.5]})
+    assert errors([path]) == [
+        f"{path}: column 'ts' has type double, and its unit is not known. Say it with --map time=ts:UNIT, "
+        "UNIT being one of s, ms, us, ns, or leave it out with --map time="
+    ]
+
+
+def test_two_columns_that_may_be_meant(save):
+    path = save({"src_ip": ["10.0.0.1"], "srcaddr": ["10.0.0.1"], "dst_ip": ["10.0.0.2"]})
+    assert errors([path]) == [
+        f"{path}: several columns may be source_address: srcaddr, src_ip. Choose one with --map source_address=srcaddr"
+    ]
+    assert read(open_capture([path], {"source_address": "srcaddr"}), ["source_address"])
+
+
+def test_two_columns_of_one_name(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    pq.write_table(pa.table([pa.array([1]), pa.array([2])], names=["src_ip", "src_ip"]), path)
+    assert errors([path]) == [f"{path}: two columns have the name 'src_ip'. Rename one of them"]
+
+
+def test_mappings_that_make_no_sense(save):
+    path = save({**V4, "ts": [1, 2], "src_ns": ["a", "a"]})
+    mapping = {
+        "tiem": "ts",
+        "time": "ts:min",
+        "end_time": "tss:s",
+        "source_pod": "src_ns+src_nam",
+        "source_address": "x",
+    }
+    held = "destination_address, source_address, src_ns, ts"
+    assert errors([path], mapping) == [
+        "--map tiem=ts: a flow has no column 'tiem' (did you mean 'time'?). A flow has the columns "
+        + ", ".join(FLOW_SCHEMA.names),
+        "--map time=ts:min: 'min' is no unit of time. Write one of s, ms, us, ns after the colon",
+        f"--map end_time=tss:s: the capture has no column 'tss' (did you mean 'ts'?). It has {held}",
+        f"--map source_pod=src_ns+src_nam: the capture has no column 'src_nam' (did you mean 'src_ns'?). It has {held}",
+        f"--map source_address=x: the capture has no column 'x'. It has {held}",
+    ]
+
+
+def test_every_problem_is_told_at_once(save, tmp_path):
+    save({"x": [1]}, "a.parquet")
+    (tmp_path / "b.parquet").write_text("no")
+    assert len(errors([str(tmp_path), str(tmp_path / "gone")], {"tiem": "x"})) == 5

@@ -1,0 +1,54 @@
+import pytest
+
+from loaders import apply, delete
+from simcore.errors import Place, ResolveError
+from simcore.model.policy import Policy, PolicyRef
+
+
+def policy(name, namespace="shop", kind="NetworkPolicy", file="a.yaml"):
+    return Policy(PolicyRef(kind, namespace, name), (), Place(file))
+
+
+GIVEN = (policy("api"), policy("web"), policy("web", "bank"))
+
+
+def test_apply_adds_and_replaces():
+    edited = policy("web", file="b.yaml")
+    new = policy("db")
+    assert apply(GIVEN, [new, edited]) == (policy("web", "bank"), policy("api"), new, edited)
+
+
+def test_the_last_of_two_edits_wins():
+    first, second = policy("web", file="b.yaml"), policy("web", file="c.yaml")
+    assert second in apply(GIVEN, [first, second])
+    assert first not in apply(GIVEN, [first, second])
+
+
+@pytest.mark.parametrize("kind", ["NetworkPolicy", "networkpolicy", "networkpolicies", "netpol", "NETPOL"])
+def test_delete_takes_one_away(kind):
+    assert delete(GIVEN, f"{kind}/shop/web") == (policy("api"), policy("web", "bank"))
+
+
+def test_delete_of_another_kind():
+    assert delete([policy("a", kind="CiliumNetworkPolicy")], "ciliumnetworkpolicy/shop/a") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("netpol/shop/wbe", "there is no policy NetworkPolicy/shop/wbe. Did you mean NetworkPolicy/shop/web"),
+        ("netpol/prod/api", "Did you mean NetworkPolicy/shop/api?"),
+        ("netpol/xyz/qqqqqqqq", "There are: NetworkPolicy/bank/web, NetworkPolicy/shop/api, NetworkPolicy/shop/web"),
+        ("web", "Write KIND/NAMESPACE/NAME, such as netpol/shop/web"),
+        ("netpol//web", "Write KIND/NAMESPACE/NAME"),
+    ],
+)
+def test_a_policy_that_is_not_there(name, message):
+    with pytest.raises(ResolveError) as caught:
+        delete(GIVEN, name)
+    assert message in str(caught.value)
+
+
+def test_nothing_can_be_deleted_from_nothing():
+    with pytest.raises(ResolveError, match="There are no policies at all"):
+        delete((), "netpol/shop/web")

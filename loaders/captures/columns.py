@@ -30,6 +30,10 @@ class Kind:
     converter: Callable[[str | None], Convert]
     joins: bool = False
 
+    def takes(self, kind: pa.DataType) -> bool:
+        """Whether it is read from columns of this type; one that is null throughout may have no type of its own."""
+        return bool(pa.types.is_null(kind)) or self.accepts(kind)
+
 
 def _moments(unit: str | None) -> Convert:
     return lambda arrays: to_times(arrays[0], unit)
@@ -72,6 +76,13 @@ KINDS: Mapping[str, Kind] = {
 """The kind of each column of FLOW_SCHEMA."""
 
 TIMES = frozenset(name for name, kind in KINDS.items() if kind is _TIME)
+
+
+def convert_column(name: str, convert: Convert, arrays: Sequence[pa.Array]) -> pa.Array:
+    """Bring the columns that make up one column of a flow to it, those without type included."""
+    if all(pa.types.is_null(array.type) for array in arrays):
+        return missing(name, len(arrays[0]))
+    return convert([array.cast(pa.string()) if pa.types.is_null(array.type) else array for array in arrays])
 
 
 def missing(name: str, rows: int) -> pa.Array:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 
+from pyarrow.types import is_null
+
 from simcore.errors import Diagnostic, LoadError
 from simcore.model.flows import Capture
 
@@ -106,12 +108,12 @@ def _misfits(name: str, origin: Origin, file: File) -> Iterator[str]:
     kind = KINDS[name]
     for column in origin.columns:
         held = file.type_of(column)
-        if not kind.accepts(held):
+        if not kind.takes(held):
             yield (
                 f"column {column!r} has type {held}, and {name} is read from {kind.accepted}. "
                 f"Name another column with --map {name}=COLUMN, or leave it out with --map {name}="
             )
-        elif name in TIMES and not is_time(held) and origin.unit is None:
+        elif name in TIMES and not (is_time(held) or is_null(held)) and origin.unit is None:
             yield (
                 f"column {column!r} has type {held}, and its unit is not known. Say it with "
                 f"--map {name}={column}:UNIT, UNIT being one of {', '.join(NANOSECONDS)}, "

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from simcore.errors import LoadError
 from simcore.model.flows import Split
 
-from .columns import KINDS, missing
+from .columns import KINDS, convert_column, missing
 from .origins import Origin
 from .sources import MAGIC, problem
 from .texts import is_text
@@ -152,7 +152,7 @@ class ParquetCapture:
         needed = tuple(dict.fromkeys(column for origin in origins.values() for column in origin.columns))
         for rows, parts in _read_parts(self.contents[split.file], split, needed, batch_rows):
             arrays = [
-                converts[name]([parts[column] for column in origins[name].columns])
+                convert_column(name, converts[name], [parts[column] for column in origins[name].columns])
                 if name in origins
                 else missing(name, rows)
                 for name in wanted

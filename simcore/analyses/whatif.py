@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from ..model.cluster import Cluster
 from ..model.flows import Capture, Split, Verdict
-from ..model.groups import Change, FlowGroup
-from ..model.policy import Policy
+from ..model.groups import Cause, Change, Edit, FlowGroup
+from ..model.policy import Direction, Policy, PolicyRef
 from ..model.profile import UPSTREAM, Profile
 from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ..tables.build import build_tables
@@ -123,6 +123,8 @@ def whatif(
     )
     if output:
         write_rules(tables, output)
+    edits = _edits(baseline, candidate)
+    groups = [replace(group, cause=_cause(group, edits)) for group in flow_groups(tables, found.tally, capture.files)]
     counts = {change: int(found.counts[number == _CHANGE_OF].sum()) for number, change in enumerate(_CHANGES)}
     return WhatIfResult(
         flows=int(found.counts.sum()),
@@ -130,8 +132,39 @@ def whatif(
         gained=counts[Change.GAINED],
         unknown=counts[Change.UNKNOWN],
         unchanged=counts[Change.UNCHANGED],
-        groups=tuple(sorted(flow_groups(tables, found.tally, capture.files), key=_urgency)),
+        groups=tuple(sorted(groups, key=_urgency)),
     )
+
+
+def _edits(baseline: Sequence[Policy], candidate: Sequence[Policy]) -> dict[PolicyRef, Cause]:
+    """List the policies that are not the same in both sets."""
+    before = {policy.ref: policy for policy in baseline}
+    after = {policy.ref: policy for policy in candidate}
+    edits = {ref: Cause(ref, Edit.REMOVED, policy.place) for ref, policy in before.items() if ref not in after}
+    for ref, policy in after.items():
+        if ref not in before:
+            edits[ref] = Cause(ref, Edit.ADDED, policy.place)
+        elif policy != before[ref]:
+            edits[ref] = Cause(ref, Edit.CHANGED, policy.place)
+    return edits
+
+
+def _cause(group: FlowGroup, edits: dict[PolicyRef, Cause]) -> Cause | None:
+    """Find the edited policy behind a change.
+
+    What is lost was allowed by a rule that is gone, or by no isolation where there is one now; what is gained is
+    allowed by a rule that is new, or by no isolation where there was one.
+    """
+    if group.before is None:
+        return None
+    for direction in Direction:
+        before, after = group.before.outcome(direction), group.after.outcome(direction)
+        if before.verdict != after.verdict:
+            deciders = (before.rule, after.rule) if after.verdict > before.verdict else (after.rule, before.rule)
+            for rule in deciders:
+                if rule is not None and rule.policy in edits:
+                    return edits[rule.policy]
+    return None
 
 
 def _urgency(group: FlowGroup) -> tuple[bool, int, int]:

@@ -7,22 +7,20 @@ import click
 from ..errors import Diagnostic, LoadError, ResolveError, Severity
 from ..model.profile import Profile
 from ..report.check import Check, CheckResult
-from .inputs import Gathering, Inputs, complete
-from .options import cluster_option, format_option, policies_option, set_option
+from .inputs import Gathering, Inputs, Sources
+from .options import format_option, set_option, source_options
 
 
 @click.command("check")
 @click.argument("tests", metavar="TESTS.yaml")
-@cluster_option
-@policies_option
+@source_options
 @set_option
 @format_option("text", "json", "junit")
 @click.pass_context
 def command(
     ctx: click.Context,
     tests: str,
-    cluster_paths: tuple[str, ...],
-    policy_paths: tuple[str, ...],
+    sources: Sources,
     profile: Profile,
     format_: str,
 ) -> None:
@@ -36,9 +34,9 @@ def command(
     from .console import emit, emit_json, emit_report
     from .testfile import read_checks
 
-    gathering = Gathering(profile)
+    gathering = Gathering(sources, profile)
     checks = gathering.attempt(lambda: read_checks(tests))
-    inputs = complete(gathering, gathering.inputs(cluster_paths, policy_paths))
+    inputs = gathering.finish()
     results = answer(checks or [], inputs, profile)
     if format_ == "json":
         emit_json(report.check_json(results))
@@ -61,7 +59,7 @@ def answer(checks: list[Check], inputs: Inputs, profile: Profile) -> list[CheckR
     from .names import Names, Party
 
     names = Names(inputs.cluster)
-    judge = Judge(inputs.cluster, inputs.policies, profile)
+    judge = Judge(inputs.cluster, inputs.after, profile)
     problems: list[Diagnostic] = []
 
     def party(check: Check, text: str) -> Party | None:

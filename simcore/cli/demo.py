@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .options import limit_option
+
 if TYPE_CHECKING:
-    pass
+    from loaders.synthetic.demo import DemoFiles
+
+    from ..model.groups import FlowGroup
+    from ..report.demo import Step
 
 
 @click.command("demo")
@@ -19,36 +27,52 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Folder for the files.",
 )
-def command(out: str) -> None:
+@limit_option
+def command(out: str, limit: int) -> None:
     """Show what a policy change would cut in a made-up cluster.
 
-    Writes a cluster, its policies, a capture and a change, runs the what-if, and tells the commands that do so by hand.
+    Writes a cluster, its policies, a capture and a change, runs the what-if, and names the commands that do so by
+    hand.
     """
+    from loaders import open_capture
     from loaders.synthetic.demo import write_demo
-
-    from loaders import apply, open_capture
 
     from ..analyses.whatif import whatif
     from ..model.profile import UPSTREAM
     from ..report.demo import demo
     from ..report.whatif import whatif as whatif_report
     from .console import emit_report
-    from .inputs import Gathering, complete
+    from .inputs import Gathering, Sources
     from .progress import progress
 
     files = write_demo(out)
-    gathering = Gathering(UPSTREAM)
-    inputs = complete(gathering, gathering.inputs([str(files.cluster)], [str(files.policies)]))
-    change = complete(gathering, gathering.policies([str(files.change)]))
-    capture = open_capture([str(files.capture)], {})
+    sources = Sources((str(files.cluster),), (str(files.policies),), applied=(str(files.change),))
+    inputs = Gathering(sources, UPSTREAM).finish()
+    capture = open_capture([str(files.capture)])
     with progress("replaying") as advance:
-        result = whatif(
-            capture,
-            inputs.cluster,
-            inputs.policies,
-            apply(inputs.policies, change),
-            UPSTREAM,
-            progress=advance,
-        )
-    emit_report(whatif_report(result, 20, UPSTREAM.on_change))
-    emit_report(demo(steps(files, result)))
+        result = whatif(capture, inputs.cluster, inputs.before, inputs.after, UPSTREAM, progress=advance)
+    emit_report(whatif_report(result, limit, UPSTREAM.on_change))
+    click.echo()
+    emit_report(demo(steps(files, result.groups)))
+
+
+def steps(files: DemoFiles, groups: Sequence[FlowGroup]) -> list[Step]:
+    """Name the commands that do by hand what the demo did, and what to look at next."""
+    from ..report.demo import first_loss, loss_words
+
+    def command_of(name: str, *arguments: str | Path) -> str:
+        inputs = ("--cluster", files.cluster, "--policies", files.policies)
+        return shlex.join(["flowverdict", *map(str, (name, *arguments, *inputs))])
+
+    change = ("--apply", files.change)
+    verdicts = files.capture.with_name("verdicts.parquet")
+    found = [
+        ("The what-if above", command_of("whatif", files.capture, *change)),
+        ("The connections that must work, before the change", command_of("check", files.tests)),
+        ("The same after it", command_of("check", files.tests, *change)),
+    ]
+    if loss := first_loss(groups):
+        asked = (loss.source, loss.destination, "--port", str(loss.port), "--protocol", str(loss.protocol))
+        found.append((loss_words(loss), command_of("explain", *asked, *change)))
+    found.append(("A verdict for every flow", command_of("replay", files.capture, "-o", verdicts)))
+    return found

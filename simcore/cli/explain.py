@@ -8,18 +8,18 @@ import click
 
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, TCP, protocol_name
 from ..model.profile import Profile
-from .options import Protocol, cluster_option, format_option, policies_option, set_option
+from .options import Protocol, format_option, set_option, source_options
 
 if TYPE_CHECKING:
     from ..report.explain import Others
+    from .inputs import Sources
     from .names import Party
 
 
 @click.command("explain")
 @click.argument("source")
 @click.argument("destination")
-@cluster_option
-@policies_option
+@source_options
 @click.option(
     "--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Destination port, as the client dials it."
 )
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 def command(
     source: str,
     destination: str,
-    cluster_paths: tuple[str, ...],
-    policy_paths: tuple[str, ...],
+    sources: Sources,
     port: int | None,
     protocol: int,
     profile: Profile,
@@ -43,15 +42,15 @@ def command(
     """
     from ..report import explain as report
     from .console import emit_json, emit_report
-    from .inputs import load_inputs
+    from .inputs import Gathering
     from .judging import Judge, differences
     from .names import Names
 
     _check_port(protocol, port)
-    inputs = load_inputs(cluster_paths, policy_paths, profile)
+    inputs = Gathering(sources, profile).finish()
     names = Names(inputs.cluster)
     parties = names.party(source), names.party(destination)
-    judge = Judge(inputs.cluster, inputs.policies, profile)
+    judge = Judge(inputs.cluster, inputs.after, profile)
     answers = judge.answers(*parties, protocol, port)
     trace = judge.reference.explain(answers[0][0])
     others = _others(parties, differences(answers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .inputs import Gathering, Sources
 from .options import Count, cluster_option
 
 SIZES = ("S", "M", "L")
@@ -31,8 +32,9 @@ def cluster(size: str, seed: int, out: str) -> None:
     """Make a cluster with policies, as manifests."""
     from loaders.synthetic.cluster import generate_cluster
 
-    for path in generate_cluster(size, seed, out):
-        click.echo(path)
+    files = generate_cluster(size, seed, out)
+    click.echo(files.cluster)
+    click.echo(files.policies)
 
 
 @command.command("flows")
@@ -46,15 +48,11 @@ def cluster(size: str, seed: int, out: str) -> None:
     metavar="FILE.parquet",
     help="Parquet file to write.",
 )
-def flows(cluster_paths: tuple[str, ...], count: int, seed: int, out: str) -> None:
+def flows(sources: Sources, count: int, seed: int, out: str) -> None:
     """Make a capture of flows between the pods of a cluster."""
     from loaders.synthetic.flows import generate_flows
 
     from ..model.profile import UPSTREAM
-    from .inputs import load_inputs
-    from .progress import progress
 
-    inputs = load_inputs(cluster_paths, (), UPSTREAM)
-    with progress("writing") as advance:
-        generate_flows(inputs.cluster, inputs.policies, count, seed, out, progress=advance)
-    click.echo(out)
+    inputs = Gathering(sources, UPSTREAM).finish()
+    click.echo(generate_flows(inputs.cluster, count, seed, out))

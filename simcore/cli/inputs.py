@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,82 +16,103 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a cluster and its policies are read from.
+
+    Attributes
+    ----------
+    cluster, policies : tuple of str
+        Paths; policies, if any, stand in for those of the cluster.
+    candidate, applied : tuple of str
+        Paths: the whole set of policies after a change; policies that a change adds or replaces.
+    deleted : tuple of str
+        Names of policies that a change deletes, before anything is applied.
+    """
+
+    cluster: tuple[str, ...]
+    policies: tuple[str, ...] = ()
+    candidate: tuple[str, ...] = ()
+    applied: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+
+    @property
+    def name_a_change(self) -> bool:
+        """Whether there is a change at all."""
+        return bool(self.candidate or self.applied or self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
-    """A cluster and the policies in force."""
+    """A cluster, and its policies before and after the change; without a change they are the same."""
 
     cluster: Cluster
-    policies: tuple[Policy, ...]
+    before: tuple[Policy, ...]
+    after: tuple[Policy, ...]
 
 
 class Gathering:
-    """Runs loaders one after the other, keeping their errors until all have run."""
+    """Runs loaders one after the other, keeping their errors until all have run.
 
-    def __init__(self, profile: Profile) -> None:
+    Parameters
+    ----------
+    sources : Sources
+        Read at once.
+    profile : Profile
+        Says how strictly CIDRs are read.
+    """
+
+    def __init__(self, sources: Sources, profile: Profile) -> None:
+        from loaders import load_manifests
+
+        self._sources = sources
         self._strict_cidr = profile.strict_cidr
         self._errors: list[Diagnostic] = []
         self._warnings: list[Diagnostic] = []
+        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._strict_cidr))
+        self._policies = self._load(sources.policies)
+        self._candidate = self._load(sources.candidate)
+        self._applied = self._load(sources.applied)
 
     def attempt(self, load: Callable[[], T]) -> T | None:
-        """Run a loader; None where it found errors."""
+        """Run a loader; None where it found errors, and `finish` will raise them."""
         try:
             return load()
         except LoadError as error:
             self._errors += error.diagnostics
             return None
 
-    def inputs(self, cluster_paths: Sequence[str], policy_paths: Sequence[str]) -> Inputs | None:
-        """Load a cluster, and the policies that stand in for its own, if any are given."""
-        from loaders import load_manifests
-
-        snapshot = self.attempt(lambda: load_manifests(cluster_paths, strict_cidr=self._strict_cidr))
-        policies = self.policies(policy_paths) if policy_paths else None
-        if snapshot is None:
-            return None
-        self._warnings += snapshot.diagnostics
-        report_ignored(snapshot.ignored)
-        return Inputs(snapshot.cluster, snapshot.policies if policies is None else policies)
-
-    def policies(self, paths: Sequence[str]) -> tuple[Policy, ...] | None:
-        """Load policies alone."""
-        from loaders import load_policies
-
-        return self.attempt(lambda: load_policies(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
-
-    def finish(self) -> None:
-        """Write the warnings.
+    def finish(self) -> Inputs:
+        """Write the warnings and return what was loaded.
 
         Raises
         ------
         LoadError
             Any loader found errors; all of them are in it.
+        ResolveError
+            A policy to delete is not there.
         """
-        report_diagnostics(dict.fromkeys(self._warnings))
-        if self._errors:
+        snapshot = self._snapshot
+        if snapshot is not None:
+            report_ignored(snapshot.ignored)
+            report_diagnostics(dict.fromkeys((*snapshot.diagnostics, *self._warnings)))
+        if snapshot is None or self._errors:
             raise LoadError(dict.fromkeys(self._errors))
+        before = snapshot.policies if self._policies is None else self._policies
+        return Inputs(snapshot.cluster, before, self._changed(before))
 
+    def _load(self, paths: tuple[str, ...]) -> tuple[Policy, ...] | None:
+        """Load policies alone; None where no path is given."""
+        from loaders import load_policies
 
-def load_inputs(cluster_paths: Sequence[str], policy_paths: Sequence[str], profile: Profile) -> Inputs:
-    """Load a cluster, and the policies that stand in for its own, if any are given.
+        if not paths:
+            return None
+        return self.attempt(lambda: load_policies(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
 
-    Raises
-    ------
-    LoadError
-        Anything in the input is in error.
-    """
-    gathering = Gathering(profile)
-    inputs = gathering.inputs(cluster_paths, policy_paths)
-    return complete(gathering, inputs)
+    def _changed(self, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
+        from loaders import apply, delete
 
-
-def complete(gathering: Gathering, value: T | None) -> T:
-    """Return a loaded value once everything else was looked at too.
-
-    Raises
-    ------
-    LoadError
-        Anything in the input is in error.
-    """
-    gathering.finish()
-    if value is None:
-        raise LoadError(())
-    return value
+        if self._candidate is not None:
+            policies = self._candidate
+        for name in self._sources.deleted:
+            policies = delete(policies, name)
+        return apply(policies, self._applied) if self._applied else policies

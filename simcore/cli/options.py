@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 from ..model.ports import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 from ..model.profile import UPSTREAM, Profile
+from .inputs import Sources
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -90,30 +93,55 @@ def _settings_help() -> str:
     return f"What the dataplane does where the API leaves it open, the default first: {choices}. Repeatable."
 
 
-def cluster_option(function: F) -> F:
-    """``--cluster PATH``, repeatable."""
-    return click.option(
-        "--cluster",
-        "-c",
-        "cluster_paths",
-        metavar="PATH",
-        multiple=True,
-        required=True,
-        help="The cluster: manifests, or kubectl get ... -A -o json; file, folder, or - for standard input. "
-        "Repeatable.",
-    )(function)
+def _paths(*names: str, **settings: Any) -> Decorator[Any]:
+    return click.option(*names, metavar="PATH", multiple=True, **settings)
 
 
-def policies_option(function: F) -> F:
-    """``--policies PATH``, repeatable."""
-    return click.option(
-        "--policies",
-        "-p",
-        "policy_paths",
-        metavar="PATH",
-        multiple=True,
-        help="Policies to use instead of the cluster's own. Repeatable.",
-    )(function)
+_CLUSTER = _paths(
+    "--cluster",
+    "-c",
+    "cluster",
+    required=True,
+    help="The cluster: manifests, or kubectl get ... -A -o json; file, folder, or - for standard input. Repeatable.",
+)
+_POLICIES = _paths("--policies", "-p", "policies", help="Policies to use instead of the cluster's own. Repeatable.")
+_BASELINE = _paths(
+    "--baseline",
+    "--policies",
+    "-p",
+    "policies",
+    help="Policies before the change, instead of the cluster's own. Repeatable.",
+)
+_CANDIDATE = _paths("--candidate", help="The whole set of policies after the change. Repeatable.")
+_APPLY = _paths("--apply", "applied", help="Policies to add or replace, as kubectl apply does. Repeatable.")
+_DELETE = click.option(
+    "--delete",
+    "deleted",
+    metavar="KIND/NAMESPACE/NAME",
+    multiple=True,
+    help="A policy to delete, such as netpol/shop/web. Repeatable.",
+)
+
+
+def _sources(*options: Decorator[Any]) -> Decorator[Any]:
+    """Make a decorator that hands what the options say to a command as one argument, `sources`."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(**arguments: Any) -> Any:
+            given = {field.name: arguments.pop(field.name, ()) for field in fields(Sources)}
+            return function(sources=Sources(**given), **arguments)
+
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+cluster_option = _sources(_CLUSTER)
+source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE)
+change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE)
 
 
 def set_option(function: F) -> F:

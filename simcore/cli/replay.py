@@ -5,20 +5,19 @@ from __future__ import annotations
 import click
 
 from ..model.profile import Profile
-from .options import capture_options, cluster_option, format_option, limit_option, policies_option, set_option
+from .inputs import Gathering, Sources
+from .options import capture_options, format_option, limit_option, set_option, source_options
 
 
 @click.command("replay")
-@cluster_option
-@policies_option
 @capture_options
+@source_options
 @set_option
 @limit_option
 @format_option("text", "json")
 def command(
     capture_paths: tuple[str, ...],
-    cluster_paths: tuple[str, ...],
-    policy_paths: tuple[str, ...],
+    sources: Sources,
     mapping: dict[str, str],
     output: str | None,
     threads: int | None,
@@ -36,19 +35,18 @@ def command(
     from ..analyses.replay import replay
     from ..report import replay as report
     from .console import emit_json, emit_report
-    from .inputs import Gathering, complete
     from .progress import progress
     from .running import settings
 
-    gathering = Gathering(profile)
+    gathering = Gathering(sources, profile)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
-    inputs = complete(gathering, gathering.inputs(cluster_paths, policy_paths))
+    inputs = gathering.finish()
     assert capture is not None
     with progress("replaying") as advance:
         result = replay(
             capture,
             inputs.cluster,
-            inputs.policies,
+            inputs.after,
             profile,
             **settings(threads, batch_rows, output),
             progress=advance,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..model.policy import Policy
 from ..model.profile import Profile
-from .options import capture_options, cluster_option, format_option, limit_option, set_option
+from .inputs import Gathering, Sources
+from .options import capture_options, change_options, format_option, limit_option, set_option
 
 if TYPE_CHECKING:
     from ..analyses.whatif import WhatIfResult
@@ -17,37 +17,8 @@ FAIL_ON = ("lost", "gained", "changed", "unknown")
 
 
 @click.command("whatif")
-@cluster_option
 @capture_options
-@click.option(
-    "--candidate",
-    metavar="PATH",
-    multiple=True,
-    help="The whole set of policies after the change. Repeatable.",
-)
-@click.option(
-    "--apply",
-    "applied",
-    metavar="PATH",
-    multiple=True,
-    help="Policies to add or replace, as kubectl apply does. Repeatable.",
-)
-@click.option(
-    "--delete",
-    "deleted",
-    metavar="KIND/NAMESPACE/NAME",
-    multiple=True,
-    help="A policy to delete, such as netpol/shop/web. Repeatable.",
-)
-@click.option(
-    "--baseline",
-    "--policies",
-    "-p",
-    "baseline_paths",
-    metavar="PATH",
-    multiple=True,
-    help="Policies before the change, instead of the cluster's own. Repeatable.",
-)
+@change_options
 @click.option(
     "--fail-on",
     type=click.Choice(FAIL_ON),
@@ -61,11 +32,7 @@ FAIL_ON = ("lost", "gained", "changed", "unknown")
 def command(
     ctx: click.Context,
     capture_paths: tuple[str, ...],
-    cluster_paths: tuple[str, ...],
-    candidate: tuple[str, ...],
-    applied: tuple[str, ...],
-    deleted: tuple[str, ...],
-    baseline_paths: tuple[str, ...],
+    sources: Sources,
     fail_on: tuple[str, ...],
     mapping: dict[str, str],
     output: str | None,
@@ -86,26 +53,21 @@ def command(
     from ..analyses.whatif import whatif
     from ..report import whatif as report
     from .console import emit_json, emit_report
-    from .inputs import Gathering, complete
     from .progress import progress
     from .running import settings
 
-    if not (candidate or applied or deleted):
+    if not sources.name_a_change:
         raise click.UsageError("name the change: --candidate PATH, --apply PATH or --delete KIND/NAMESPACE/NAME")
-    gathering = Gathering(profile)
+    gathering = Gathering(sources, profile)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
-    loaded = gathering.inputs(cluster_paths, baseline_paths)
-    whole = gathering.policies(candidate) if candidate else None
-    edits = gathering.policies(applied) if applied else ()
-    inputs = complete(gathering, loaded)
-    assert capture is not None and edits is not None
-    after = changed(inputs.policies if whole is None else whole, deleted, edits)
+    inputs = gathering.finish()
+    assert capture is not None
     with progress("replaying") as advance:
         result = whatif(
             capture,
             inputs.cluster,
-            inputs.policies,
-            after,
+            inputs.before,
+            inputs.after,
             profile,
             **settings(threads, batch_rows, output),
             progress=advance,
@@ -115,21 +77,6 @@ def command(
     else:
         emit_report(report.whatif(result, limit, profile.on_change))
     ctx.exit(1 if fails(result, fail_on) else 0)
-
-
-def changed(policies: tuple[Policy, ...], deleted: tuple[str, ...], edits: tuple[Policy, ...]) -> tuple[Policy, ...]:
-    """Return the policies after the change.
-
-    Raises
-    ------
-    ResolveError
-        A policy to delete is not there.
-    """
-    from loaders import apply, delete
-
-    for name in deleted:
-        policies = delete(policies, name)
-    return apply(policies, edits)
 
 
 def fails(result: WhatIfResult, fail_on: tuple[str, ...]) -> bool:

@@ -301,8 +301,8 @@ def judge_special(
                 target_row = np.int64(distinct_starts[frontend])
                 targets = distinct_starts[frontend + 1] - target_row
                 enough = plain[frontend] and s < first_node
-                for row in range(target_row, target_row + targets):
-                    enough = enough and ends[row, 0] != s
+                for b in range(targets):
+                    enough = enough and ends[target_row + b, 0] != s
                 if not enough:
                     target_row = np.int64(every_starts[frontend])
                     targets = every_starts[frontend + 1] - target_row
@@ -397,9 +397,9 @@ def _flags(place, first_composite, composite_flags, kind):
 @kernel
 def _frontend(flags, composite, slot, port, known, keys):
     """Find the frontend, a Service's port or a node port, that a flow meets; -1 for none."""
-    found = -1
     if not known or slot >= NO_PORT_SLOT:
-        return found
+        return np.int64(-1)
+    found = np.int64(-1)
     tail = slot << 16 | np.int64(port)
     if flags & FLAG_SERVICE:
         found = _find_key(keys, (composite + 2) << 18 | tail)
@@ -421,8 +421,8 @@ def _find_key(keys, key):
         else:
             high = middle
     if low < keys.size and keys[low] == key:
-        return low
-    return -1
+        return np.int64(low)
+    return np.int64(-1)
 
 
 @kernel

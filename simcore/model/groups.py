@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ..errors import Place
 from .flows import Judgement, Verdict
+from .policy import PolicyRef
 from .ports import TCP, UDP
 
 DNS_PORT = 53
@@ -28,6 +30,23 @@ class Change(StrEnum):
         if Verdict.UNKNOWN in (before, after):
             return cls.UNKNOWN
         return cls.LOST if after == Verdict.DENY else cls.GAINED
+
+
+class Edit(StrEnum):
+    """What was done to a policy between the baseline and the candidate."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The edited policy that makes a verdict change, and where it is written (a removed one: where it was)."""
+
+    policy: PolicyRef
+    edit: Edit
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,8 @@ class FlowGroup:
         Under the baseline; None in a plain replay.
     after : Judgement
         Under the candidate, or under the policies of a plain replay.
+    cause : Cause or None
+        The edit that makes the difference; None in a plain replay.
     """
 
     change: Change
@@ -92,6 +113,7 @@ class FlowGroup:
     before: Judgement | None
     after: Judgement
     example: Example
+    cause: Cause | None = None
 
     @property
     def is_dns(self) -> bool:

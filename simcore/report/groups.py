@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..model.flows import Judgement, Outcome
 from ..model.groups import Example, FlowGroup
 from ..model.policy import Direction
-from .structure import Entry, Line, faint, line, strong, unbroken
+from .structure import UNBROKEN, Entry, Line, faint, line, strong, unbroken
 from .words import (
     count,
     iso_time,
@@ -19,38 +21,68 @@ from .words import (
     telling,
 )
 
+Fate = tuple[object, ...]
 
-def group_entry(group: FlowGroup) -> Entry:
-    """Show one group: who to whom, how much, which rules decide, and one flow of it."""
-    name = protocol_port(group.protocol, group.port)
-    heading = line(
-        strong(f"{group.source} -> {group.destination}"), "  ", unbroken(f"{name} (DNS)" if group.is_dns else name)
-    )
-    directions = telling(group.before, group.after)
-    fields: list[tuple[str, Line]] = [("flows", _amount(group))]
-    if group.before is not None:
-        fields += judgement_fields("before", group.before, directions)
-        fields += judgement_fields("after", group.after, directions)
+
+def group_entries(groups: Sequence[FlowGroup]) -> tuple[Entry, ...]:
+    """Show groups, those with the same rules deciding together: who to whom, how much, and one flow of it."""
+    fates: dict[Fate, list[FlowGroup]] = {}
+    for group in groups:
+        fates.setdefault(_fate(group), []).append(group)
+    return tuple(map(_entry, fates.values()))
+
+
+def _fate(group: FlowGroup) -> Fate:
+    """Return what decides about a group: its verdicts, and the directions that tell why."""
+    judgements = [judgement for judgement in (group.before, group.after) if judgement is not None]
+    outcomes = [j.outcome(direction) for j in judgements for direction in telling(group.before, group.after)]
+    return group.is_dns, *(judgement.verdict for judgement in judgements), *outcomes
+
+
+def _entry(groups: list[FlowGroup]) -> Entry:
+    """Show groups that one fate has in common."""
+    first = groups[0]
+    directions = telling(first.before, first.after)
+    fields: list[tuple[str, Line]] = []
+    if first.before is None:
+        fields += judgement_fields("verdict", first.after, directions)
     else:
-        fields += judgement_fields("verdict", group.after, directions)
-    fields.append(("example", _example(group.example)))
-    return Entry(heading, tuple(fields))
+        fields += judgement_fields("before", first.before, directions)
+        fields += judgement_fields("after", first.after, directions)
+    fields.append(("example", _example(first.example)))
+    width = max(len(f"{group.flows:,}") for group in groups)
+    for number, group in enumerate(groups):
+        fields.append(("" if number else "who", _pair(group, width)))
+        fields.append(("", line(UNBROKEN * (width + 2), faint(_amount(group)))))
+    flows = count(sum(group.flows for group in groups), "flow")
+    what = f"{flows} of name resolution" if first.is_dns else flows
+    return Entry(line(strong(what), f" between {count(len(groups), 'pair')}"), tuple(fields))
 
 
-def _amount(group: FlowGroup) -> Line:
-    amounts = [count(group.packets, "packet")] if group.packets else []
+def _pair(group: FlowGroup, width: int) -> Line:
+    name = unbroken(protocol_port(group.protocol, group.port))
+    return line(
+        f"{group.flows:{UNBROKEN}>{width},}{UNBROKEN * 2}",
+        strong(f"{group.source} -> {group.destination}"),
+        f"  {name}",
+    )
+
+
+def _amount(group: FlowGroup) -> str:
+    parts = [unbroken(count(group.packets, "packet"))] if group.packets else []
     if group.bytes:
-        amounts.append(size(group.bytes))
-    total = f"{group.flows:,} ({', '.join(amounts)})" if amounts else f"{group.flows:,}"
-    seen = period(group.first_seen, group.last_seen)
-    return line(f"{total}, {unbroken(seen)}" if seen else total)
+        parts.append(unbroken(size(group.bytes)))
+    if seen := period(group.first_seen, group.last_seen):
+        parts.append(unbroken(seen))
+    parts.append(f"first in {group.example.file} {unbroken(f'row {group.example.row:,}')}")
+    return ", ".join(parts)
 
 
 def _example(example: Example) -> Line:
     source = _end(example.source, example.source_port)
     destination = _end(example.destination, example.destination_port)
-    time = "" if example.time is None else f"{moment(example.time)}  "
-    return line(f"{time}{source} -> {destination}  ", faint(f"{example.file} row {example.row:,}"))
+    time = "" if example.time is None else f"{unbroken(moment(example.time))}  "
+    return line(f"{time}{source} -> {destination}")
 
 
 def _end(end: str, port: int | None) -> str:

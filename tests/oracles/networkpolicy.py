@@ -184,7 +184,7 @@ class World:
         if item.get("namespaceSelector") is None:
             in_namespace = peer.namespace == namespace
         else:
-            labels = {**self.namespace_labels.get(peer.namespace, {}), NAME_LABEL: peer.namespace}
+            labels = self.namespace_labels.get(peer.namespace, {})
             in_namespace = selects(item["namespaceSelector"], labels)
         return in_namespace and selects(item.get("podSelector") or {}, peer.labels)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simcore.model.flows import Reason, Verdict
@@ -19,7 +19,7 @@ VAGUE = (Reason.NO_PORT, Reason.UNKNOWN_ADDRESS)
 @st.composite
 def questions(draw, strange):
     cluster = draw(small.clusters(services=False))
-    return cluster, draw(small.policies()), draw(small.flow_grids(cluster, strange)), draw(small.profiles())
+    return cluster, draw(small.policies()), draw(small.flow_lists(cluster, strange)), draw(small.profiles())
 
 
 def answers(cluster, policies, flow, profile):
@@ -27,6 +27,7 @@ def answers(cluster, policies, flow, profile):
     return oracle.verdicts(cluster, policies, flow, asdict(profile), PROBE_ADDRESSES, PROBE_PORTS)
 
 
+@settings(max_examples=4 * settings.default.max_examples)
 @given(questions(strange=False))
 def test_verdicts_agree_with_the_oracle(question):
     cluster, policies, flows, profile = question
@@ -89,7 +90,7 @@ def test_a_trace_names_exactly_the_settings_that_matter(question):
     cluster, policies, flows, profile = question
     snapshot = load(*cluster, *policies)
     reference = Reference(snapshot.cluster, snapshot.policies, profile)
-    for flow in map(small.model_flow, flows[::11]):
+    for flow in map(small.model_flow, flows[:5]):
         trace = reference.explain(flow)
         assert trace.judgement == reference.judge(flow)
         named = {(d.setting, d.word): d.verdict for d in trace.depends_on}

@@ -66,6 +66,17 @@ def test_counts_become_64_bits(save):
     assert column(save, "packets", pa.array([1, None], pa.int16())).type == pa.int64()
 
 
+def test_a_column_that_is_null_throughout_needs_no_type(save):
+    nothing = pa.nulls(2)
+    names = ["time", "source_port", "source_pod", "node"]
+    capture = open_capture(
+        [save({**V4, **dict.fromkeys(names, nothing), "name": ["a", "b"]})], {"source_pod": "node+name"}
+    )
+    (batch,) = capture.read(capture.splits[0], names, 10)
+    assert batch.schema.types == [FLOW_SCHEMA.field(name).type for name in names]
+    assert [column.null_count for column in batch.columns] == [2] * 4
+
+
 def test_names_are_a_dictionary_and_an_empty_one_is_null(save):
     found = column(save, "source_pod", ["shop/web", "", None, "-", "shop/web"])
     assert found.type == FLOW_SCHEMA.field("source_pod").type

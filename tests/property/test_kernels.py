@@ -1,0 +1,96 @@
+"""Kernels against their twins in `tests.naive`."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simcore.analyses.tally import Tally
+from simcore.kernels.rows import number_signatures
+from simcore.kernels.tries import find_addresses, find_addresses_v4
+from simcore.model.addresses import Family
+from simcore.tables.tries import build_trie
+
+from .. import naive
+
+
+@st.composite
+def range_tables(draw, bits):
+    """Ranges whose edges lie close together, or anywhere, and addresses around them."""
+    near = draw(st.integers(0, 2**bits - 1))
+    edge = st.integers(0, 2**bits - 1) | st.integers(0, 600).map(lambda step: (near + step) % 2**bits)
+    starts = sorted({0, *draw(st.lists(edge, max_size=12))})
+    values = draw(st.lists(st.integers(0, 3), min_size=len(starts), max_size=len(starts)))
+    around = [(start + step) % 2**bits for start in starts for step in (-1, 0, 1)]
+    return starts, np.array(values, np.int32), [*around, *draw(st.lists(edge, max_size=5))]
+
+
+@given(range_tables(32))
+def test_the_ipv4_trie_agrees_with_its_twin(table):
+    starts, values, addresses = table
+    trie = build_trie(Family.V4, starts, values)
+    out = np.empty(len(addresses), np.int32)
+    find_addresses_v4(trie, np.array(addresses, np.uint32), out)
+    assert out.tolist() == naive.find_addresses(starts, values, addresses)
+
+
+@given(range_tables(128))
+def test_the_ipv6_trie_agrees_with_its_twin(table):
+    starts, values, addresses = table
+    addresses = [address for address in addresses if address >> 32 != 0xFFFF]
+    trie = build_trie(Family.V6, starts, values)
+    out = np.empty(len(addresses), np.int32)
+    high = np.array([address >> 64 for address in addresses], np.uint64)
+    low = np.array([address & (1 << 64) - 1 for address in addresses], np.uint64)
+    find_addresses(np.zeros(65536, np.int32), trie, high, low, out)
+    assert out.tolist() == naive.find_addresses(starts, values, addresses)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
+def test_signatures_are_numbered_as_by_their_twin(signatures):
+    numbers = np.empty(len(signatures), np.int32)
+    firsts = np.empty(len(signatures), np.int64)
+    found = number_signatures(np.array(signatures, np.uint64), numbers, firsts)
+    assert numbers.tolist() == naive.number_signatures(signatures)
+    assert found == len(set(signatures))
+    assert numbers[firsts[:found]].tolist() == list(range(found))
+
+
+records = st.tuples(
+    st.tuples(st.integers(-1, 1), st.integers(0, 1)),
+    *(st.integers(0, 5) for _ in range(3)),
+    st.integers(0, 3),
+    st.integers(4, 9),
+)
+
+
+@given(st.lists(records, min_size=1, max_size=30), st.data())
+def test_tallies_merge_as_their_twin_in_any_split(drawn, data):
+    numbered = [(*record, sequence) for sequence, record in enumerate(drawn)]
+    cut = data.draw(st.integers(0, len(numbered)))
+    parts = [tally(part) for part in (numbered[cut:], numbered[:cut]) if part]
+    merged = Tally.merged([Tally.merged([part]) for part in parts])
+    found = {
+        tuple(key): (*sums, *times, sequence)
+        for key, sums, times, sequence in zip(
+            merged.keys.tolist(),
+            merged.sums.tolist(),
+            merged.times.tolist(),
+            merged.sequence.tolist(),
+            strict=True,
+        )
+    }
+    assert found == naive.group(numbered)
+    assert merged.keys.tolist() == sorted(merged.keys.tolist())
+
+
+def tally(part):
+    columns = list(zip(*part, strict=True))
+    sequence = np.array(columns[6], np.int64)
+    return Tally(
+        np.array(columns[0], np.int64),
+        np.array(columns[1:4], np.int64).T.copy(),
+        np.array(columns[4:6], np.int64).T.copy(),
+        sequence,
+        np.zeros((len(part), 4), np.uint64),
+        np.zeros((len(part), 5), np.int64),
+    )

@@ -1,0 +1,196 @@
+"""Replay and what-if: the same bytes whatever the threads and batches, and what the reference says of each flow."""
+
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import loaders
+import simcore
+from loaders.synthetic.cluster import generate_cluster
+from loaders.synthetic.flows import generate_flows
+from simcore.model.addresses import Address
+from simcore.model.flows import End, Flow, Verdict
+from simcore.model.groups import Change
+from simcore.reference import Reference
+
+ROWS = 6_000
+JUDGED = ("source_address", "destination_address", "protocol", "destination_port")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    generate_cluster("S", 3, folder / "cluster")
+    snapshot = loaders.load_manifests([str(folder / "cluster")])
+    whole = folder / "whole.parquet"
+    generate_flows(snapshot.cluster, ROWS, 5, whole)
+    table = pq.read_table(whole)
+    capture = folder / "capture"
+    capture.mkdir()
+    pq.write_table(table.slice(0, 4_000), capture / "a.parquet", row_group_size=1_500)
+    pq.write_table(table.slice(4_000), capture / "b.parquet", row_group_size=900)
+    return snapshot, loaders.open_capture([str(capture)])
+
+
+def flows_of(capture):
+    for split in capture.splits:
+        for batch in capture.read(split, JUDGED, 1_000):
+            yield from batch.to_pylist()
+
+
+def model_flow(row):
+    return Flow(model_end(row, "source"), model_end(row, "destination"), row["protocol"], row["destination_port"])
+
+
+def model_end(row, end):
+    value = row[f"{end}_address"]
+    if value is None:
+        return End()
+    return End(Address.from_bytes(value if isinstance(value, bytes) else value.to_bytes(4, "big")))
+
+
+def candidate_of(snapshot):
+    """Every third policy gone: flows are gained, and lost where one of them allowed."""
+    return tuple(policy for number, policy in enumerate(snapshot.policies) if number % 3)
+
+
+def test_replay_counts_what_the_reference_says(world):
+    snapshot, capture = world
+    reference = Reference(snapshot.cluster, snapshot.policies)
+    expected = Counter(reference.judge(model_flow(row)).verdict for row in flows_of(capture))
+    result = simcore.replay(capture, snapshot.cluster, snapshot.policies)
+    assert (result.allowed, result.denied, result.unknown) == tuple(expected[verdict] for verdict in Verdict)
+    assert result.flows == ROWS
+    assert sum(group.flows for group in result.groups) == result.denied + result.unknown
+    assert sum(result.unknown_reasons.values()) == result.unknown
+
+
+def test_whatif_counts_and_groups_what_the_reference_says(world):
+    snapshot, capture = world
+    candidate = candidate_of(snapshot)
+    before = Reference(snapshot.cluster, snapshot.policies)
+    after = Reference(snapshot.cluster, candidate)
+    changes = Counter()
+    for row in flows_of(capture):
+        flow = model_flow(row)
+        changes[Change.between(before.judge(flow).verdict, after.judge(flow).verdict)] += 1
+    result = simcore.whatif(capture, snapshot.cluster, snapshot.policies, candidate)
+    assert (result.lost, result.gained, result.unknown, result.unchanged) == tuple(changes[c] for c in Change)
+    assert changes[Change.LOST] + changes[Change.GAINED] > 0
+    for group in result.groups:
+        assert Change.between(group.before.verdict, group.after.verdict) is group.change
+    found = Counter()
+    for group in result.groups:
+        found[group.change] += group.flows
+    assert found == {change: count for change, count in changes.items() if change is not Change.UNCHANGED}
+
+
+def test_an_example_is_the_earliest_flow_of_its_group(world):
+    snapshot, capture = world
+    result = simcore.whatif(capture, snapshot.cluster, snapshot.policies, candidate_of(snapshot))
+    rows = {}
+    for split in capture.splits:
+        row = split.first_row
+        for batch in capture.read(split, ["time", "destination_port"], 700):
+            times = batch.column("time").cast(pa.int64()).to_pylist()
+            for time, port in zip(times, batch.column("destination_port").to_pylist(), strict=True):
+                rows[capture.files[split.file], row] = time, port
+                row += 1
+    for group in result.groups:
+        time, port = rows[group.example.file, group.example.row]
+        assert group.example.time == group.first_seen == time
+        assert group.port == port
+
+
+def outputs(world, folder, **settings):
+    snapshot, capture = world
+    folder.mkdir()
+    replayed, changed = folder / "replay.parquet", folder / "changes.parquet"
+    judged = simcore.replay(capture, snapshot.cluster, snapshot.policies, output=replayed, **settings)
+    compared = simcore.whatif(
+        capture, snapshot.cluster, snapshot.policies, candidate_of(snapshot), output=changed, **settings
+    )
+    files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return judged.groups, compared, files
+
+
+def test_threads_and_batches_change_no_byte(world, tmp_path):
+    first = outputs(world, tmp_path / "one", threads=1)
+    assert first == outputs(world, tmp_path / "two", threads=2, batch_rows=777)
+    assert first == outputs(world, tmp_path / "three", threads=3, batch_rows=100_000)
+    assert len(first[2]) == 4
+
+
+def test_replay_writes_a_row_a_flow_in_the_order_of_the_capture(world, tmp_path):
+    snapshot, capture = world
+    output = tmp_path / "out.parquet"
+    simcore.replay(capture, snapshot.cluster, snapshot.policies, output=output)
+    written = pq.read_table(output).to_pylist()
+    rules = pq.read_table(tmp_path / "out.rules.parquet").to_pylist()
+    reference = Reference(snapshot.cluster, snapshot.policies)
+    for row, result in zip(flows_of(capture), written, strict=True):
+        judgement = reference.judge(model_flow(row))
+        assert result["verdict"] == judgement.verdict.name
+        assert result["egress_reason"] == str(judgement.egress)
+        assert result["ingress_reason"] == str(judgement.ingress)
+        number = result["ingress_rule"]
+        rule = judgement.ingress.rule
+        assert (number is None) == (rule is None)
+        if rule is not None:
+            assert (rules[number]["name"], rules[number]["index"]) == (rule.policy.name, rule.index)
+            assert rules[number]["line"] == rule.place.line > 0
+
+
+def test_an_empty_capture_has_no_flows(world, tmp_path):
+    snapshot, _ = world
+    path = tmp_path / "empty.parquet"
+    schema = pa.schema([("source_address", pa.uint32()), ("destination_address", pa.uint32())])
+    pq.write_table(schema.empty_table(), path)
+    capture = loaders.open_capture([str(path)])
+    result = simcore.whatif(capture, snapshot.cluster, snapshot.policies, (), output=tmp_path / "out.parquet")
+    assert (result.flows, result.groups) == (0, ())
+    assert pq.read_table(tmp_path / "out.parquet").num_rows == 0
+
+
+def test_addresses_that_the_cluster_lacks_are_learned_from_the_capture(tmp_path):
+    manifest = tmp_path / "web.yaml"
+    manifest.write_text(
+        """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  podSelector: {}
+  ingress:
+  - from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]
+"""
+    )
+    snapshot = loaders.load_manifests([str(manifest)])
+    (pod,) = snapshot.cluster.pods
+    path = tmp_path / "capture.parquet"
+    rows = {
+        "source_address": pa.array(
+            [int.from_bytes(bytes(quad), "big") for quad in ((10, 2, 0, 1), (10, 1, 0, 1))], pa.uint32()
+        ),
+        "destination_address": pa.array([0x0A000001, 0x0A000001], pa.uint32()),
+        "destination_pod": pa.array([pod.full_name, None], pa.string()),
+        "destination_port": pa.array([80, 80], pa.uint16()),
+        "protocol": pa.array([6, 6], pa.uint8()),
+    }
+    pq.write_table(pa.table(rows), path)
+    result = simcore.replay(loaders.open_capture([str(path)]), snapshot.cluster, snapshot.policies)
+    assert (result.allowed, result.denied, result.unknown) == (1, 1, 0)
+    (group,) = result.groups
+    assert group.destination == "shop/Deployment/web"

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import nbformat
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -20,8 +19,9 @@ def run(path: Path) -> nbformat.NotebookNode:
     """Run one notebook in an empty folder and return it with its outputs; the file stays as it is."""
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        manager = AsyncKernelManager(kernel_name="python3", transport="ipc")
-        client = NotebookClient(notebook, km=manager, timeout=SECONDS_A_CELL, resources={"metadata": {"path": folder}})
+        client = NotebookClient(
+            notebook, timeout=SECONDS_A_CELL, kernel_name="python3", resources={"metadata": {"path": folder}}
+        )
         return client.execute()
 
 

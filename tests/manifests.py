@@ -10,6 +10,6 @@ import loaders
 def load(*documents):
     """The snapshot of documents that were never in a file of their own."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "manifests.yaml"
-        path.write_text("\n---\n".join(map(json.dumps, ["", *documents])).replace('""\n', "", 1), "utf-8")
+        path = Path(folder) / "manifests.json"
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}), "utf-8")
         return loaders.load_manifests([str(path)])

@@ -138,7 +138,7 @@ def container_port(random):
     return fields(
         containerPort=random.choice(PORTS),
         protocol=random.choice([None, *FREQUENT]),
-        name=random.choice([None, *PORT_NAMES * 2]),
+        name=random.choice([None, "web", "web", "web", "dns"]),
     )
 
 
@@ -195,7 +195,7 @@ def rule(random, side):
 
 
 def policy_port(random):
-    port = random.choice([None, *PORTS, *PORT_NAMES * 2])
+    port = random.choice([None, *PORTS, "web", "web", "web", "web", "dns"])
     ends = [last for last in PORTS if isinstance(port, int) and last >= port]
     protocol = random.choice([None, *FREQUENT])
     return nulled(random, fields(protocol=protocol, port=port, endPort=random.choice([None, *ends])), "port", "endPort")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +11,16 @@ import pyarrow as pa
 
 from ..model.cluster import Cluster
 from ..model.flows import Capture, Split, Verdict
-from ..model.groups import FlowGroup
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.build import build_tables
 from ..tables.layout import Tables
+from .groups import Groups
 from .judging import Judged
 from .learning import learn_addresses
 from .results import ResultColumns, result_fields, rule_table, write_rules
 from .shards import Threads
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
-from .tally import flow_groups
 
 RESULT_SCHEMA = pa.schema(result_fields())
 """What `replay` writes: one row a flow, in the order of the capture (files in order, rows in order)."""
@@ -35,7 +33,7 @@ class ReplayResult:
     Attributes
     ----------
     flows, allowed, denied, unknown : int
-    groups : tuple of FlowGroup
+    groups : sequence of FlowGroup
         The denied and the unknown flows; most flows first.
     unknown_reasons : mapping
         Reason to the number of flows that it leaves unknown, most first.
@@ -47,7 +45,7 @@ class ReplayResult:
     allowed: int
     denied: int
     unknown: int
-    groups: tuple[FlowGroup, ...]
+    groups: Groups
     unknown_reasons: Mapping[str, int]
     rules: pa.Table
 
@@ -96,15 +94,15 @@ def replay(
     )
     if output:
         write_rules(tables, output)
-    groups = sorted(flow_groups(tables, found.tally, capture.files), key=lambda group: -group.flows)
+    groups = Groups(tables, found.tally, capture.files)
     allowed, denied, unknown = np.diagonal(found.counts).tolist()
     return ReplayResult(
         flows=allowed + denied + unknown,
         allowed=allowed,
         denied=denied,
         unknown=unknown,
-        groups=tuple(groups),
-        unknown_reasons=_unknown_reasons(groups),
+        groups=groups,
+        unknown_reasons=groups.reasons(),
         rules=rule_table(tables),
     )
 
@@ -116,13 +114,3 @@ def _output(tables: Tables, path: Path) -> Output:
         return pa.RecordBatch.from_arrays(columns.of(judged, 0), schema=RESULT_SCHEMA)
 
     return Output(path, RESULT_SCHEMA, describe)
-
-
-def _unknown_reasons(groups: Sequence[FlowGroup]) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for group in groups:
-        if group.after.verdict is Verdict.UNKNOWN:
-            outcomes = (group.after.egress, group.after.ingress)
-            reason = next((o.reason for o in outcomes if o.verdict is Verdict.UNKNOWN), "mixed")
-            counts[str(reason)] += group.flows
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

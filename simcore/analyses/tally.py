@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,19 +10,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..kernels.groups import NO_TIME, group
-from ..model.addresses import Address
-from ..model.flows import Judgement, Split
-from ..model.groups import Change, Example, FlowGroup
+from ..model.flows import Split
 from ..tables.layout import Tables
-from ..tables.ports import UNKNOWN_PROTOCOL
 from .ends import validity
-from .judging import Judged, judgement_of, objects_of
+from .judging import Judged, objects_of
 
 GROUPED_COLUMNS = ("time", "end_time", "packets", "bytes", "source_port")
 """What groups tell beside what a verdict needs."""
 
-_NEVER = np.int64(-0x8000000000000000)
-_MISSING = -1
+NEVER = np.int64(-0x8000000000000000)
+"""Stands for a missing last time: earlier than any other."""
+MISSING = -1
+"""Stands for a missing port."""
+SOURCE, DESTINATION, PROTOCOL, PORT = 0, 1, 2, 3
+"""Columns of keys."""
+
+
+def cell_columns(number: int) -> slice:
+    """Return the columns of keys that hold egress cell, ingress cell and verdict under policy set `number`."""
+    return slice(4 + 3 * number, 7 + 3 * number)
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,10 @@ class Tally:
             self.details[examples],
         )
 
+    def verdicts(self, number: int) -> NDArray[np.int64]:
+        """Verdict of each group under policy set `number`."""
+        return self.keys[:, cell_columns(number)][:, 2]
+
     @property
     def size(self) -> int:
         """How many groups there are."""
@@ -129,14 +139,14 @@ def tally_rows(
     labels = [tables.label_of[objects_of(tables, end, rows)] for end in (judged.source, judged.destination)]
     port = judged.ports.port[rows].astype(np.int64)
     if judged.ports.port_known.size:
-        port[~judged.ports.port_known[rows]] = _MISSING
+        port[~judged.ports.port_known[rows]] = MISSING
     columns = [*labels, judged.ports.protocol[rows], port]
     for number in range(tables.sets):
         columns += [judged.egress[number, rows], judged.ingress[number, rows], judged.verdict[number, rows]]
     keys = np.stack([np.asarray(column, np.int64) for column in columns], axis=1)
     time = _integers(batch, "time", rows, NO_TIME)
-    end_time = _integers(batch, "end_time", rows, _NEVER)
-    last = np.maximum(end_time, np.where(time == NO_TIME, _NEVER, time))
+    end_time = _integers(batch, "end_time", rows, NEVER)
+    last = np.maximum(end_time, np.where(time == NO_TIME, NEVER, time))
     return Tally(
         keys,
         np.stack(
@@ -156,7 +166,7 @@ def tally_rows(
                 destination.pods.astype(np.int64),
                 source.known.astype(np.int64),
                 destination.known.astype(np.int64),
-                _integers(batch, "source_port", rows, _MISSING),
+                _integers(batch, "source_port", rows, MISSING),
             ],
             axis=1,
         ),
@@ -173,79 +183,3 @@ def _integers(batch: pa.RecordBatch, name: str, rows: NDArray[np.int64], missing
     values = (column.fill_null(0) if column.null_count else column).to_numpy(zero_copy_only=False)[rows]
     integers = np.asarray(values, np.int64)
     return np.where(validity(column)[rows], integers, missing) if column.null_count else integers
-
-
-def flow_groups(tables: Tables, tally: Tally, files: Sequence[str]) -> list[FlowGroup]:
-    """Turn a tally into groups, in its order."""
-    judgements: dict[tuple[int, ...], Judgement] = {}
-    return [
-        _flow_group(tables, key, [_judgement(tables, key, n, judgements) for n in range(tables.sets)], *rest)
-        for key, *rest in zip(
-            tally.keys.tolist(), tally.sums.tolist(), tally.times.tolist(), _examples(tables, tally, files), strict=True
-        )
-    ]
-
-
-def _judgement(tables: Tables, key: list[int], number: int, known: dict[tuple[int, ...], Judgement]) -> Judgement:
-    cells = tuple(key[4 + 3 * number : 7 + 3 * number])
-    if (judgement := known.get(cells)) is None:
-        judgement = known[cells] = judgement_of(tables, *cells)
-    return judgement
-
-
-def _flow_group(
-    tables: Tables,
-    key: list[int],
-    judgements: list[Judgement],
-    sums: list[int],
-    times: list[int],
-    example: Example,
-) -> FlowGroup:
-    before = judgements[0] if tables.sets > 1 else None
-    return FlowGroup(
-        change=Change.between(before.verdict, judgements[-1].verdict) if before else Change.UNCHANGED,
-        source=tables.labels[key[0]],
-        destination=tables.labels[key[1]],
-        protocol=None if key[2] == UNKNOWN_PROTOCOL else key[2],
-        port=None if key[3] == _MISSING else key[3],
-        flows=sums[0],
-        packets=sums[1],
-        bytes=sums[2],
-        first_seen=None if times[0] == NO_TIME else times[0],
-        last_seen=None if times[1] == _NEVER else times[1],
-        before=before,
-        after=judgements[-1],
-        example=example,
-    )
-
-
-def _examples(tables: Tables, tally: Tally, files: Sequence[str]) -> Iterator[Example]:
-    columns = zip(
-        tally.sequence.tolist(),
-        tally.keys[:, 3].tolist(),
-        tally.times[:, 0].tolist(),
-        tally.addresses.tolist(),
-        tally.details.tolist(),
-        strict=True,
-    )
-    for sequence, port, first, addresses, details in columns:
-        source_pod, destination_pod, has_source, has_destination, source_port = details
-        yield Example(
-            file=files[sequence >> 40],
-            row=sequence & (1 << 40) - 1,
-            time=None if first == NO_TIME else first,
-            source=_end_words(tables, addresses[:2], bool(has_source), source_pod),
-            destination=_end_words(tables, addresses[2:], bool(has_destination), destination_pod),
-            source_port=None if source_port == _MISSING else source_port,
-            destination_port=None if port == _MISSING else port,
-        )
-
-
-def _end_words(tables: Tables, halves: list[int], has_address: bool, pod: int) -> str:
-    """Name one end of an example: its address, and its pod where one is known."""
-    address = Address.from_bytes((halves[0] << 64 | halves[1]).to_bytes(16, "big")) if has_address else None
-    owners = tables.cluster.pods_at.get(address, ()) if address and pod == -1 else (pod,) if pod >= 0 else ()
-    name = tables.cluster.pods[owners[0]].full_name if len(owners) == 1 else ""
-    if address is None:
-        return name or "unknown"
-    return f"{address} ({name})" if name else str(address)

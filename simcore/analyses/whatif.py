@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..model.cluster import Cluster
-from ..model.flows import Capture, Split, Verdict
+from ..model.flows import Capture, Split
 from ..model.groups import Cause, Change, Edit, FlowGroup
 from ..model.policy import Direction, Policy, PolicyRef
 from ..model.profile import UPSTREAM, Profile
@@ -18,12 +18,12 @@ from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ..tables.build import build_tables
 from ..tables.layout import Tables
 from .ends import ENDS
+from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
 from .learning import learn_addresses
 from .results import WORDS, ResultColumns, result_fields, write_rules
 from .shards import Threads
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
-from .tally import flow_groups
 
 _COPIED = (
     "time",
@@ -48,12 +48,6 @@ CHANGE_SCHEMA = pa.schema(
 )
 """What `whatif` writes: one row a changed flow, in the order of the capture; addresses of 16 bytes, IPv4 mapped."""
 
-_CHANGES = tuple(Change)
-_CHANGE_OF = np.array(
-    [[_CHANGES.index(Change.between(before, after)) for after in Verdict] for before in Verdict], np.int16
-)
-_RANK = {Change.LOST: 0, Change.GAINED: 1, Change.UNKNOWN: 2, Change.UNCHANGED: 3}
-
 
 @dataclass(frozen=True)
 class WhatIfResult:
@@ -69,7 +63,7 @@ class WhatIfResult:
     unknown : int
         To or from UNKNOWN.
     unchanged : int
-    groups : tuple of FlowGroup
+    groups : sequence of FlowGroup
         The changed flows: lost name resolution first, then lost, gained, unknown; most flows first in each.
     """
 
@@ -78,7 +72,7 @@ class WhatIfResult:
     gained: int
     unknown: int
     unchanged: int
-    groups: tuple[FlowGroup, ...]
+    groups: Groups
 
 
 def whatif(
@@ -124,15 +118,14 @@ def whatif(
     if output:
         write_rules(tables, output)
     edits = _edits(baseline, candidate)
-    groups = [replace(group, cause=_cause(group, edits)) for group in flow_groups(tables, found.tally, capture.files)]
-    counts = {change: int(found.counts[number == _CHANGE_OF].sum()) for number, change in enumerate(_CHANGES)}
+    counts = {change: int(found.counts[number == CHANGE_OF].sum()) for number, change in enumerate(CHANGES)}
     return WhatIfResult(
         flows=int(found.counts.sum()),
         lost=counts[Change.LOST],
         gained=counts[Change.GAINED],
         unknown=counts[Change.UNKNOWN],
         unchanged=counts[Change.UNCHANGED],
-        groups=tuple(sorted(groups, key=_urgency)),
+        groups=Groups(tables, found.tally, capture.files, lambda group: replace(group, cause=_cause(group, edits))),
     )
 
 
@@ -167,19 +160,13 @@ def _cause(group: FlowGroup, edits: dict[PolicyRef, Cause]) -> Cause | None:
     return None
 
 
-def _urgency(group: FlowGroup) -> tuple[bool, int, int]:
-    """Lost name resolution first, since it breaks everything else; then by change and number of flows."""
-    lost_dns = group.is_dns and group.change is Change.LOST
-    return not lost_dns, _RANK[group.change], -group.flows
-
-
 def _output(tables: Tables, path: Path) -> Output:
     columns = ResultColumns(tables)
-    changes = pa.array([str(change) for change in _CHANGES], pa.string())
+    changes = pa.array([str(change) for change in CHANGES], pa.string())
 
     def describe(split: Split, first_row: int, batch: pa.RecordBatch, judged: Judged) -> pa.RecordBatch:
         rows = np.flatnonzero(judged.verdict[0] != judged.verdict[1])
-        change = _CHANGE_OF[judged.verdict[0, rows], judged.verdict[1, rows]]
+        change = CHANGE_OF[judged.verdict[0, rows], judged.verdict[1, rows]]
         ends = [end.take(rows) for end in (judged.source, judged.destination)]
         return pa.RecordBatch.from_arrays(
             [

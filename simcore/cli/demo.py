@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,12 +54,14 @@ def command(out: str, limit: int) -> None:
         result = whatif(capture, inputs.cluster, inputs.before, inputs.after, UPSTREAM, progress=advance)
     emit_report(whatif_report(result, limit, UPSTREAM.on_change))
     click.echo()
-    emit_report(demo(steps(files, result.groups)))
+    written = [str(getattr(files, field.name)) for field in fields(files)]
+    emit_report(demo(written, steps(files, result.groups)))
 
 
 def steps(files: DemoFiles, groups: Sequence[FlowGroup]) -> list[Step]:
     """Name the commands that do by hand what the demo did, and what to look at next."""
     from ..report.demo import first_loss, loss_words
+    from ..report.words import protocol_json
 
     def command_of(name: str, *arguments: str | Path) -> str:
         inputs = ("--cluster", files.cluster, "--policies", files.policies)
@@ -72,7 +75,14 @@ def steps(files: DemoFiles, groups: Sequence[FlowGroup]) -> list[Step]:
         ("The same after it", command_of("check", files.tests, *change)),
     ]
     if loss := first_loss(groups):
-        asked = (loss.source, loss.destination, "--port", str(loss.port), "--protocol", str(loss.protocol))
+        asked = (
+            loss.source,
+            loss.destination,
+            "--port",
+            str(loss.port),
+            "--protocol",
+            str(protocol_json(loss.protocol)),
+        )
         found.append((loss_words(loss), command_of("explain", *asked, *change)))
     found.append(("A verdict for every flow", command_of("replay", files.capture, "-o", verdicts)))
     return found

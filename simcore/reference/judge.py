@@ -182,9 +182,7 @@ class Reference:
         written = [
             step
             for step in steps
-            if step.rule.role is Role.WRITTEN
-            and step.rule.action is Action.ALLOW
-            and step.rule.tier == decider.tier
+            if step.rule.role is Role.WRITTEN and step.rule.action is Action.ALLOW and step.rule.tier == decider.tier
         ]
         if not written:
             return Reason.NO_RULE
@@ -221,8 +219,7 @@ class Reference:
             peer=self._ends.label(question.peer),
             isolating=tuple(rule.policy for rule in bound if rule.role is Role.ISOLATION),
             considered=tuple(
-                Consideration(step.rule, step.peer, step.ports, step.match, self._why(question, step))
-                for step in steps
+                Consideration(step.rule, step.peer, step.ports, step.match, self._why(question, step)) for step in steps
             ),
             outcome=outcome,
         )

@@ -12,10 +12,11 @@ Step = tuple[str, str]
 """What a command does, and the command."""
 
 
-def demo(steps: Sequence[Step]) -> Report:
-    """Make the report: one entry a step, its command on a line that can be copied."""
+def demo(files: Sequence[str], steps: Sequence[Step]) -> Report:
+    """Make the report: the files, and one entry a step, its command on a line that can be copied."""
     entries = tuple(Entry(line(what), (("$", line(strong(unbroken(command)))),)) for what, command in steps)
-    return Report(line("Repeat each step by hand"), sections=(Section((), entries),))
+    title = line("Repeat each step by hand")
+    return Report(title, summary=(line(f"The files are {', '.join(files)}."),), sections=(Section((), entries),))
 
 
 def first_loss(groups: Sequence[FlowGroup]) -> FlowGroup | None:

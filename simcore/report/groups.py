@@ -12,7 +12,6 @@ from .words import (
     count,
     iso_time,
     judgement_fields,
-    moment,
     part_of,
     period,
     protocol_json,
@@ -49,11 +48,11 @@ def _entry(groups: list[FlowGroup]) -> Entry:
     else:
         fields += judgement_fields("before", first.before, directions)
         fields += judgement_fields("after", first.after, directions)
-    fields.append(("example", _example(first.example)))
     width = max(len(f"{group.flows:,}") for group in groups)
     for number, group in enumerate(groups):
         fields.append(("" if number else "who", _pair(group, width)))
-        fields.append(("", line(UNBROKEN * (width + 2), faint(_amount(group)))))
+        indent = UNBROKEN * (width + 2)
+        fields += [("", line(indent, faint(text))) for text in (_amount(group), _example(group.example)) if text]
     flows = count(sum(group.flows for group in groups), "flow")
     what = f"{flows} of name resolution" if first.is_dns else flows
     return Entry(line(strong(what), f" between {count(len(groups), 'pair')}"), tuple(fields))
@@ -74,15 +73,14 @@ def _amount(group: FlowGroup) -> str:
         parts.append(unbroken(size(group.bytes)))
     if seen := period(group.first_seen, group.last_seen):
         parts.append(unbroken(seen))
-    parts.append(f"first in {group.example.file} {unbroken(f'row {group.example.row:,}')}")
     return ", ".join(parts)
 
 
-def _example(example: Example) -> Line:
+def _example(example: Example) -> str:
     source = _end(example.source, example.source_port)
     destination = _end(example.destination, example.destination_port)
-    time = "" if example.time is None else f"{unbroken(moment(example.time))}  "
-    return line(f"{time}{source} -> {destination}")
+    place = unbroken(f"row {example.row:,} of {example.file.rpartition('/')[2]}")
+    return f"such as {source} -> {destination}, {place}"
 
 
 def _end(end: str, port: int | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..model.flows import Reason, Verdict
 from ..model.groups import FlowGroup
 from ..model.policy import Direction
-from .groups import group_entry, group_json
+from .groups import group_entries, group_json
 from .structure import Column, Line, Report, Section, Table, line, strong, verdict_span
 from .words import count, share, words_of
 
@@ -54,11 +54,11 @@ def groups_section(title: Line, groups: tuple[FlowGroup, ...], limit: int) -> li
     """Show at most `limit` groups, and tell how many are left out; no group, no section."""
     if not groups:
         return []
-    shown: list[Section] = [Section(title, tuple(map(group_entry, groups[:limit])))]
+    shown: list[Section] = [Section(title, group_entries(groups[:limit]))]
     if left := len(groups) - limit:
         hidden = sum(group.flows for group in groups[limit:])
         if left > 0:
-            more = f"... and {count(left, 'more group')} with {count(hidden, 'flow')} (--limit)"
+            more = f"... and {count(left, 'more pair')} with {count(hidden, 'flow')} (--limit)"
             shown.append(Section((), (line(more),)))
     return shown
 

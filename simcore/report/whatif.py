@@ -50,11 +50,10 @@ def _headline(result: WhatIfResult, lost: tuple[FlowGroup, ...]) -> Line:
         return line("The change makes no difference to any flow of this capture.")
     if not result.lost:
         return line("The change cuts no flow of this capture.")
-    workloads = len({group.source for group in lost} | {group.destination for group in lost})
     return line(
         "The change would cut ",
         Span(count(result.lost, "flow"), Tone.BAD),
-        f" in {count(len(lost), 'group')}, between {count(workloads, 'workload')}.",
+        f" between {count(len(lost), 'pair')} of workloads.",
     )
 
 

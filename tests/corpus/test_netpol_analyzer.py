@@ -23,9 +23,7 @@ PROFILE = replace(UPSTREAM, ipblock_matches_pods=False, hostnetwork="pod")
 PROTOCOLS = (SCTP, TCP, UDP)
 NEWER_KINDS = {"AdminNetworkPolicy", "BaselineAdminNetworkPolicy"}
 LINE = re.compile(r"(.+?) => (.+?) : (.+)")
-DIFF_LINE = re.compile(
-    r"diff-type: \w+, source: (.+?), destination: (.+?), ref1: (.+?), ref2: (.+?)(, workloads.*)?"
-)
+DIFF_LINE = re.compile(r"diff-type: \w+, source: (.+?), destination: (.+?), ref1: (.+?), ref2: (.+?)(, workloads.*)?")
 
 
 @cache
@@ -193,9 +191,7 @@ def expand(text, addresses):
 def pairs(workloads, addresses):
     """Every pair that can be listed: not a workload with itself, not two external addresses."""
     peers = [*workloads, *addresses]
-    return [
-        (a, b) for a in peers for b in peers if a != b and not (isinstance(a, int) and isinstance(b, int))
-    ]
+    return [(a, b) for a in peers for b in peers if a != b and not (isinstance(a, int) and isinstance(b, int))]
 
 
 # Focus
@@ -229,9 +225,7 @@ def test_connections(case):
     addresses = list(address_points([one], peers))
     arguments = [argument for argument in case["args"] if argument != "--exposure"]
     found = {
-        pair: one.connections(*pair, points)
-        for pair in pairs(one.workloads, addresses)
-        if is_focused(arguments, *pair)
+        pair: one.connections(*pair, points) for pair in pairs(one.workloads, addresses) if is_focused(arguments, *pair)
     }
     assert {pair: allowed for pair, allowed in found.items() if allowed} == spread(lines, addresses, points)
 
@@ -248,8 +242,7 @@ def test_diff(case):
     every_pair = pairs({**before.workloads, **after.workloads}, addresses)
     found = {pair: tuple(one.connections(*pair, points) for one in (before, after)) for pair in every_pair}
     expected = [
-        spread([(*line[:2], parse_connections(line[side])) for line in lines], addresses, points)
-        for side in (2, 3)
+        spread([(*line[:2], parse_connections(line[side])) for line in lines], addresses, points) for side in (2, 3)
     ]
     listed = {pair for table in expected for pair in table}
     assert {pair: change for pair, change in found.items() if change[0] != change[1]} == {

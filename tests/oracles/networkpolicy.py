@@ -143,9 +143,7 @@ class World:
         if is_same_pod(source, destination):
             return True
         packet = Packet(destination, protocol, port)
-        return self.lets("Egress", source, destination, packet) and self.lets(
-            "Ingress", destination, source, packet
-        )
+        return self.lets("Egress", source, destination, packet) and self.lets("Ingress", destination, source, packet)
 
     def lets(self, direction, subject, peer, packet):
         if not isinstance(subject, PodEnd):
@@ -184,7 +182,7 @@ class World:
         if item.get("namespaceSelector") is None:
             in_namespace = peer.namespace == namespace
         else:
-            labels = self.namespace_labels.get(peer.namespace, {})
+            labels = {**self.namespace_labels.get(peer.namespace, {}), NAME_LABEL: peer.namespace}
             in_namespace = selects(item["namespaceSelector"], labels)
         return in_namespace and selects(item.get("podSelector") or {}, peer.labels)
 
@@ -196,7 +194,7 @@ class World:
         )
 
     def port_matches(self, item, packet):
-        if not packet.has_ports or (item.get("protocol") or "TCP") != packet.protocol:
+        if (item.get("protocol") or "TCP") != packet.protocol:
             return False
         port = item.get("port")
         if port is None:

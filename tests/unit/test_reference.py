@@ -44,9 +44,7 @@ def policy(direction, subject, *rules, name="p", tier="networkpolicy"):
     ref = PolicyRef("NetworkPolicy", "shop", name)
     written = [written_rule(ref, index, direction, subject, tier, *rule) for index, rule in enumerate(rules)]
     order = (1, "shop", name)
-    isolation = Rule(
-        ref, -1, direction, subject, ANYTHING, EVERY_PORT, Action.DENY, tier, order, PLACE, Role.ISOLATION
-    )
+    isolation = Rule(ref, -1, direction, subject, ANYTHING, EVERY_PORT, Action.DENY, tier, order, PLACE, Role.ISOLATION)
     return Policy(ref, (*written, isolation), PLACE)
 
 
@@ -218,9 +216,7 @@ HOST = pod("agent", "10.9.0.1", node="w1", host_network=True, ports=(ContainerPo
 @pytest.mark.parametrize(("setting", "reason"), [("node", Reason.NODE), ("pod", Reason.NO_RULE)])
 def test_a_named_host_network_pod_is_a_node_or_a_pod(setting, reason):
     world = cluster(WEB, DB, HOST)
-    judgement = judge(
-        flow("shop/agent", "shop/db"), policy(EGRESS, app("agent")), world=world, hostnetwork=setting
-    )
+    judgement = judge(flow("shop/agent", "shop/db"), policy(EGRESS, app("agent")), world=world, hostnetwork=setting)
     assert judgement.egress.reason is reason
 
 

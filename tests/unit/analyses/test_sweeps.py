@@ -150,7 +150,7 @@ def test_an_empty_capture_has_no_flows(world, tmp_path):
     pq.write_table(schema.empty_table(), path)
     capture = loaders.open_capture([str(path)])
     result = simcore.whatif(capture, snapshot.cluster, snapshot.policies, (), output=tmp_path / "out.parquet")
-    assert (result.flows, result.groups) == (0, ())
+    assert (result.flows, len(result.groups)) == (0, 0)
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 0
 
 

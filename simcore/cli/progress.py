@@ -33,12 +33,12 @@ def _bar(verb: str) -> Iterator[Advance]:
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.completed:,.0f} of {task.total:,.0f} flows"),
+        TextColumn("{task.fields[flows]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(verb, total=0)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(verb, total=None, flows="")
+        yield lambda done, total: bar.update(task, completed=done, total=total, flows=f"{done:,} of {total:,} flows")
 
 
 def _lines(verb: str) -> Advance:

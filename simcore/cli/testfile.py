@@ -110,8 +110,8 @@ class _Reader:
             if protocol in PORT_PROTOCOLS:
                 self._report((*path, "port"), f"{protocol_name(protocol)} needs a port number")
             return None
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LAST_PORT:
-            self._report((*path, "port"), f"{value!r} is not a port number from 0 to {LAST_PORT}")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LAST_PORT:
+            self._report((*path, "port"), f"{value!r} is not a port number from 1 to {LAST_PORT}")
             return None
         if protocol not in (*PORT_PROTOCOLS, -1):
             self._report((*path, "port"), f"{protocol_name(protocol)} has no ports. Leave the port out")

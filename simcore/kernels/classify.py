@@ -208,24 +208,25 @@ def judge(t, source_place, destination_place, protocol, port, port_known, egress
     left = 0
     slot_of, port_class, missing = t.slot_of, t.port_class, t.missing_port_class
     decision, row_of, program_of = t.decision, t.row_of, t.program_of
-    first_node = np.int32(t.limits[FIRST_NODE])
+    # Indices are unsigned: numba tests a signed one for being negative, and marks (below 0) become huge.
+    first_node = np.uintp(t.limits[FIRST_NODE])
     all_known = port_known.size == 0
     sets = egress.shape[0]
     for i in range(source_place.size):
-        s = source_place[i]
-        d = destination_place[i]
-        slot = np.int64(slot_of[protocol[i]])
-        if s < 0 or d < 0 or s >= first_node or d >= first_node or slot == MISSING_SLOT:
+        slot = np.uintp(slot_of[protocol[i]])
+        s = np.uintp(source_place[i])
+        d = np.uintp(destination_place[i])
+        if s >= first_node or d >= first_node or slot == MISSING_SLOT:
             special[left] = i
             left += 1
             continue
         if all_known or port_known[i]:
-            ports = np.int64(port_class[slot << 16 | np.int64(port[i])])
+            ports = np.uintp(port_class[slot << np.uintp(16) | np.uintp(port[i])])
         else:
-            ports = np.int64(missing[slot])
+            ports = np.uintp(missing[slot])
         for k in range(sets):
-            out = decision[row_of[program_of[2 * k, s], d], ports]
-            back = decision[row_of[program_of[2 * k + 1, d], s], ports]
+            out = decision[np.uintp(row_of[np.uintp(program_of[np.uintp(2 * k), s]), d]), ports]
+            back = decision[np.uintp(row_of[np.uintp(program_of[np.uintp(2 * k + 1), d]), s]), ports]
             egress[k, i] = out
             ingress[k, i] = back
             verdict[k, i] = both(out & np.uint32(3), back & np.uint32(3))
@@ -306,7 +307,7 @@ def judge_special(
                 if not enough:
                     target_row = np.int64(every_starts[frontend])
                     targets = every_starts[frontend + 1] - target_row
-            elif flags & FLAG_SERVICE:
+            elif flags == FLAG_SERVICE:
                 targets = np.int64(0)
             elif d >= first_composite:
                 target_row = np.int64(composite_starts[d - first_composite])

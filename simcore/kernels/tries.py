@@ -15,12 +15,15 @@ NODE_SLOTS = 256
 
 @kernel
 def find_v4(trie, address):
-    """Return the value of the range that holds one IPv4 address (an integer in host order)."""
-    slot = trie[address >> 16]
+    """Return the value of the range that holds one IPv4 address (an integer in host order).
+
+    Indices are unsigned: numba tests a signed one for being negative.
+    """
+    slot = trie[np.uintp(address >> 16)]
     if slot < 0:
-        slot = trie[65536 + (-1 - slot) * 256 + ((address >> 8) & 255)]
+        slot = trie[np.uintp(65280 - 256 * np.int64(slot) + ((address >> 8) & 255))]
         if slot < 0:
-            slot = trie[65536 + (-1 - slot) * 256 + (address & 255)]
+            slot = trie[np.uintp(65280 - 256 * np.int64(slot) + (address & 255))]
     return slot
 
 

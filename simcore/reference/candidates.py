@@ -105,7 +105,7 @@ class Ends:
             found = self._frontends.get((address, flow.protocol, flow.port), [])
             if not found and address in self.cluster.node_at:
                 found = self._frontends.get((None, flow.protocol, flow.port), [])
-        if not found and address not in self._service_addresses:
+        if not found and (address not in self._service_addresses or address in self.cluster.node_at):
             return None
         return [
             replace(candidate, service=str(frontend.service.ref))

@@ -91,7 +91,7 @@ class Matcher:
                 return True
             case Endpoints(namespaces, pods):
                 labels = self.cluster.namespace_labels(pod.namespace)
-                return pods.matches(pod.labels)
+                return namespaces.matches(labels) and pods.matches(pod.labels)
             case Network():
                 return False
             case AnyOf(members):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..model.flows import Judgement, Outcome
 from ..model.groups import Example, FlowGroup
 from ..model.policy import Direction
-from .structure import UNBROKEN, Entry, Line, faint, line, strong, unbroken
+from .structure import Entry, Line, Member, faint, line, strong, unbroken
 from .words import (
     count,
     iso_time,
@@ -48,23 +48,16 @@ def _entry(groups: list[FlowGroup]) -> Entry:
     else:
         fields += judgement_fields("before", first.before, directions)
         fields += judgement_fields("after", first.after, directions)
-    width = max(len(f"{group.flows:,}") for group in groups)
-    for number, group in enumerate(groups):
-        fields.append(("" if number else "who", _pair(group, width)))
-        indent = UNBROKEN * (width + 2)
-        fields += [("", line(indent, faint(text))) for text in (_amount(group), _example(group.example)) if text]
     flows = count(sum(group.flows for group in groups), "flow")
     what = f"{flows} of name resolution" if first.is_dns else flows
-    return Entry(line(strong(what), f" between {count(len(groups), 'pair')}"), tuple(fields))
+    return Entry(line(strong(what), f" between {count(len(groups), 'pair')}"), tuple(fields), tuple(map(_pair, groups)))
 
 
-def _pair(group: FlowGroup, width: int) -> Line:
+def _pair(group: FlowGroup) -> Member:
     name = unbroken(protocol_port(group.protocol, group.port))
-    return line(
-        f"{group.flows:{UNBROKEN}>{width},}{UNBROKEN * 2}",
-        strong(f"{group.source} -> {group.destination}"),
-        f"  {name}",
-    )
+    who = line(strong(f"{group.source} -> {group.destination}"), f"  {name}")
+    details = tuple(line(faint(text)) for text in (_amount(group), _example(group.example)) if text)
+    return Member(f"{group.flows:,}", (who, *details))
 
 
 def _amount(group: FlowGroup) -> str:

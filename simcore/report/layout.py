@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .structure import UNBROKEN, Entry, Line, Report, Section, Span, Table, Tone, strong
+from .structure import Entry, Line, Report, Section, Span, Table, Tone, strong
 
 GAP = 2
 STEP = 2
@@ -72,16 +72,16 @@ def _entry(entry: Entry, layout: Layout) -> Iterator[Line]:
     label_width = max((len(label) for label, _ in entry.fields), default=0)
     for label, value in entry.fields:
         head = Span(f"{' ' * FIELD}{label:<{label_width}}{' ' * GAP}", Tone.FAINT)
-        indent = len(head.text) + _leading(value)
-        lines = wrap(value, layout.prose, hanging=indent, used=len(head.text))
+        lines = wrap(value, layout.prose, hanging=len(head.text), used=len(head.text))
         yield (head, *next(lines, ()))
         yield from lines
-
-
-def _leading(line: Line) -> int:
-    """Count the unbroken blanks that a line starts with; what follows the first line is indented as much."""
-    text = "".join(span.text for span in line)
-    return len(text) - len(text.lstrip(UNBROKEN))
+    lead_width = max((len(member.lead) for member in entry.members), default=0)
+    for member in entry.members:
+        head = Span(f"{' ' * 2 * STEP}{member.lead:>{lead_width}}{' ' * GAP}")
+        for number, line in enumerate(member.lines):
+            lines = wrap(line, layout.prose, hanging=len(head.text), used=len(head.text))
+            yield (head if number == 0 else Span(" " * len(head.text)), *next(lines, ()))
+            yield from lines
 
 
 def _table(table: Table, layout: Layout) -> Iterator[Line]:

@@ -91,11 +91,20 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One of several things under an entry: what leads it, a number for instance, and its lines."""
+
+    lead: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that has more to say than fits a row: a heading, and labelled lines below it."""
+    """One thing that has more to say than fits a row: a heading, labelled lines below it, and its members."""
 
     heading: Line
     fields: tuple[tuple[str, Line], ...] = ()
+    members: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from simcore.analyses.judging import judge_flows
 from simcore.errors import Place
 from simcore.model.addresses import Address, Cidr
 from simcore.model.cluster import Cluster, ContainerPort, Namespace, Node, Pod, Service, ServicePort
@@ -64,7 +65,12 @@ def flow(source, destination, protocol=TCP, port=80):
 
 
 def judge(the_flow, *policies, world=None, **settings):
-    return Reference(world or cluster(), policies, replace(UPSTREAM, **settings)).judge(the_flow)
+    """The reference's answer, which is the tables' too wherever they hold all rules."""
+    world, profile = world or cluster(), replace(UPSTREAM, **settings)
+    judgement = Reference(world, policies, profile).judge(the_flow)
+    if not any(rule.action is Action.PASS for each in policies for rule in each.rules):
+        assert judge_flows(world, policies, [the_flow], profile) == [judgement]
+    return judgement
 
 
 def summary(outcome):

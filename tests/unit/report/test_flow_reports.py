@@ -43,7 +43,7 @@ def test_lost_name_resolution_is_told_before_anything_else():
 
 def test_a_limit_hides_groups_of_the_text_and_says_so():
     text = plain_text(whatif.whatif(WHATIF, 1, "keep"))
-    assert "2 more groups with 2,223 flows" in text
+    assert "2 more pairs with 2,223 flows" in text
     assert "checkout" not in text
 
 

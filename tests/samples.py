@@ -70,14 +70,34 @@ GROUPS = (
     group(Change.GAINED, "external", FRONTEND, TCP, 443, 77, NO_RULE, NOT_ISOLATED),
     group(Change.UNKNOWN, FRONTEND, "10.0.0.0/8", None, None, 7, NOT_ISOLATED, DIFFER),
 )
-WHATIF = WhatIfResult(1_000_000, 14_568, 77, 7, 985_348, GROUPS)
-NO_CHANGE = WhatIfResult(1_000_000, 0, 0, 0, 1_000_000, ())
+
+
+class SomeGroups(tuple):
+    """Groups made by hand, looked at as those of a tally are."""
+
+    def __getitem__(self, index):
+        found = super().__getitem__(index)
+        return SomeGroups(found) if isinstance(index, slice) else found
+
+    def of(self, change):
+        return SomeGroups(group for group in self if group.change is change)
+
+    def judged(self, verdict):
+        return SomeGroups(group for group in self if group.after.verdict is verdict)
+
+    @property
+    def flows(self):
+        return sum(group.flows for group in self)
+
+
+WHATIF = WhatIfResult(1_000_000, 14_568, 77, 7, 985_348, SomeGroups(GROUPS))
+NO_CHANGE = WhatIfResult(1_000_000, 0, 0, 0, 1_000_000, SomeGroups())
 REPLAY = ReplayResult(
     flows=1_000_000,
     allowed=985_425,
     denied=14_568,
     unknown=7,
-    groups=tuple(
+    groups=SomeGroups(
         group(Change.UNCHANGED, g.source, g.destination, g.protocol, g.port, g.flows, None, g.after)
         for g in GROUPS
         if g.after.verdict is not ALLOW

@@ -161,6 +161,18 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert "25,857 of 200,000 flows would be lost" in capsys.readouterr().out
 
 
+def test_the_transcript_of_the_readme_is_real(tmp_path, monkeypatch, capsys):
+    from simcore.cli.run import run
+
+    monkeypatch.chdir(tmp_path)
+    write_demo("demo-output")
+    (transcript,) = [block for _, block in FENCED.findall(README) if block.startswith("$ flowverdict")]
+    command, *told = transcript.splitlines()
+    assert run(shlex.split(command)[2:]) == 0
+    printed = set(capsys.readouterr().out.splitlines())
+    assert [line for line in told if line.strip() != "[...]" and line not in printed] == []
+
+
 def test_the_test_file_of_the_readme_is_one(tmp_path, monkeypatch, capsys):
     from simcore.cli.run import run
 

@@ -26,7 +26,6 @@ MAY_IMPORT = {
 EVERYTHING = {*MAY_IMPORT, "simcore"}
 MAY_IMPORT["simcore"] = EVERYTHING - {"loaders"}
 MAY_IMPORT["simcore.cli"] = EVERYTHING
-MAY_IMPORT["simcore.__main__"] = {"simcore.cli"}
 
 FILES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

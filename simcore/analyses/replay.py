@@ -18,7 +18,7 @@ from ..tables.layout import Tables
 from .groups import Groups
 from .judging import Judged
 from .learning import learn_addresses
-from .results import ResultColumns, result_fields, rule_table, write_rules
+from .results import ResultColumns, check_output, result_fields, rule_table, write_rules
 from .shards import Threads
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
 
@@ -79,7 +79,14 @@ def replay(
         Parquet file to write in RESULT_SCHEMA, one row a flow; its rule table goes beside it.
     progress : callable, optional
         Called with the rows done and the rows there are.
+
+    Raises
+    ------
+    LoadError
+        A part of the capture cannot be read, or the output cannot be written there.
     """
+    if output:
+        check_output(output, capture)
     engine = Threads(threads)
     cluster = learn_addresses(capture, cluster, engine, batch_rows)
     tables = build_tables(cluster, policies, profile=profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ..model.flows import Verdict
+from ..errors import LoadError, Place
+from ..model.flows import Capture, Verdict
 from ..tables.layout import Tables
 from .judging import Judged
 
@@ -90,6 +92,23 @@ def rule_table(tables: Tables) -> pa.Table:
 def rules_path(output: Path) -> Path:
     """Return where the rule table of a result file stands: ``OUT.rules.parquet`` beside ``OUT.parquet``."""
     return output.with_suffix(".rules.parquet")
+
+
+def check_output(output: Path, capture: Capture) -> None:
+    """Make sure that results can be written, and not over what they are made from.
+
+    Raises
+    ------
+    LoadError
+        There is no such folder, or the file, or the rule table beside it, is one of the capture's.
+    """
+    place = Place(str(output))
+    if not output.absolute().parent.is_dir():
+        raise LoadError.at(place, f"the folder {output.parent} does not exist. Make it first")
+    inputs = {os.path.realpath(file) for file in capture.files}
+    for path in (output, rules_path(output)):
+        if os.path.realpath(path) in inputs:
+            raise LoadError.at(place, f"{path} is a file of the capture that is read. Name another file to write")
 
 
 def write_rules(tables: Tables, output: Path) -> None:

@@ -120,13 +120,18 @@ def sweep(
 
 
 def _written(parts: Iterator[_Part], output: Output | None) -> Iterator[_Part]:
-    """Write what parts have to write, in their order, one row group a part."""
+    """Write what parts have to write, in their order, one row group a part; the file appears once it is whole."""
     if output is None:
         yield from parts
         return
-    with pq.ParquetWriter(output.path, output.schema, compression="zstd", version="2.6") as writer:
-        for part in parts:
-            table = pa.Table.from_batches(part.written, output.schema).combine_chunks()
-            if table.num_rows:
-                writer.write_table(table, row_group_size=table.num_rows)
-            yield part
+    partial = output.path.with_name(f"{output.path.name}.partial")
+    try:
+        with pq.ParquetWriter(partial, output.schema, compression="zstd", version="2.6") as writer:
+            for part in parts:
+                table = pa.Table.from_batches(part.written, output.schema).combine_chunks()
+                if table.num_rows:
+                    writer.write_table(table, row_group_size=table.num_rows)
+                yield part
+        partial.replace(output.path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from ..errors import Place
 from ..model.cluster import Cluster
 from ..model.flows import Capture, Split
 from ..model.groups import Cause, Change, Edit, FlowGroup
-from ..model.policy import Direction, Policy, PolicyRef
+from ..model.policy import Direction, Policy, PolicyRef, Rule
 from ..model.profile import UPSTREAM, Profile
 from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ..tables.build import build_tables
@@ -21,7 +22,7 @@ from .ends import ENDS
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
 from .learning import learn_addresses
-from .results import WORDS, ResultColumns, result_fields, write_rules
+from .results import WORDS, ResultColumns, check_output, result_fields, write_rules
 from .shards import Threads
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
 
@@ -103,6 +104,8 @@ def whatif(
     output : Path, optional
         Parquet file to write in CHANGE_SCHEMA, one row a changed flow; the rule table goes beside it.
     """
+    if output:
+        check_output(output, capture)
     engine = Threads(threads)
     cluster = learn_addresses(capture, cluster, engine, batch_rows)
     tables = build_tables(cluster, baseline, candidate, profile=profile)
@@ -137,9 +140,15 @@ def _edits(baseline: Sequence[Policy], candidate: Sequence[Policy]) -> dict[Poli
     for ref, policy in after.items():
         if ref not in before:
             edits[ref] = Cause(ref, Edit.ADDED, policy.place)
-        elif policy != before[ref]:
+        elif _content(policy) != _content(before[ref]):
             edits[ref] = Cause(ref, Edit.CHANGED, policy.place)
     return edits
+
+
+def _content(policy: Policy) -> list[Rule]:
+    """Return what a policy says, wherever it is written."""
+    nowhere = Place("")
+    return [replace(rule, place=nowhere) for rule in policy.rules]
 
 
 def _cause(group: FlowGroup, edits: dict[PolicyRef, Cause]) -> Cause | None:

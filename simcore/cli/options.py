@@ -80,7 +80,7 @@ def _mapping(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> d
     mapping: dict[str, str] = {}
     for pair in pairs:
         canonical, equals, column = pair.partition("=")
-        if not (equals and canonical and column):
+        if not (equals and canonical):
             raise click.BadParameter(f"{pair!r} is not CANONICAL=COLUMN, such as source_address=srcaddr")
         if canonical in mapping:
             raise click.BadParameter(f"{canonical} is mapped twice")
@@ -163,8 +163,16 @@ def format_option(*formats: str) -> Decorator[Any]:
     )
 
 
-def capture_options(function: F) -> F:
-    """Everything that has to do with reading a capture."""
+def capture_options(output: str) -> Callable[[F], F]:
+    """Everything that has to do with reading a capture; `output` tells what is written to a file."""
+
+    def decorate(function: F) -> F:
+        return _capture_options(function, output)
+
+    return decorate
+
+
+def _capture_options(function: F, help_of_output: str) -> F:
     for option in reversed(
         (
             click.argument("capture_paths", metavar="CAPTURE...", nargs=-1, required=True),
@@ -181,7 +189,7 @@ def capture_options(function: F) -> F:
                 "-o",
                 metavar="OUT.parquet",
                 type=click.Path(dir_okay=False),
-                help="Write the verdict of every flow, in the capture's order, and the rules beside it.",
+                help=help_of_output,
             ),
             click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it."),
             click.option(
@@ -197,12 +205,12 @@ def capture_options(function: F) -> F:
 
 
 def limit_option(function: F) -> F:
-    """``--limit N``: groups shown in text."""
+    """``--limit N``: pairs shown in text."""
     return click.option(
         "--limit",
         type=click.IntRange(min=0),
         default=20,
         show_default=True,
         metavar="N",
-        help="Most groups of each kind to show as text; JSON has all.",
+        help="Most pairs of each kind to show as text; JSON has all.",
     )(function)

@@ -10,7 +10,7 @@ from .options import capture_options, format_option, limit_option, set_option, s
 
 
 @click.command("replay")
-@capture_options
+@capture_options("Write the verdict of every flow, in the capture's order, and the rules beside it.")
 @source_options
 @set_option
 @limit_option

@@ -17,7 +17,7 @@ FAIL_ON = ("lost", "gained", "changed", "unknown")
 
 
 @click.command("whatif")
-@capture_options
+@capture_options("Write every changed flow, in the capture's order, and the rules beside it.")
 @change_options
 @click.option(
     "--fail-on",

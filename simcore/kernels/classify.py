@@ -243,8 +243,19 @@ def both(egress, ingress):
 
 @kernel
 def judge_special(
-    t, special, source_place, destination_place, source_object, destination_object, destination_named,
-    protocol, port, port_known, egress, ingress, verdict,
+    t,
+    special,
+    source_place,
+    destination_place,
+    source_object,
+    destination_object,
+    destination_named,
+    protocol,
+    port,
+    port_known,
+    egress,
+    ingress,
+    verdict,
 ):
     """Judge the flows that `judge` left: nodes, Services, shared addresses, a pod and itself, missing parts.
 

@@ -97,7 +97,7 @@ class FlowGroup:
     after : Judgement
         Under the candidate, or under the policies of a plain replay.
     cause : Cause or None
-        The edit that makes the difference; None in a plain replay.
+        The edit that makes the difference; None in a plain replay, and where ends that disagree are weighed up.
     """
 
     change: Change

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from .flows import Flow, Judgement, Outcome, Verdict
+from .labels import NAMESPACE_NAME_LABEL, LabelSelector, Operator
 from .peers import AnyOf, Anything, Endpoints, Network, PeerSet
 from .policy import Direction, PolicyRef, Rule
 from .ports import LAST_PORT, NamedPort, PortRange, PortSet, protocol_name
@@ -137,11 +138,26 @@ def peer_words(peer: PeerSet) -> str:
         case Anything():
             return "any peer"
         case Endpoints(namespaces, pods):
-            return f"pods with {pods} in namespaces with {namespaces}"
+            return f"{_pod_words(pods)} in {_namespace_words(namespaces)}"
         case Network(cidr, excluded):
             return f"{cidr} except {', '.join(map(str, excluded))}" if excluded else str(cidr)
         case AnyOf(members):
             return " or ".join(map(peer_words, members)) or "nobody"
+
+
+def _pod_words(selector: LabelSelector) -> str:
+    return f"pods with {selector}" if selector.requirements else "all pods"
+
+
+def _namespace_words(selector: LabelSelector) -> str:
+    """Say which namespaces are meant, by name where they are chosen by it (NP-12)."""
+    if not selector.requirements:
+        return "all namespaces"
+    first, *others = selector.requirements
+    if others or first.key != NAMESPACE_NAME_LABEL or first.operator is not Operator.IN:
+        return f"namespaces with {selector}"
+    names = ", ".join(sorted(first.values))
+    return f"namespace {names}" if len(first.values) == 1 else f"namespaces {names}"
 
 
 def port_words(ports: PortSet) -> str:

@@ -23,8 +23,6 @@ from .words import (
 )
 
 MATCH_TONES = {Match.YES: Tone.GOOD, Match.MAYBE: Tone.DOUBT, Match.NO: Tone.FAINT}
-MOST_PAIRS = 8
-"""Pairs told in full; more of them (a Service with many backends) are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +51,10 @@ def explain(trace: Trace, source: str, destination: str, others: Others = ALONE)
     judgement = trace.judgement
     asked = f"{source} -> {destination}  {protocol_port(trace.flow.protocol, trace.flow.port)}"
     told = _told(trace)
-    sections = [section for pair in told for section in _pair_sections(pair, alone=len(trace.pairs) == 1)]
+    sections = [section for pair in told for section in _pair_sections(pair, alone=len(told) == 1)]
     if left := len(trace.pairs) - len(told):
-        sections.append(
-            Section((), (line(f"... and {count(left, 'pair')} more with the same verdicts; JSON has all"),))
-        )
+        more = f"{count(left, 'more pair')} came out the same way, by the same rules"
+        sections.append(Section((), (line(more),)))
     if trace.depends_on:
         items = tuple(map(_dependence, trace.depends_on))
         sections.append(Section(line(strong("Rests on"), " what the API leaves to the dataplane:"), items))
@@ -74,10 +71,8 @@ def explain(trace: Trace, source: str, destination: str, others: Others = ALONE)
 
 
 def _told(trace: Trace) -> tuple[PairTrace, ...]:
-    """Choose the pairs to tell: all of them, or the first of each verdict and a few more."""
-    if len(trace.pairs) <= MOST_PAIRS:
-        return trace.pairs
-    return tuple({pair.verdict: pair for pair in reversed(trace.pairs)}.values())
+    """Choose the pairs to tell: the first of each outcome; a Service's backends are mostly alike."""
+    return tuple({(p.egress.outcome, p.ingress.outcome): p for p in reversed(trace.pairs)}.values())[::-1]
 
 
 def _answer(trace: Trace) -> Line:

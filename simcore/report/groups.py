@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..model.flows import Judgement, Outcome
-from ..model.groups import Example, FlowGroup
+from ..model.groups import Cause, Example, FlowGroup
 from ..model.policy import Direction
 from .structure import Entry, Line, Member, faint, line, strong, unbroken
 from .words import (
@@ -35,7 +35,7 @@ def _fate(group: FlowGroup) -> Fate:
     """Return what decides about a group: its verdicts, and the directions that tell why."""
     judgements = [judgement for judgement in (group.before, group.after) if judgement is not None]
     outcomes = [j.outcome(direction) for j in judgements for direction in telling(group.before, group.after)]
-    return group.is_dns, *(judgement.verdict for judgement in judgements), *outcomes
+    return group.is_dns, group.cause, *(judgement.verdict for judgement in judgements), *outcomes
 
 
 def _entry(groups: list[FlowGroup]) -> Entry:
@@ -48,6 +48,8 @@ def _entry(groups: list[FlowGroup]) -> Entry:
     else:
         fields += judgement_fields("before", first.before, directions)
         fields += judgement_fields("after", first.after, directions)
+        if first.cause is not None:
+            fields.append(("cause", cause_line(first.cause)))
     flows = count(sum(group.flows for group in groups), "flow")
     what = f"{flows} of name resolution" if first.is_dns else flows
     return Entry(line(strong(what), f" between {count(len(groups), 'pair')}"), tuple(fields), tuple(map(_pair, groups)))
@@ -84,6 +86,11 @@ def _end(end: str, port: int | None) -> str:
     return f"[{address}]:{port}{space}{pod}" if ":" in address else f"{address}:{port}{space}{pod}"
 
 
+def cause_line(cause: Cause) -> Line:
+    """Name the edit behind a change, and where the policy is, or was, written."""
+    return line(strong(str(cause.policy)), f" is {cause.edit.value} ", faint(unbroken(f"({cause.place})")))
+
+
 def group_json(group: FlowGroup) -> dict[str, object]:
     """Write one group as JSON does."""
     example = group.example
@@ -101,6 +108,7 @@ def group_json(group: FlowGroup) -> dict[str, object]:
         "last_seen": iso_time(group.last_seen),
         "before": None if group.before is None else judgement_json(group.before),
         "after": judgement_json(group.after),
+        "cause": None if group.cause is None else cause_json(group.cause),
         "example": {
             "file": example.file,
             "row": example.row,
@@ -110,6 +118,16 @@ def group_json(group: FlowGroup) -> dict[str, object]:
             "destination": example.destination,
             "destination_port": example.destination_port,
         },
+    }
+
+
+def cause_json(cause: Cause) -> dict[str, object]:
+    """Write the edit behind a change as JSON does."""
+    return {
+        "policy": str(cause.policy),
+        "edit": cause.edit.value,
+        "file": cause.place.file,
+        "line": cause.place.line or None,
     }
 
 

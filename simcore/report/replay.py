@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..model.flows import Reason, Verdict
-from ..model.groups import FlowGroup
 from ..model.policy import Direction
 from .groups import group_entries, group_json
 from .structure import Column, Line, Report, Section, Table, line, strong, verdict_span
 from .words import count, share, words_of
 
 if TYPE_CHECKING:
+    from ..analyses.groups import Groups
     from ..analyses.replay import ReplayResult
 
 
 def replay(result: ReplayResult, limit: int) -> Report:
     """Make the report: counts, denied and unknown groups, and why verdicts are unknown."""
-    denied = tuple(group for group in result.groups if group.after.verdict is Verdict.DENY)
-    unknown = tuple(group for group in result.groups if group.after.verdict is Verdict.UNKNOWN)
+    denied = result.groups.judged(Verdict.DENY)
+    unknown = result.groups.judged(Verdict.UNKNOWN)
     sections = [Section((), (_counts(result),))]
     sections += groups_section(line(strong("Denied"), ", most flows first"), denied, limit)
     sections += groups_section(line(strong("Unknown"), ", most flows first"), unknown, limit)
@@ -50,16 +50,14 @@ def _reason_words(code: str) -> str:
     return words_of(Reason(name), Direction.INGRESS) if name in set(Reason) else ""
 
 
-def groups_section(title: Line, groups: tuple[FlowGroup, ...], limit: int) -> list[Section]:
+def groups_section(title: Line, groups: Groups, limit: int) -> list[Section]:
     """Show at most `limit` groups, and tell how many are left out; no group, no section."""
     if not groups:
         return []
     shown: list[Section] = [Section(title, group_entries(groups[:limit]))]
-    if left := len(groups) - limit:
-        hidden = sum(group.flows for group in groups[limit:])
-        if left > 0:
-            more = f"... and {count(left, 'more pair')} with {count(hidden, 'flow')} (--limit)"
-            shown.append(Section((), (line(more),)))
+    if hidden := groups[limit:]:
+        more = f"... and {count(len(hidden), 'more pair')} with {count(hidden.flows, 'flow')} (--limit)"
+        shown.append(Section((), (line(more),)))
     return shown
 
 

@@ -11,6 +11,7 @@ from .structure import Column, Line, Report, Section, Span, Table, Tone, line, s
 from .words import count, share
 
 if TYPE_CHECKING:
+    from ..analyses.groups import Groups
     from ..analyses.whatif import WhatIfResult
 
 MEANINGS = {
@@ -29,13 +30,12 @@ ON_CHANGE = {
 
 def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     """Make the report: the headline, DNS losses first, then every broken pair."""
-    lost = tuple(group for group in result.groups if group.change is Change.LOST)
+    lost = result.groups.of(Change.LOST)
     dns = tuple(group for group in lost if group.is_dns)
     sections = [Section((), (_counts(result),))]
     sections += groups_section(_title(Change.LOST, "Lost"), lost, limit)
     for change, name in ((Change.GAINED, "Gained"), (Change.UNKNOWN, "Unknown")):
-        groups = tuple(group for group in result.groups if group.change is change)
-        sections += groups_section(_title(change, name), groups, limit)
+        sections += groups_section(_title(change, name), result.groups.of(change), limit)
     return Report(
         title=line(f"What-if over {count(result.flows, 'flow')}"),
         summary=(_headline(result, lost),),
@@ -45,7 +45,7 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     )
 
 
-def _headline(result: WhatIfResult, lost: tuple[FlowGroup, ...]) -> Line:
+def _headline(result: WhatIfResult, lost: Groups) -> Line:
     if not (result.lost or result.gained or result.unknown):
         return line("The change makes no difference to any flow of this capture.")
     if not result.lost:

@@ -506,8 +506,7 @@ def test_the_trace_holds_every_rule_that_was_walked():
 def test_the_trace_says_why_a_rule_does_not_match():
     step = explain(TO_DB, policy(INGRESS, app("db"), (app("cache"), HTTP))).pairs[0].ingress.considered[0]
     assert step.why == (
-        "pod shop/web (10.0.0.1) is not among pods with app=cache in namespaces with "
-        "kubernetes.io/metadata.name=shop; TCP 80 is among TCP 80"
+        "pod shop/web (10.0.0.1) is not among pods with app=cache in namespace shop; TCP 80 is among TCP 80"
     )
 
 
@@ -543,3 +542,32 @@ def test_the_trace_of_a_plain_verdict_rests_on_no_setting():
 
 def test_every_setting_has_its_number():
     assert SETTING_NUMBERS.keys() == UPSTREAM.choices().keys()
+
+
+def test_a_node_answers_where_a_service_has_its_address_but_not_the_port():
+    shared = service(addresses=["10.9.0.2"])
+    judgement = judge(flow("10.0.0.1", "10.9.0.2", port=10250), world=cluster(WEB, DB, services=[shared]))
+    assert summary(judgement.ingress) == (ALLOW, Reason.NODE)
+
+
+def test_replicas_behind_a_service_are_told_apart_where_the_source_is_one_of_them():
+    twins = [pod(f"web{n}", f"10.0.0.{n}", labels={"app": "web"}) for n in (5, 6)]
+    world = cluster(*twins, services=[service(target=80)])
+    judgement = judge(flow("10.0.0.5", "10.96.0.1"), policy(INGRESS, app("web")), world=world)
+    assert summary(judgement.ingress) == (UNKNOWN, Reason.MIXED)
+    assert judgement.ingress.detail == "allow: hairpin, deny: no-rule"
+
+
+def test_replicas_behind_a_service_are_told_apart_where_the_source_is_the_node_of_one():
+    twins = [pod(f"web{n}", f"10.0.0.{n}", labels={"app": "web"}, node=f"w{n}") for n in (1, 2)]
+    world = cluster(*twins, services=[service(target=80)])
+    judgement = judge(flow("10.9.0.2", "10.96.0.1"), policy(INGRESS, app("web")), world=world)
+    assert judgement.ingress.detail == "allow: own-node, deny: no-rule"
+
+
+def test_a_backend_of_unknown_address_is_of_any_family():
+    unknown = pod("web", labels={"app": "web"})
+    known = pod("db", "fd00::2")
+    world = cluster(known, unknown, services=[service(target=80)])
+    judgement = judge(flow("fd00::2", "10.96.0.1"), policy(INGRESS, app("web")), world=world)
+    assert summary(judgement.ingress) == (DENY, Reason.NO_RULE)

@@ -1,6 +1,8 @@
 """Replay and what-if: the same bytes whatever the threads and batches, and what the reference says of each flow."""
 
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,9 +12,10 @@ import loaders
 import simcore
 from loaders.synthetic.cluster import generate_cluster
 from loaders.synthetic.flows import generate_flows
+from simcore.errors import LoadError, Place
 from simcore.model.addresses import Address
-from simcore.model.flows import End, Flow, Verdict
-from simcore.model.groups import Change
+from simcore.model.flows import End, Flow, Reason, Verdict
+from simcore.model.groups import Change, Edit
 from simcore.reference import Reference
 
 ROWS = 6_000
@@ -194,3 +197,45 @@ spec:
     assert (result.allowed, result.denied, result.unknown) == (1, 1, 0)
     (group,) = result.groups
     assert group.destination == "shop/Deployment/web"
+
+
+def test_the_edited_policy_is_named_and_a_moved_one_is_not_edited(world):
+    snapshot, capture = world
+    elsewhere = [
+        replace(policy, rules=tuple(replace(rule, place=Place("moved.yaml")) for rule in policy.rules))
+        for policy in snapshot.policies
+    ]
+    dropped, kept = elsewhere[::3], [policy for number, policy in enumerate(elsewhere) if number % 3]
+    result = simcore.whatif(capture, snapshot.cluster, snapshot.policies, kept)
+    for group in result.groups:
+        mixed = any(o.reason is Reason.MIXED for j in (group.before, group.after) for o in (j.egress, j.ingress))
+        assert group.cause or mixed
+    edits = {(group.cause.policy, group.cause.edit) for group in result.groups if group.cause}
+    assert edits <= {(policy.ref, Edit.REMOVED) for policy in dropped}
+
+
+@pytest.mark.parametrize("name", ["capture/a.parquet", "nowhere/out.parquet"])
+def test_results_are_not_written_over_the_capture_or_to_nowhere(world, name):
+    snapshot, capture = world
+    folder = Path(capture.files[0]).parent.parent
+    before = Path(capture.files[0]).read_bytes()
+    with pytest.raises(LoadError):
+        simcore.replay(capture, snapshot.cluster, snapshot.policies, output=folder / name)
+    assert Path(capture.files[0]).read_bytes() == before
+
+
+def test_a_replay_that_fails_leaves_no_file(world, tmp_path):
+    snapshot, capture = world
+
+    class Broken:
+        files, columns = capture.files, capture.columns
+        splits = capture.splits
+
+        def read(self, split, columns, batch_rows):
+            if split is self.splits[-1]:
+                raise LoadError.at(Place("b.parquet"), "broken")
+            return capture.read(split, columns, batch_rows)
+
+    with pytest.raises(LoadError, match="broken"):
+        simcore.replay(Broken(), snapshot.cluster, snapshot.policies, output=tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []

@@ -136,9 +136,10 @@ def random_flows(scenario: Scenario, count: int) -> FiveTuples:
     random = np.random.default_rng(SEED)
     pods = np.array(pod_addresses(scenario.cluster), np.uint32)
     blocks = list(dict.fromkeys(network.cidr for network in _networks(scenario.policies)))
-    first, sizes = (np.array(values, np.uint64) for values in zip(*((b.first, b.last - b.first + 1) for b in blocks)))  # noqa: B905
+    first = np.array([block.first for block in blocks], np.uint64)
+    sizes = np.array([block.last - block.first + 1 for block in blocks], np.uint64)
     source, destination = random.choice(pods, count), random.choice(pods, count)
-    chosen = random.integers(0, len(blocks), count)
+    chosen = random.integers(0, first.size, count)
     outside = (first[chosen] + random.integers(0, sizes[chosen], dtype=np.uint64)).astype(np.uint32)
     kind = random.random(count)
     return FiveTuples(

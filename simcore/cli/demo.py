@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -58,6 +60,12 @@ def command(out: str, limit: int) -> None:
     emit_report(demo(written, steps(files, result.groups)))
 
 
+def program() -> str:
+    """Return what to type to run this program: its name where the shell finds it, else its path as it was given."""
+    name = "flowverdict"
+    return name if shutil.which(name) or Path(sys.argv[0]).name != name else sys.argv[0]
+
+
 def steps(files: DemoFiles, groups: Sequence[FlowGroup]) -> list[Step]:
     """Name the commands that do by hand what the demo did, and what to look at next."""
     from ..report.demo import first_loss, loss_words
@@ -65,7 +73,7 @@ def steps(files: DemoFiles, groups: Sequence[FlowGroup]) -> list[Step]:
 
     def command_of(name: str, *arguments: str | Path) -> str:
         inputs = ("--cluster", files.cluster, "--policies", files.policies)
-        return shlex.join(["flowverdict", *map(str, (name, *arguments, *inputs))])
+        return shlex.join([program(), *map(str, (name, *arguments, *inputs))])
 
     change = ("--apply", files.change)
     verdicts = files.capture.with_name("verdicts.parquet")

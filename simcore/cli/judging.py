@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import product
 
 from ..model.addresses import Address
 from ..model.cluster import Cluster, Pod
 from ..model.flows import End, Flow, Judgement, Outcome, Reason, Verdict
-from ..model.peers import AnyOf, Network, PeerSet
+from ..model.peers import AnyOf, Endpoints, Network, PeerSet
 from ..model.policy import Policy
 from ..model.profile import Profile
 from ..reference import Reference
@@ -42,6 +43,7 @@ class Judge:
         if destination.is_frontend:
             return [(end, self._fitting(end, destination)) for end in sources]
         pairs = [(a, b) for a in sources for b in destinations]
+        pairs = list(dict.fromkeys([*pairs, *self._neighbours(source, destination)]))
         others = [(a, b) for a, b in pairs if a.pod is None or a.pod != b.pod]
         return others or pairs
 
@@ -55,21 +57,53 @@ class Judge:
         return End(address=(fitting or service.addresses)[0])
 
     def _kinds(self, party: Party, other: Party) -> Iterator[int]:
-        """Yield the first two pods of each kind: two, so that a workload can be asked about itself."""
-        by_node = bool(other.addresses) or any(self._cluster.pods[number].host_network for number in other.pods)
+        """Yield the first pod of each kind; the first two where a workload is asked about itself."""
+        most = 1 if set(party.pods).isdisjoint(other.pods) else 2
+        by_node = bool(other.addresses)
         seen: dict[object, int] = {}
         for number in party.pods:
             pod = self._cluster.pods[number]
             kind = (self._kind(pod), pod.node if by_node else "")
             seen[kind] = seen.get(kind, 0) + 1
-            if seen[kind] <= 2:
+            if seen[kind] <= most:
                 yield number
+
+    def _neighbours(self, source: Party, destination: Party) -> Iterator[tuple[End, End]]:
+        """Yield pods with hostNetwork pods, of each kind one pair on the same node and one on different ones."""
+        pods = self._cluster.pods
+        for ours, theirs in product(self._by_kind(source), self._by_kind(destination)):
+            if pods[ours[0]].host_network is not pods[theirs[0]].host_network:
+                first_on = {pods[number].node: number for number in reversed(theirs)}
+                same = next((n for n in ours if pods[n].node in first_on), None)
+                if same is not None:
+                    yield _named(pods[same]), _named(pods[first_on[pods[same].node]])
+                away = next(((a, b) for a in ours for b in first_on.values() if pods[a].node != pods[b].node), None)
+                if away is not None:
+                    yield _named(pods[away[0]]), _named(pods[away[1]])
+
+    def _by_kind(self, party: Party) -> list[list[int]]:
+        kinds: dict[object, list[int]] = {}
+        for number in party.pods:
+            kinds.setdefault(self._kind(self._cluster.pods[number]), []).append(number)
+        return list(kinds.values())
 
     def _kind(self, pod: Pod) -> object:
         """Return what rules can see of a pod."""
         blocks = tuple((address.family, bisect_right(self._edges, _key(address))) for address in pod.addresses)
-        node = pod.node if pod.host_network else ""
-        return pod.namespace, frozenset(pod.labels.items()), pod.ports, pod.host_network, node, blocks
+        labels = tuple((key, pod.labels[key]) for key in self._label_keys if key in pod.labels)
+        return pod.namespace, labels, pod.ports, pod.host_network, blocks
+
+    @cached_property
+    def _label_keys(self) -> list[str]:
+        """The keys of pod labels that rules ask for."""
+        keys: set[str] = set()
+        for policy in self._policies:
+            for rule in policy.rules:
+                for peer in (rule.subject, rule.peer):
+                    for member in peer.members if isinstance(peer, AnyOf) else (peer,):
+                        if isinstance(member, Endpoints):
+                            keys.update(requirement.key for requirement in member.pods.requirements)
+        return sorted(keys)
 
     @cached_property
     def _edges(self) -> list[tuple[int, int]]:
@@ -128,6 +162,10 @@ def differences(answers: list[Answer]) -> tuple[str, ...]:
         f"{verdict.word}, for instance {_end(flow.source)} -> {_end(flow.destination)}"
         for verdict, flow in sorted(examples.items())
     )
+
+
+def _named(pod: Pod) -> End:
+    return End(pod=pod.full_name)
 
 
 def _end(end: End) -> str:

@@ -1,0 +1,130 @@
+"""Replaying a Parquet capture, beside the bare decoding of the same columns."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import simcore
+from loaders import open_capture
+from loaders.synthetic.flows import generate_flows
+from simcore.analyses.ends import JUDGED_COLUMNS
+from simcore.analyses.judging import judge_batch
+from simcore.analyses.shards import Threads
+from simcore.analyses.sweep import DEFAULT_BATCH_ROWS, sweep
+from simcore.analyses.tally import GROUPED_COLUMNS
+from simcore.model.flows import Verdict
+from simcore.tables.build import build_tables
+
+from .checks import assert_right, captured_flows, sample
+from .clusters import SEED
+from .peers import decode
+
+ROUNDS = 3
+CAPTURES = ("ipv4", "both families", "ipv4, pyarrow's defaults")
+"""Addresses of 4 bytes, of 16; and the first file as ``pyarrow.parquet.write_table`` writes it without being told."""
+
+
+@pytest.fixture(scope="module")
+def made(scenario, sizes):
+    return scenario(sizes.replay_cluster)
+
+
+@pytest.fixture(scope="module")
+def tables(made):
+    return build_tables(made.cluster, made.policies)
+
+
+@pytest.fixture(scope="module")
+def captures(made, folder, sizes):
+    paths = {name: folder / f"flows-{number}.parquet" for number, name in enumerate(CAPTURES)}
+    generate_flows(made.cluster, sizes.replay_flows, SEED, paths["ipv4"], ipv6=0.0)
+    generate_flows(made.cluster, sizes.replay_flows, SEED, paths["both families"])
+    plain = paths["ipv4, pyarrow's defaults"]
+    with pq.ParquetFile(paths["ipv4"]) as file, pq.ParquetWriter(plain, file.schema_arrow) as writer:
+        for group in range(file.num_row_groups):
+            writer.write_table(file.read_row_group(group))
+    return paths
+
+
+@pytest.fixture(params=CAPTURES)
+def capture(request, captures):
+    return open_capture([str(captures[request.param])])
+
+
+def columns_of(capture):
+    return [name for name in (*JUDGED_COLUMNS, *GROUPED_COLUMNS) if name in capture.columns]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_decode(benchmark, capture, sizes, threads):
+    task = (Path(capture.files[0]), columns_of(capture), DEFAULT_BATCH_ROWS, threads)
+    rows = benchmark.pedantic(decode, task, rounds=sizes.rounds_of(ROUNDS), warmup_rounds=1)
+    benchmark.extra_info.update(flows=rows)
+    assert rows == sizes.replay_flows
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sweep(benchmark, capture, made, tables, sizes, threads):
+    """A replay whose tables are there already."""
+    batch = next(iter(capture.read(capture.splits[0], JUDGED_COLUMNS, DEFAULT_BATCH_ROWS)))
+    rows = sample(batch.num_rows)
+    assert_right(made, tables, captured_flows(batch, rows), rows, judge_batch(tables, batch))
+    found = benchmark.pedantic(
+        sweep,
+        (capture, tables, lambda verdict: verdict[0] != Verdict.ALLOW, Threads(threads)),
+        rounds=sizes.rounds_of(ROUNDS),
+    )
+    benchmark.extra_info.update(flows=sizes.replay_flows, groups=found.tally.size)
+    assert found.counts.sum() == sizes.replay_flows
+
+
+@pytest.mark.parametrize("threads", [2])
+def test_replay(benchmark, captures, made, sizes, threads):
+    """The whole of it, tables and groups included."""
+    capture = open_capture([str(captures["ipv4"])])
+    result = benchmark.pedantic(
+        simcore.replay,
+        (capture, made.cluster, made.policies),
+        {"threads": threads},
+        rounds=sizes.rounds_of(ROUNDS),
+    )
+    benchmark.extra_info.update(flows=result.flows)
+    assert result.flows == sizes.replay_flows
+
+
+@pytest.mark.parametrize("threads", [2])
+def test_whatif(benchmark, captures, made, sizes, threads):
+    """The same with a second policy set, which lacks every tenth policy."""
+    capture = open_capture([str(captures["ipv4"])])
+    candidate = tuple(policy for number, policy in enumerate(made.policies) if number % 10)
+    result = benchmark.pedantic(
+        simcore.whatif,
+        (capture, made.cluster, made.policies, candidate),
+        {"threads": threads},
+        rounds=sizes.rounds_of(1),
+    )
+    benchmark.extra_info.update(flows=result.flows)
+    assert result.flows == sizes.replay_flows
+
+
+def test_command(benchmark, captures, cluster_folder, sizes, folder):
+    """``flowverdict replay CAPTURE --cluster DIR -o OUT`` from nothing, and the most memory it held."""
+    out = folder / "verdicts.parquet"
+    command = [Path(sys.executable).parent / "flowverdict", "replay", captures["ipv4"], "-o", out]
+    command += ["--cluster", cluster_folder(sizes.replay_cluster)]
+    peaks = []
+
+    def run():
+        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peaks.append(usage.ru_maxrss * 1024)
+        return process.returncode
+
+    assert benchmark.pedantic(run, rounds=1) == 0
+    benchmark.extra_info.update(flows=sizes.replay_flows, peak_bytes=max(peaks))
+    assert pq.read_metadata(out).num_rows == sizes.replay_flows

@@ -1,0 +1,206 @@
+"""What was measured as tables: goals with what they compare, then every measurement."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+Rows = list[tuple[str, ...]]
+MISSING = "not measured"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Seconds that a thing took, over some rounds, and what it worked on."""
+
+    name: str
+    median: float
+    low: float
+    high: float
+    rounds: int
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def flow_rate(self) -> float | None:
+        """Flows a second, where it worked on flows."""
+        return self.extra["flows"] / self.median if "flows" in self.extra else None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that one run measured: measurements by name, and packets a second by DPDK's algorithms."""
+
+    measured: Mapping[str, Measurement]
+    dpdk: Mapping[str, float]
+
+    @classmethod
+    def of(cls, report: Mapping, dpdk: Mapping[str, float]) -> "Results":
+        """Read the JSON report of pytest-benchmark."""
+        found = (
+            Measurement(
+                entry["name"].removeprefix("test_"),
+                *(entry["stats"][key] for key in ("median", "min", "max", "rounds")),
+                entry["extra_info"],
+            )
+            for entry in report["benchmarks"]
+        )
+        return cls({measurement.name: measurement for measurement in found}, dpdk)
+
+    def seconds(self, name: str) -> float | None:
+        return self.measured[name].median if name in self.measured else None
+
+    def rate(self, name: str) -> float | None:
+        return self.measured[name].flow_rate if name in self.measured else None
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return above / below if above is not None and below else None
+
+
+def _goal(what: str, value: float | None, unit: str, goal: float, *, at_least: bool = False) -> tuple[str, ...]:
+    wanted = f"{'at least' if at_least else 'at most'} {goal:g} {unit}".rstrip()
+    if value is None:
+        return what, wanted, MISSING, ""
+    met = value >= goal if at_least else value <= goal
+    return what, wanted, f"{value:.3g} {unit}".rstrip(), "yes" if met else "NO"
+
+
+def _million(rate: float | None) -> float | None:
+    return None if rate is None else rate / 1e6
+
+
+def goals(results: Results) -> Rows:
+    """List every goal with what was measured: one row a goal, the last column tells whether it is met."""
+    one, two = results.rate("judge[1]"), results.rate("judge[2]")
+    best = max(results.dpdk.values(), default=None)
+    rows = [
+        _goal("random flows, two threads", _million(two), "Mflows/s", 20, at_least=True),
+        _goal("random flows, one thread / DPDK, 10,000 rules, one core", _ratio(one, best), "", 1, at_least=True),
+        _goal("build_tables, M: 20,000 pods and 2,000 policies", results.seconds("build[M]"), "s", 3),
+        _goal("load a dump of 100,000 pods and 10,000 policies", results.seconds("load[L]"), "s", 10),
+    ]
+    for capture in ("ipv4", "both families", "ipv4, pyarrow's defaults"):
+        for threads in (1, 2):
+            ratio = _ratio(
+                results.seconds(f"sweep[{capture}-{threads}]"), results.seconds(f"decode[{capture}-{threads}]")
+            )
+            what = f"replay / bare decode, {capture}, {_threads(threads)}"
+            rows.append(_goal(what, ratio, "", 3))
+    rows += [
+        _goal("flowverdict --help", results.seconds("help"), "s", 0.3),
+        _goal("flowverdict check, 1,000 tests, S", results.seconds("check[S]"), "s", 3),
+    ]
+    return rows
+
+
+def ratios(results: Results) -> Rows:
+    """List comparisons without a goal."""
+    one, two = results.rate("judge[1]"), results.rate("judge[2]")
+    found = [
+        ("random flows: two threads / one", _ratio(two, one)),
+        ("random flows, one thread / reading and writing the columns only", _ratio(one, results.rate("no_lookup[1]"))),
+        ("whole replay, tables built / bare decode, ipv4, two threads", _whole(results)),
+    ]
+    return [(what, MISSING if value is None else f"{value:.2f}") for what, value in found]
+
+
+def _whole(results: Results) -> float | None:
+    return _ratio(results.seconds("replay[2]"), results.seconds("decode[ipv4-2]"))
+
+
+def _threads(count: int) -> str:
+    return "one thread" if count == 1 else "two threads"
+
+
+def measurements(results: Results) -> Rows:
+    """List what was measured, in the order in which it ran, then DPDK's algorithms."""
+    rows = [
+        (
+            m.name,
+            _seconds(m.median),
+            f"{_seconds(m.low)} to {_seconds(m.high)}",
+            str(m.rounds),
+            f"{m.flow_rate / 1e6:.1f}" if m.flow_rate else "",
+            _sizes(m.extra),
+        )
+        for m in results.measured.values()
+    ]
+    rows += [(f"DPDK, {name}", "", "", "", f"{rate / 1e6:.1f}", "10,000 rules") for name, rate in results.dpdk.items()]
+    return rows
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.3g} ms"
+
+
+def _sizes(extra: Mapping[str, float]) -> str:
+    counts = [f"{extra[name]:,} {name}" for name in ("pods", "policies", "flows", "groups", "tests") if name in extra]
+    memory = [
+        f"{what} {extra[name] / 1e6:,.0f} MB"
+        for name, what in (("table_bytes", "tables of"), ("peak_bytes", "peak memory"))
+        if name in extra
+    ]
+    return ", ".join(counts + memory)
+
+
+GOAL_HEAD = ("what", "goal", "measured", "met")
+RATIO_HEAD = ("what", "ratio")
+MEASURED_HEAD = ("what", "median", "least to most", "rounds", "Mflows/s", "on")
+
+
+def plain(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table for a terminal."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in padded) + "\n"
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Lay out a table for the README."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def text(results: Results) -> str:
+    """Write everything for a terminal."""
+    parts = [plain(GOAL_HEAD, goals(results)), plain(RATIO_HEAD, ratios(results))]
+    return "\n".join([*parts, plain(MEASURED_HEAD, measurements(results)), _dpdk_note(results)])
+
+
+def _dpdk_note(results: Results) -> str:
+    if results.dpdk:
+        return ""
+    return "dpdk-test-acl is not installed (Debian and Ubuntu: apt-get install dpdk-dev); its comparison is left out.\n"
+
+
+def readme(results: Results, machine: Sequence[str]) -> str:
+    """Write ``bench/README.md``."""
+    return f"""# Benchmarks
+
+Written by `make bench`; not to be edited by hand. `.venv/bin/python bench/run.py --quick` runs everything on small data.
+
+{"".join(f"- {line}" + chr(10) for line in machine)}
+## Goals
+
+{markdown(GOAL_HEAD, goals(results))}
+{_dpdk_note(results)}
+Random flows: five-tuples between 10,000 pods and 5,000 CIDR blocks under about 1,000 policies; 45 % between pods,
+45 % into a block, 10 % from a block. Out come the verdict and, for both directions, the deciding rule.
+`dpdk-test-acl` gets 10,000 five-tuple rules drawn from the same policies written out (a pod, a block, a port range each), and
+200,000 of the same flows; the best of its algorithms counts. Each flow must be judged by all the policies here, and by
+those 10,000 rules there.
+
+Replay is measured with its tables built; `replay[2]` below includes building them. Bare decode reads the same columns
+in the same batches with as many threads and drops them. "ipv4" holds addresses of 4 bytes, "both families" of 16, in files
+that `flowverdict generate flows` lays out to be read fast; "pyarrow's defaults" is the first of them as
+`pyarrow.parquet` writes it without being told.
+
+## Ratios
+
+{markdown(RATIO_HEAD, ratios(results))}
+## Measurements
+
+S, M and L are the sizes of `flowverdict generate cluster`. The number in brackets is that of threads. `command` is
+`flowverdict replay` as a command, from start to written verdicts. Where answers can be wrong, a sample of them
+is compared with the reference first.
+
+{markdown(MEASURED_HEAD, measurements(results))}"""

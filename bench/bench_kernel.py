@@ -1,4 +1,4 @@
-"""Judging random five-tuples: verdict and both rules, on one thread and on two, beside a loop that looks nothing up."""
+"""Judging five-tuples: verdict and both rules, on one thread and on two, beside a loop that looks nothing up."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +12,7 @@ from simcore.tables.build import build_tables
 from simcore.tables.layout import Tables
 
 from .checks import assert_right, five_tuple_flows, sample
-from .clusters import FiveTuples, kernel_scenario, random_flows
+from .clusters import FiveTuples, five_tuple_rules, kernel_scenario, matching_flows, random_flows
 from .peers import copy_columns
 
 _NO_HALVES = np.empty(0, np.uint64)
@@ -24,7 +24,11 @@ ROUNDS = 11
 @pytest.fixture(scope="module")
 def kernel(sizes):
     scenario = kernel_scenario(*sizes.kernel)
-    return scenario, build_tables(scenario.cluster, scenario.policies), random_flows(scenario, sizes.kernel_flows)
+    flows = {
+        "random": random_flows(scenario, sizes.kernel_flows),
+        "matching": matching_flows(five_tuple_rules(scenario, sizes.dpdk_rules), sizes.kernel_flows),
+    }
+    return scenario, build_tables(scenario.cluster, scenario.policies), flows
 
 
 def judge(tables: Tables, flows: FiveTuples, workspace: Workspace) -> Judged:
@@ -52,8 +56,10 @@ def on_threads(count, task, flows, tables):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_judge(benchmark, kernel, sizes, threads):
+@pytest.mark.parametrize("kind", ["random", "matching"])
+def test_judge(benchmark, kernel, sizes, kind, threads):
     scenario, tables, flows = kernel
+    flows = flows[kind]
     some = next(flows.batches(DEFAULT_BATCH_ROWS))
     rows = sample(len(some))
     judged = judge(tables, some, Workspace(tables, len(some)))
@@ -76,5 +82,6 @@ def test_judge(benchmark, kernel, sizes, threads):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_no_lookup(benchmark, kernel, sizes, threads):
     _, tables, flows = kernel
+    flows = flows["random"]
     benchmark.extra_info.update(flows=len(flows))
     benchmark.pedantic(on_threads, (threads, copy_all, flows, tables), rounds=sizes.rounds_of(ROUNDS), warmup_rounds=1)

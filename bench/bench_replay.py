@@ -22,10 +22,9 @@ from simcore.tables.build import build_tables
 from .checks import assert_right, captured_flows, sample
 from .clusters import SEED
 from .peers import decode
+from .table import CAPTURES
 
 ROUNDS = 3
-CAPTURES = ("ipv4", "both families", "ipv4, pyarrow's defaults")
-"""Addresses of 4 bytes, of 16; and the first file as ``pyarrow.parquet.write_table`` writes it without being told."""
 
 
 @pytest.fixture(scope="module")

@@ -155,6 +155,25 @@ def random_flows(scenario: Scenario, count: int) -> FiveTuples:
     )
 
 
+def matching_flows(rules: list[FiveTupleRule], count: int) -> FiveTuples:
+    """Draw flows each of which one of the rules, drawn too, is about."""
+    random = np.random.default_rng(SEED)
+    chosen = random.integers(0, len(rules), count)
+
+    def between(first: list[int], last: list[int]) -> np.ndarray:
+        return random.integers(np.array(first)[chosen], np.array(last)[chosen], endpoint=True)
+
+    ends = [[rule.source for rule in rules], [rule.destination for rule in rules]]
+    source, destination = (between([end.first for end in some], [end.last for end in some]) for some in ends)
+    return FiveTuples(
+        source=source.astype(np.uint32),
+        destination=destination.astype(np.uint32),
+        source_port=random.integers(32768, 61000, count, dtype=np.uint16),
+        port=between([rule.first_port for rule in rules], [rule.last_port for rule in rules]).astype(np.uint16),
+        protocol=np.array([rule.protocol for rule in rules], np.uint8)[chosen],
+    )
+
+
 def pod_addresses(cluster: Cluster) -> list[int]:
     """List the IPv4 addresses of running pods."""
     return [address.value for address in cluster.pods_at if address.family is Family.V4]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from random import Random
 
-from simcore.model.addresses import Family
+from simcore.model.addresses import Address, Family
 from simcore.model.cluster import Cluster, ContainerPort, Service
+from simcore.model.flows import End, Flow
 from simcore.model.ports import TCP, UDP
 
 from .places import Place, Places
@@ -36,27 +37,34 @@ _DEFAULT_PORT = ContainerPort("", TCP, 8080)
 _DNS = 53
 _THROUGH_SERVICE = 0.3
 _MOST_CLIENTS = 40
-Emit = Callable[[Members | None, Members | None, int, int, float], None]
+_FEW_WORKLOADS = 100
+_SOMEBODY_OUTSIDE = End(address=Address.parse("13.0.0.1"))
+Expected = Callable[[Flow], bool]
+"""Whether a flow is one that the cluster is there for: the traffic is mostly of such."""
 
 
-def draw_traffic(cluster: Cluster, random: Random, ipv6: float) -> Traffic:
+def draw_traffic(cluster: Cluster, random: Random, ipv6: float, expected: Expected | None = None) -> Traffic:
     """Draw the edges of a cluster.
 
     Parameters
     ----------
     ipv6 : float
         Share of IPv6 in traffic between two dual-stack ends; 0 leaves IPv6 out.
+    expected : callable, optional
+        Which flows between workloads, and with the world outside, to draw; any without it.
 
     Raises
     ------
     ResolveError
         The cluster has no running pod.
     """
-    return _Drawing(cluster, random, ipv6).draw()
+    return _Drawing(cluster, random, ipv6, expected).draw()
 
 
 class _Drawing:
-    def __init__(self, cluster: Cluster, random: Random, ipv6: float) -> None:
+    def __init__(self, cluster: Cluster, random: Random, ipv6: float, expected: Expected | None) -> None:
+        self._expected = expected
+        self._pod_of = {pod.workload: pod.full_name for pod in reversed(cluster.pods) if not pod.finished}
         self._shares = {Family.V4: 1 - ipv6, Family.V6: ipv6} if ipv6 else {Family.V4: 1.0}
         self._places = Places(cluster, tuple(self._shares), random)
         self._cluster = cluster
@@ -78,6 +86,15 @@ class _Drawing:
             for source, destination, protocol, port, weight, kind in edges:
                 self._places.builder.edge(source, destination, protocol, port, weight / total * _SHARES[name], kind)
         return self._places.builder.build()
+
+    def _expects(self, client: Place | None, server: Place | None, port: ContainerPort) -> bool:
+        """Whether a workload, or somebody outside, is expected to open connections to another's port."""
+        if self._expected is None:
+            return True
+        source, destination = (
+            _SOMEBODY_OUTSIDE if place is None else End(pod=self._pod_of[place.ref]) for place in (client, server)
+        )
+        return self._expected(Flow(source, destination, port.protocol, port.number))
 
     def _add(
         self,
@@ -122,6 +139,11 @@ class _Drawing:
                 if server is not place:
                     self._serve("dns", place.members, server, queries[0], weight)
                     self._serve("dns", place.members, server, queries[1], weight / 30)
+        if not servers:
+            resolver = self._places.resolver()
+            for place in self._places.workloads:
+                if self._expects(place, None, queries[0]):
+                    self._add("dns", place.members, resolver, queries[0], _size(place))
         for server in servers:
             self._add("outbound", server.members, self._outsiders, queries[0], 3.0)
 
@@ -130,30 +152,35 @@ class _Drawing:
         for place in self._places.workloads:
             if not place.host_network:
                 servers_of.setdefault(place.ref.namespace, []).append(place)
+        everyone = [place for places in servers_of.values() for place in places]
+        if self._expected is not None and len(everyone) <= _FEW_WORKLOADS:
+            servers_of = dict.fromkeys(servers_of, everyone)
         pairs = [
-            (client, server)
-            for clients in servers_of.values()
-            for client in clients
-            for server in self._servers(client, clients)
+            (client, *server)
+            for client in everyone
+            for server in self._servers(client, servers_of[client.ref.namespace])
         ]
         self._random.shuffle(pairs)
-        for rank, (client, server) in enumerate(pairs):
-            port = self._random.choice(server.served or server.ports or (_DEFAULT_PORT,))
+        for rank, (client, server, port) in enumerate(pairs):
             self._serve("application", client.members, server, port, 1 / (rank + 20))
         for rank in range(min(200, 2 * len(self._places.workloads))):
             client, server = (self._random.choice(self._places.workloads) for _ in range(2))
             port = self._random.choice(server.ports or (_DEFAULT_PORT,))
             self._serve("odd", client.members, server, port, 1 / (rank + 5))
 
-    def _servers(self, client: Place, neighbours: list[Place]) -> Iterator[Place]:
-        """Draw whom a workload calls: the next tiers of its namespace, where it has tiers."""
+    def _servers(self, client: Place, neighbours: list[Place]) -> Iterator[tuple[Place, ContainerPort]]:
+        """Draw whom a workload calls, and on which port: the next tiers of its namespace, where it has tiers."""
         tiers = _SERVERS.get(client.labels.get("tier", ""))
         fitting = [place for place in neighbours if tiers is None or place.labels.get("tier") in tiers]
         fitting = [place for place in fitting if place.served] or [place for place in fitting if place.ports]
-        for _ in range(min(self._random.choice((1, 2, 3, 5)), len(fitting))):
-            server = self._random.choice(fitting)
-            if server is not client or _size(client) > 1:
-                yield server
+        calls = [
+            (server, port)
+            for server in fitting
+            for port in server.served or server.ports or (_DEFAULT_PORT,)
+            if (server is not client or _size(client) > 1) and self._expects(client, server, port)
+        ]
+        for _ in range(min(self._random.choice((1, 2, 3, 5)), len(calls))):
+            yield self._random.choice(calls)
 
     def _draw_world(self) -> None:
         """Add traffic with the world outside: through entry points, and to port 443 out there."""
@@ -161,6 +188,8 @@ class _Drawing:
         web = [place for place in self._places.workloads if place.labels.get("tier") == "web" and place.served]
         for place in doors or web[:3] or self._places.workloads[:1]:
             for port in place.served or (_DEFAULT_PORT,):
+                if not self._expects(None, place, port):
+                    continue
                 self._serve("inbound", self._known(self._outsiders), place, port, 3.0)
         for door in doors[:1]:
             for rank, place in enumerate(self._random.sample(web, len(web))):
@@ -172,7 +201,9 @@ class _Drawing:
                 self._add("inbound", self._outsiders, hosts, port, 0.3)
         for place in self._places.workloads:
             online = 1.0 if "internet-access" in place.labels else 0.02
-            self._add("outbound", place.members, self._outsiders, ContainerPort("", TCP, 443), online * _size(place))
+            https = ContainerPort("", TCP, 443)
+            if self._expects(place, None, https):
+                self._add("outbound", place.members, self._outsiders, https, online * _size(place))
 
     def _known(self, members: dict[Family, Members | None]) -> dict[Family, Members]:
         return {family: stretch for family, stretch in members.items() if stretch}

@@ -15,7 +15,7 @@ from simcore.model.addresses import Family
 from simcore.model.cluster import Cluster
 
 from ..captures.writer import GROUP_ROWS, write_flows
-from .edges import draw_traffic
+from .edges import Expected, draw_traffic
 from .rows import DURATION, START_TIME, RowMaker
 from .traffic import Traffic
 
@@ -24,7 +24,14 @@ _AHEAD = 2
 
 
 def generate_flows(
-    cluster: Cluster, count: int, seed: int, out: str | Path, *, pods: bool | None = None, ipv6: float = 0.3
+    cluster: Cluster,
+    count: int,
+    seed: int,
+    out: str | Path,
+    *,
+    pods: bool | None = None,
+    ipv6: float = 0.3,
+    expected: Expected | None = None,
 ) -> Path:
     """Write `count` flows that the pods of a cluster may have had within an hour; return the path.
 
@@ -38,6 +45,8 @@ def generate_flows(
         Name pods and nodes in columns of their own; by default where a pod has no address.
     ipv6 : float
         Share of IPv6 in traffic between dual-stack ends. 0 leaves it out, and addresses then take 4 bytes.
+    expected : callable, optional
+        Tells of a flow whether the cluster is there for it; most traffic is then of such. Policies know it best.
 
     Raises
     ------
@@ -51,7 +60,7 @@ def generate_flows(
     running = [pod for pod in cluster.pods if not pod.finished]
     if not any(address.family is Family.V6 for pod in running for address in pod.addresses):
         ipv6 = 0.0
-    traffic = draw_traffic(cluster, Random(f"flows {seed}"), ipv6)
+    traffic = draw_traffic(cluster, Random(f"flows {seed}"), ipv6, expected)
     named = any(not pod.addresses for pod in running) if pods is None else pods
     return write_rows(traffic, count, seed, out, pods=named)
 

@@ -16,6 +16,7 @@ _NO_SLOT = -1
 _SYNTHESISED = (Cidr.parse("10.128.0.0/9"), Cidr.parse("fd00:10:128::/64"))
 _OUTSIDERS = 8_192
 _OUTSIDE_BLOCKS = ("13.0.0.0/8", "34.0.0.0/8", "52.0.0.0/8", "54.0.0.0/8", "99.0.0.0/8", "151.0.0.0/8", "198.18.0.0/16")
+_RESOLVER = Address.parse("169.254.20.10")
 _OUTSIDE_V6 = ("2001:db8::/32", "2600::/16")
 
 
@@ -130,6 +131,10 @@ class Places:
         inside = _addresses(self._cluster)
         addresses = [address for address in dict.fromkeys(drawn) if address not in inside]
         return self.builder.group([self.builder.slot(address) for address in addresses])
+
+    def resolver(self) -> dict[Family, Members | None]:
+        """Return the resolver on the node that pods ask where the cluster holds no DNS server."""
+        return {Family.V4: self.builder.group([self.builder.slot(_RESOLVER)])}
 
 
 def _within(block: Cidr, random: Random) -> Address:

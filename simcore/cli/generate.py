@@ -49,10 +49,17 @@ def cluster(size: str, seed: int, out: str) -> None:
     help="Parquet file to write.",
 )
 def flows(sources: Sources, count: int, seed: int, out: str) -> None:
-    """Make a capture of flows between the pods of a cluster."""
+    """Make a capture of flows between the pods of a cluster: mostly what its policies allow, some mistakes."""
     from loaders.synthetic.flows import generate_flows
 
+    from ..model.flows import Flow, Verdict
     from ..model.profile import UPSTREAM
+    from ..reference import Reference
 
     inputs = Gathering(sources, UPSTREAM).finish()
-    click.echo(generate_flows(inputs.cluster, count, seed, out))
+    reference = Reference(inputs.cluster, inputs.after, UPSTREAM)
+
+    def expected(flow: Flow) -> bool:
+        return reference.judge(flow).verdict is Verdict.ALLOW
+
+    click.echo(generate_flows(inputs.cluster, count, seed, out, expected=expected))

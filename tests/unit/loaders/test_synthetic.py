@@ -6,6 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+import loaders
+import simcore
 from loaders import apply, load_cluster, load_manifests, load_policies
 from loaders.synthetic.cluster import cluster_documents, generate_cluster
 from loaders.synthetic.counts import parse_count
@@ -289,3 +291,22 @@ def test_the_current_policies_of_the_demo_deny_only_what_was_refused(demo):
     assert Verdict.UNKNOWN not in verdicts
     assert all(was for was, verdict in zip(refused, verdicts, strict=True) if verdict is Verdict.DENY)
     assert Verdict.DENY in verdicts
+
+
+def test_traffic_is_mostly_what_is_expected(tmp_path):
+    files = generate_cluster("S", 2, tmp_path / "cluster")
+    snapshot = loaders.load_manifests([str(path) for path in (files.cluster, files.policies)])
+    reference = Reference(snapshot.cluster, snapshot.policies)
+    allowed = {}
+    for name, expected in (("any", None), ("expected", lambda f: reference.judge(f).verdict is Verdict.ALLOW)):
+        path = generate_flows(snapshot.cluster, 3_000, 1, tmp_path / f"{name}.parquet", expected=expected)
+        allowed[name] = simcore.replay(loaders.open_capture([str(path)]), snapshot.cluster, snapshot.policies).allowed
+    assert allowed["expected"] > allowed["any"]
+
+
+def test_a_cluster_without_dns_asks_the_resolver_of_its_node(tmp_path):
+    pod = Pod("shop", "web", {}, (Address.parse("10.0.0.1"),))
+    cluster = Cluster.of([Namespace("shop", {})], [pod])
+    path = generate_flows(cluster, 200, 1, tmp_path / "flows.parquet")
+    destinations = pq.read_table(path)["destination_address"].to_pylist()
+    assert Address.parse("169.254.20.10").value in destinations

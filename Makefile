@@ -22,6 +22,7 @@ test: $(READY)  ## run the tests, but for the long ones
 
 test-deep: $(READY)  ## run every test, with many more drawn examples
 	HYPOTHESIS_PROFILE=deep $(BIN)/pytest -q -n auto
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/checked $(BIN)/pytest -q tests/property tests/unit/test_reference.py tests/unit/analyses
 
 lint: $(READY)  ## ruff (rules and format) and mypy
 	$(BIN)/ruff check .

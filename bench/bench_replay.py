@@ -1,6 +1,5 @@
 """Replaying a Parquet capture, beside the bare decoding of the same columns."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -110,20 +109,22 @@ def test_whatif(benchmark, captures, made, sizes, threads):
     assert result.flows == sizes.replay_flows
 
 
+# A process starts with the peak of the one that made it, so a small one makes and watches the command.
+WATCH = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
 def test_command(benchmark, captures, cluster_folder, sizes, folder):
     """``flowverdict replay CAPTURE --cluster DIR -o OUT`` from nothing, and the most memory it held."""
     out = folder / "verdicts.parquet"
     command = [Path(sys.executable).parent / "flowverdict", "replay", captures["ipv4"], "-o", out]
     command += ["--cluster", cluster_folder(sizes.replay_cluster)]
-    peaks = []
-
-    def run():
-        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        peaks.append(usage.ru_maxrss * 1024)
-        return process.returncode
-
-    assert benchmark.pedantic(run, rounds=1) == 0
-    benchmark.extra_info.update(flows=sizes.replay_flows, peak_bytes=max(peaks))
+    watched = [sys.executable, "-c", WATCH, *map(str, command)]
+    options = {"capture_output": True, "text": True, "check": True}
+    done = benchmark.pedantic(subprocess.run, (watched,), options, rounds=1)
+    benchmark.extra_info.update(flows=sizes.replay_flows, peak_bytes=int(done.stdout) * 1024)
     assert pq.read_metadata(out).num_rows == sizes.replay_flows

@@ -10,25 +10,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analyses.judging import judge_batch as judge_batch
     from .analyses.judging import judge_flows as judge_flows
+    from .analyses.replay import RESULT_SCHEMA as RESULT_SCHEMA
     from .analyses.replay import ReplayResult as ReplayResult
     from .analyses.replay import replay as replay
+    from .analyses.whatif import CHANGE_SCHEMA as CHANGE_SCHEMA
     from .analyses.whatif import WhatIfResult as WhatIfResult
     from .analyses.whatif import whatif as whatif
+    from .errors import SimulatorError as SimulatorError
+    from .model.addresses import Address as Address
     from .model.cluster import Cluster as Cluster
+    from .model.flows import End as End
+    from .model.flows import Flow as Flow
+    from .model.flows import Reason as Reason
+    from .model.flows import Verdict as Verdict
+    from .model.policy import Policy as Policy
     from .model.profile import UPSTREAM as UPSTREAM
     from .model.profile import Profile as Profile
+    from .model.schema import FLOW_SCHEMA as FLOW_SCHEMA
     from .reference import Reference as Reference
     from .tables.build import build_tables as build_tables
 
 _HOMES = {
+    "Address": ".model.addresses",
+    "CHANGE_SCHEMA": ".analyses.whatif",
     "Cluster": ".model.cluster",
+    "End": ".model.flows",
+    "FLOW_SCHEMA": ".model.schema",
+    "Flow": ".model.flows",
+    "Policy": ".model.policy",
     "Profile": ".model.profile",
+    "RESULT_SCHEMA": ".analyses.replay",
+    "Reason": ".model.flows",
     "Reference": ".reference",
     "ReplayResult": ".analyses.replay",
+    "SimulatorError": ".errors",
     "UPSTREAM": ".model.profile",
+    "Verdict": ".model.flows",
     "WhatIfResult": ".analyses.whatif",
     "build_tables": ".tables.build",
+    "judge_batch": ".analyses.judging",
     "judge_flows": ".analyses.judging",
     "replay": ".analyses.replay",
     "whatif": ".analyses.whatif",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 from simcore.errors import Diagnostic, Place, Severity
+from simcore.model.addresses import Address
 from simcore.model.cluster import Backend, Cluster, Namespace, Node, Pod, Service, WorkloadRef
 from simcore.model.labels import NAMESPACE_NAME_LABEL
 
@@ -30,6 +31,7 @@ from .workloads import Workloads
 DEFAULT_NAMESPACE = "default"
 _CLUSTER_WIDE = ("Namespace", "Node")
 _ADDRESS_TYPES = ("InternalIP", "ExternalIP")
+"""Entries that are to hold addresses; names of hosts may stand in others, and so may addresses (NP-NODE)."""
 _MOST_NAMED = 5
 _Key = tuple[str, str]
 
@@ -103,7 +105,7 @@ class Collector:
         texts = [
             entry.address
             for entry in (found.status.addresses if found.status else None) or ()
-            if entry.type in _ADDRESS_TYPES and entry.address
+            if entry.address and (entry.type in _ADDRESS_TYPES or _is_address(entry.address))
         ]
         addresses = parse_addresses(texts, lambda message: self._error(document, message, "status", "addresses"))
         return Node(name, addresses, labels_of(found.metadata))
@@ -181,3 +183,11 @@ _CONTROLLERS = (
 def _named(names: list[str], noun: str) -> str:
     shown = ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")
     return f"{len(names)} {noun}{'s' if len(names) > 1 else ''} ({shown})"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        Address.parse(text)
+    except ValueError:
+        return False
+    return True

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ..tables.ports import UNKNOWN_PROTOCOL
 
 _MAPPED = np.uint64(0xFFFF << 32)
@@ -76,6 +77,8 @@ def read_end(batch: pa.RecordBatch, end: str, pod_numbers: Mapping[str, int]) ->
         missing = np.full(batch.num_rows, -1, np.int32)
         return EndColumn(None, none, none, np.zeros(batch.num_rows, bool), missing if pods is None else pods)
     column = batch.column(f"{end}_address")
+    if column.type not in (FLOW_SCHEMA.field(f"{end}_address").type, WIDE_ADDRESS):
+        raise TypeError(f"{end}_address is {column.type}; it is to be uint32 or fixed_size_binary[16]")
     if pods is None and column.type == pa.uint32() and not column.null_count:
         empty = np.empty(0, bool)
         return EndColumn(column.to_numpy(), _NONE, _NONE, empty, np.empty(0, np.int32))
@@ -117,6 +120,14 @@ def _pods(column: pa.Array, pod_numbers: Mapping[str, int]) -> NDArray[np.int32]
     return np.asarray(numbers[codes], np.int32)
 
 
+def _checked(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """Return a column; kernels index with what it holds, so its type is not taken on trust."""
+    column, kind = batch.column(name), FLOW_SCHEMA.field(name).type
+    if column.type != kind:
+        raise TypeError(f"{name} is {column.type}; it is to be {kind}")
+    return column
+
+
 @dataclass(frozen=True)
 class PortColumns:
     """Protocols and destination ports of a batch.
@@ -142,11 +153,11 @@ def read_ports(batch: pa.RecordBatch) -> PortColumns:
     names = batch.schema.names
     protocol = np.full(count, UNKNOWN_PROTOCOL, np.uint8)
     if "protocol" in names:
-        column = batch.column("protocol")
+        column = _checked(batch, "protocol")
         protocol = (column.fill_null(UNKNOWN_PROTOCOL) if column.null_count else column).to_numpy()
     if "destination_port" not in names:
         return PortColumns(protocol, np.zeros(count, np.uint16), np.zeros(count, bool))
-    ports = batch.column("destination_port")
+    ports = _checked(batch, "destination_port")
     if not ports.null_count:
         return PortColumns(protocol, ports.to_numpy(), np.empty(0, bool))
     return PortColumns(protocol, ports.fill_null(0).to_numpy(), validity(ports))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..kernels.groups import NO_TIME
@@ -29,7 +30,7 @@ Finish = Callable[[FlowGroup], FlowGroup]
 
 class Groups(Sequence[FlowGroup]):
     """Groups of flows in the order in which they matter: lost name resolution, then lost, gained, unknown,
-    most flows first in each; equal ones by source, destination, protocol and port.
+    most flows first in each.
     """
 
     def __init__(self, tables: Tables, tally: Tally, files: Sequence[str], finish: Finish | None = None) -> None:
@@ -85,6 +86,40 @@ class Groups(Sequence[FlowGroup]):
     def flows(self) -> int:
         """How many flows they are."""
         return int(self._tally.sums[self._order, 0].sum())
+
+    def to_table(self) -> pa.Table:
+        """Return the groups as a table, in their order.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``change``, ``source``, ``destination`` (string), ``protocol`` (uint8), ``port`` (uint16), ``flows``,
+            ``packets``, ``bytes`` (int64), ``first_seen``, ``last_seen`` (timestamp[ns]), then, for ``before`` (in a
+            what-if) and ``after``: ``..._verdict``, ``..._egress``, ``..._ingress`` (string; the last two reasons).
+        """
+        tally, order = self._tally, self._order
+        keys, sums, times = tally.keys[order], tally.sums[order], tally.times[order]
+        labels = pa.array(self._tables.labels, pa.string())
+        columns = {
+            "change": pa.array([CHANGES[number].value for number in self._change[order]], pa.string()),
+            "source": labels.take(pa.array(keys[:, SOURCE])),
+            "destination": labels.take(pa.array(keys[:, DESTINATION])),
+            "protocol": pa.array(keys[:, PROTOCOL], pa.uint8(), mask=keys[:, PROTOCOL] == UNKNOWN_PROTOCOL),
+            "port": pa.array(np.maximum(keys[:, PORT], 0), pa.uint16(), mask=keys[:, PORT] == MISSING),
+            "flows": pa.array(sums[:, 0]),
+            "packets": pa.array(sums[:, 1]),
+            "bytes": pa.array(sums[:, 2]),
+            "first_seen": pa.array(times[:, 0], pa.timestamp("ns"), mask=times[:, 0] == NO_TIME),
+            "last_seen": pa.array(times[:, 1], pa.timestamp("ns"), mask=times[:, 1] == NEVER),
+        }
+        reasons = pa.array([str(outcome) for outcome in self._tables.outcomes], pa.string())
+        verdicts = pa.array([verdict.name for verdict in Verdict], pa.string())
+        for number, name in enumerate(("before", "after") if self._tables.sets > 1 else ("after",)):
+            egress, ingress, verdict = keys[:, cell_columns(number)].T
+            columns[f"{name}_verdict"] = verdicts.take(pa.array(verdict))
+            columns[f"{name}_egress"] = reasons.take(pa.array(egress >> 2))
+            columns[f"{name}_ingress"] = reasons.take(pa.array(ingress >> 2))
+        return pa.table(columns)
 
     def reasons(self) -> Mapping[str, int]:
         """Count flows by the reason that leaves them unknown under the last policy set; most flows first."""

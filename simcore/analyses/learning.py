@@ -18,8 +18,10 @@ Found = dict[str, set[bytes]]
 def learn_addresses(capture: Capture, cluster: Cluster, engine: Engine, batch_rows: int) -> Cluster:
     """Give pods without address those that the capture names them with.
 
-    Reads the capture's address and pod columns once more, and only where some pod has no address and the capture
-    has both columns of an end. A pod keeps every address that is seen; equal captures teach equal clusters.
+    An address that the cluster knows as a pod's, a node's or a Service's stays theirs: it is seen beside another pod
+    where addresses were rewritten on the way. Reads the capture's address and pod columns once more, and only where
+    some pod has no address and the capture has both columns of an end. A pod keeps every address that is seen; equal
+    captures teach equal clusters.
     """
     homeless = {pod.full_name for pod in cluster.pods if not pod.addresses}
     ends = [end for end in ENDS if {f"{end}_address", f"{end}_pod"} <= capture.columns]
@@ -38,7 +40,12 @@ def learn_addresses(capture: Capture, cluster: Cluster, engine: Engine, batch_ro
     for found in engine.map(look, capture.splits):
         for name, addresses in found.items():
             seen.setdefault(name, set()).update(addresses)
-    learned = {name: tuple(sorted(map(Address.from_bytes, packed))) for name, packed in seen.items()}
+    owned = {*cluster.pods_at, *cluster.host_pods_at, *cluster.node_at}
+    owned |= {address for service in cluster.services for address in service.addresses}
+    learned = {
+        name: tuple(sorted(address for address in map(Address.from_bytes, packed) if address not in owned))
+        for name, packed in seen.items()
+    }
     return cluster.with_addresses(learned)
 
 

@@ -30,6 +30,8 @@ class Threads:
     """
 
     def __init__(self, count: int | None = None) -> None:
+        if count is not None and count < 1:
+            raise ValueError(f"{count} threads cannot run anything")
         self.count = count or _processors()
 
     def map(self, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

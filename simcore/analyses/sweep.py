@@ -17,10 +17,9 @@ from ..tables.layout import Tables
 from .ends import JUDGED_COLUMNS
 from .judging import Judged, Workspace, judge_batch
 from .shards import Engine
-from .tally import GROUPED_COLUMNS, Tally, empty_tally, tally_rows
+from .tally import GROUPED_COLUMNS, Merger, Tally, tally_rows
 
 DEFAULT_BATCH_ROWS = 131_072
-_MERGE_AT = 1_000_000
 
 Progress = Callable[[int, int], None]
 """Called with the rows done and the rows there are."""
@@ -87,7 +86,7 @@ def sweep(
 
     def judge_split(split: Split) -> _Part:
         counts = np.zeros((3, 3), np.int64)
-        tallies: list[Tally] = []
+        merger = Merger(tables.sets)
         written: list[pa.RecordBatch] = []
         first_row = split.first_row
         workspace = Workspace(tables, min(batch_rows, split.rows))
@@ -96,27 +95,24 @@ def sweep(
             count_verdicts(judged.verdict, counts)
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:
-                tallies.append(tally_rows(tables, judged, batch, rows, split, first_row))
+                merger.add(tally_rows(tables, judged, batch, rows, split, first_row))
             if output is not None:
                 written.append(output.describe(split, first_row, batch, judged))
             first_row += batch.num_rows
-        merged = Tally.merged(tallies) if tallies else empty_tally(tables.sets)
-        return _Part(first_row - split.first_row, counts, merged, written)
+        return _Part(first_row - split.first_row, counts, merger.merged(), written)
 
     total = sum(split.rows for split in capture.splits)
     counts = np.zeros((3, 3), np.int64)
-    tallies: list[Tally] = [empty_tally(tables.sets)]
+    merger = Merger(tables.sets)
     done = 0
     parts = engine.map(judge_split, capture.splits)
     for part in _written(parts, output):
         counts += part.counts
-        tallies.append(part.tally)
-        if sum(tally.size for tally in tallies) > _MERGE_AT + tallies[0].size:
-            tallies = [Tally.merged(tallies)]
+        merger.add(part.tally)
         done += part.rows
         if progress is not None:
             progress(done, total)
-    return Sweep(counts, Tally.merged(tallies))
+    return Sweep(counts, merger.merged())
 
 
 def _written(parts: Iterator[_Part], output: Output | None) -> Iterator[_Part]:

@@ -22,6 +22,7 @@ NEVER = np.int64(-0x8000000000000000)
 """Stands for a missing last time: earlier than any other."""
 MISSING = -1
 """Stands for a missing port."""
+_MERGE_AT = 250_000
 SOURCE, DESTINATION, PROTOCOL, PORT = 0, 1, 2, 3
 """Columns of keys."""
 
@@ -104,6 +105,27 @@ class Tally:
     def size(self) -> int:
         """How many groups there are."""
         return len(self.keys)
+
+
+class Merger:
+    """Collects tallies, merging as they come, so that what is held stays within twice what there is to tell."""
+
+    def __init__(self, sets: int) -> None:
+        self._merged = empty_tally(sets)
+        self._pending: list[Tally] = []
+
+    def add(self, tally: Tally) -> None:
+        """Take one more tally in."""
+        self._pending.append(tally)
+        if sum(each.size for each in self._pending) > max(_MERGE_AT, self._merged.size):
+            self.merged()
+
+    def merged(self) -> Tally:
+        """Return all that was taken in as one tally."""
+        if self._pending:
+            self._merged = Tally.merged([self._merged, *self._pending])
+            self._pending = []
+        return self._merged
 
 
 def empty_tally(sets: int) -> Tally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .addresses import Address
 from .policy import Direction, Rule
+from .ports import RESERVED_PROTOCOL
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +39,7 @@ class Reason(StrEnum):
     NOT_ISOLATED = "not-isolated"
     """Default allow: no policy applies to the pod in this direction (NP-5)."""
     NOT_A_POD = "not-a-pod"
-    """No policy can bind this end: an external address, a finished pod or a pod that is not in the cluster."""
+    """No policy can bind this end: an address outside, or one that no running pod owns (NP-32)."""
     NODE = "node"
     """This end is a node, or a hostNetwork pod that counts as its node (NP-31)."""
     SELF = "self"
@@ -99,6 +100,11 @@ class Flow:
     destination: End
     protocol: int | None
     port: int | None
+
+    def __post_init__(self) -> None:
+        """Take the reserved protocol number for none."""
+        if self.protocol == RESERVED_PROTOCOL:
+            object.__setattr__(self, "protocol", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ PROTOCOL_NAMES = {
 }
 PROTOCOL_NUMBERS = {name.upper(): number for number, name in PROTOCOL_NAMES.items()}
 LAST_PORT = 65535
+RESERVED_PROTOCOL = 255
+"""Reserved by IANA: no packet carries it, so a record that does names no protocol."""
 
 
 def protocol_name(number: int) -> str:

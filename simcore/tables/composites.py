@@ -123,13 +123,18 @@ class _Finder:
         self._services = {address for service in cluster.services for address in service.addresses}
 
     def addresses(self) -> list[Address]:
-        """List the addresses that are more than one end, or a node's and not only that, or a Service's."""
+        """List the addresses that are more than one end, or one of an end's several, or a Service's."""
         shared = {
             address
             for address, owners in self._identities.owners.items()
-            if len(owners) > 1 or (owners[0].pod >= 0 and address in self._cluster.node_at)
+            if len(owners) > 1
+            or (owners[0].pod >= 0 and (address in self._cluster.node_at or self._has_siblings(owners[0].pod, address)))
         }
         return sorted(shared | self._services)
+
+    def _has_siblings(self, pod: int, address: Address) -> bool:
+        """Whether a pod has another address of the family, so that addresses do not tell if it meets itself."""
+        return sum(other.family is address.family for other in self._cluster.pods[pod].addresses) > 1
 
     def flags(self, address: Address) -> int:
         flags = SERVICE if address in self._services else 0

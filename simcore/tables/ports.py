@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from ..errors import CapacityError
 from ..model.cluster import Pod
-from ..model.ports import LAST_PORT, PORT_PROTOCOLS, NamedPort, PortRange, PortSet
+from ..model.ports import LAST_PORT, PORT_PROTOCOLS, RESERVED_PROTOCOL, NamedPort, PortRange, PortSet
 from .words import words
 
 SLOTS = len(PORT_PROTOCOLS)
 OTHER_SLOT = SLOTS
 UNKNOWN_SLOT = SLOTS + 1
-UNKNOWN_PROTOCOL = 255
-"""Stands for a missing protocol in arrays of uint8; the number is reserved by IANA."""
+UNKNOWN_PROTOCOL = RESERVED_PROTOCOL
+"""Stands for a missing protocol in arrays of uint8."""
 PORTS = LAST_PORT + 1
 
 NO, YES, MAYBE = 0, 1, 2

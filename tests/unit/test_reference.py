@@ -571,3 +571,14 @@ def test_a_backend_of_unknown_address_is_of_any_family():
     world = cluster(known, unknown, services=[service(target=80)])
     judgement = judge(flow("fd00::2", "10.96.0.1"), policy(INGRESS, app("web")), world=world)
     assert summary(judgement.ingress) == (DENY, Reason.NO_RULE)
+
+
+def test_a_pod_reaches_itself_from_any_of_its_addresses():
+    judgement = judge(
+        flow("10.0.0.1", "10.0.0.2"), policy(INGRESS, app("web")), world=cluster(pod("web", "10.0.0.1", "10.0.0.2"))
+    )
+    assert summary(judgement.ingress) == (ALLOW, Reason.SELF)
+
+
+def test_the_reserved_protocol_is_none():
+    assert summary(judge(flow("10.0.0.1", "10.0.0.2", protocol=255)).egress) == (UNKNOWN, Reason.UNKNOWN_PROTOCOL)

@@ -12,8 +12,12 @@ import loaders
 import simcore
 from loaders.synthetic.cluster import generate_cluster
 from loaders.synthetic.flows import generate_flows
+from simcore.analyses.judging import judge_batch
+from simcore.analyses.learning import learn_addresses
+from simcore.analyses.shards import Threads
 from simcore.errors import LoadError, Place
 from simcore.model.addresses import Address
+from simcore.model.cluster import Cluster, Namespace, Node, Pod, Service
 from simcore.model.flows import End, Flow, Reason, Verdict
 from simcore.model.groups import Change, Edit
 from simcore.reference import Reference
@@ -239,3 +243,61 @@ def test_a_replay_that_fails_leaves_no_file(world, tmp_path):
     with pytest.raises(LoadError, match="broken"):
         simcore.replay(Broken(), snapshot.cluster, snapshot.policies, output=tmp_path / "out.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_that_has_an_owner_is_not_learned_as_a_pods(tmp_path):
+    homeless, owner = Pod("shop", "new", {}), Pod("shop", "old", {}, (Address.parse("10.0.0.1"),))
+    node = Node("w1", (Address.parse("10.9.0.1"),))
+    service = Service("shop", "web", (Address.parse("10.96.0.1"),))
+    cluster = Cluster.of([Namespace("shop", {})], [homeless, owner], [node], [service])
+    path = tmp_path / "capture.parquet"
+    seen = ["10.9.0.1", "10.96.0.1", "10.0.0.1", "10.0.0.7"]
+    rows = {
+        "source_address": pa.array(seen),
+        "source_pod": pa.array(["shop/new"] * 4),
+        "destination_address": pa.array(["10.0.0.9"] * 4),
+    }
+    pq.write_table(pa.table(rows), path)
+    learned = learn_addresses(loaders.open_capture([str(path)]), cluster, Threads(1), 100)
+    assert learned.pods[0].addresses == (Address.parse("10.0.0.7"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("protocol", pa.array([300], pa.int64())),
+        ("destination_port", pa.array([700_000], pa.int64())),
+        ("source_address", pa.array(["10.0.0.1"])),
+        ("destination_address", pa.array([b"12345678901234567890"], pa.binary(20))),
+    ],
+)
+def test_a_batch_of_other_types_is_refused(world, name, column):
+    snapshot, _ = world
+    tables = simcore.build_tables(snapshot.cluster, snapshot.policies)
+    columns = {
+        "source_address": pa.array([1], pa.uint32()),
+        "destination_address": pa.array([2], pa.uint32()),
+        "protocol": pa.array([6], pa.uint8()),
+        "destination_port": pa.array([80], pa.uint16()),
+    }
+    judge_batch(tables, pa.RecordBatch.from_pydict(columns))
+    with pytest.raises(TypeError, match=name):
+        judge_batch(tables, pa.RecordBatch.from_pydict(columns | {name: column}))
+
+
+def test_tallies_are_merged_as_they_come(monkeypatch, world, tmp_path):
+    first = outputs(world, tmp_path / "one")
+    monkeypatch.setattr("simcore.analyses.tally._MERGE_AT", 10)
+    assert outputs(world, tmp_path / "two", batch_rows=100) == first
+
+
+def test_groups_are_a_table_too(world):
+    snapshot, capture = world
+    groups = simcore.whatif(capture, snapshot.cluster, snapshot.policies, candidate_of(snapshot)).groups
+    rows = groups.to_table().drop_columns(["first_seen", "last_seen"]).to_pylist()
+    for group, row in zip(groups, rows, strict=True):
+        assert row["change"] == group.change.value
+        assert (row["source"], row["destination"]) == (group.source, group.destination)
+        assert (row["protocol"], row["port"], row["flows"]) == (group.protocol, group.port, group.flows)
+        assert row["before_verdict"] == group.before.verdict.name
+        assert row["after_ingress"] == str(group.after.ingress)

@@ -28,7 +28,7 @@ def main() -> int:
     code, report = run_benchmarks(asked.quick, asked.k)
     if not report:
         return code or 1
-    results = table.Results.of(report, [] if asked.k else run_dpdk(QUICK if asked.quick else FULL))
+    results = table.Results.of(report, None if asked.k else run_dpdk(QUICK if asked.quick else FULL))
     if asked.quick:
         print("Small data: that it runs is what counts here, not the figures.\n")
     print(table.text(results))

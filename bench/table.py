@@ -37,13 +37,13 @@ class Peer:
 
 @dataclass(frozen=True)
 class Results:
-    """All that one run measured."""
+    """All that one run measured; of DPDK nothing where it is not installed, `None` where nobody asked."""
 
     measured: Mapping[str, Measurement]
-    dpdk: Sequence[Peer]
+    dpdk: Sequence[Peer] | None
 
     @classmethod
-    def of(cls, report: Mapping, dpdk: Sequence[Peer]) -> "Results":
+    def of(cls, report: Mapping, dpdk: Sequence[Peer] | None) -> "Results":
         """Read the JSON report of pytest-benchmark."""
         found = (
             Measurement(
@@ -59,7 +59,7 @@ class Results:
         return self.measured[name].median if name in self.measured else None
 
     def best_of_dpdk(self, kind: str) -> float | None:
-        return max((peer.speed for peer in self.dpdk if peer.kind == kind), default=None)
+        return max((peer.speed for peer in self.dpdk or () if peer.kind == kind), default=None)
 
     def rate(self, name: str) -> float | None:
         return self.measured[name].flow_rate if name in self.measured else None
@@ -143,7 +143,7 @@ def measurements(results: Results) -> Rows:
             f"{peer.speed / 1e6:.1f}",
             f"{peer.rules:,} rules, one core",
         )
-        for peer in results.dpdk
+        for peer in results.dpdk or ()
     ]
     return rows
 
@@ -188,7 +188,7 @@ def text(results: Results) -> str:
 
 
 def _dpdk_note(results: Results) -> str:
-    if results.dpdk:
+    if results.dpdk is None or results.dpdk:
         return ""
     return "dpdk-test-acl is not installed (Debian and Ubuntu: apt-get install dpdk-dev); its comparison is left out.\n"
 

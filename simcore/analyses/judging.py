@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..kernels.classify import find_objects, judge, judge_special, pair_ends, place_ends, place_pairs_v4
+from ..model.addresses import Family
 from ..model.cluster import Cluster
 from ..model.flows import End, Flow, Judgement, Verdict
 from ..model.policy import Policy
@@ -81,11 +82,12 @@ def judge_columns(
     arrays = tables.arrays
     workspace = workspace or Workspace(tables, count)
     places = workspace.places[:, :count]
+    families = None
     if source.v4 is not None and destination.v4 is not None:
         place_pairs_v4(arrays.trie_v4, source.v4, destination.v4, places[0], places[1])
     else:
         source, destination = source.widened(), destination.widened()
-        _place(tables, source, destination, places)
+        families = _place(tables, source, destination, places)
     egress, ingress = workspace.egress[:, :count], workspace.ingress[:, :count]
     verdict, special = workspace.verdict[:, :count], workspace.special
     left = judge(
@@ -102,6 +104,7 @@ def judge_columns(
     )
     if left:
         special = special[:left]
+        family = np.full((2, left), Family.V4, np.uint8) if families is None else families[:, special]
         judge_special(
             arrays,
             special,
@@ -109,6 +112,8 @@ def judge_columns(
             places[1],
             objects_of(tables, source, special),
             objects_of(tables, destination, special),
+            family[0],
+            family[1],
             _named(destination, special),
             ports.protocol,
             ports.port,
@@ -120,7 +125,8 @@ def judge_columns(
     return Judged(source, destination, ports, egress, ingress, verdict)
 
 
-def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> None:
+def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Write the places of both ends; return the families of their addresses, uint8[2, n]."""
     arrays = tables.arrays
     families = np.empty(places.shape, np.uint8)
     for row, end in enumerate((source, destination)):
@@ -150,6 +156,7 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
         families[1],
         places[1],
     )
+    return families
 
 
 def objects_of(tables: Tables, end: EndColumn, rows: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -249,6 +249,8 @@ def judge_special(
     destination_place,
     source_object,
     destination_object,
+    source_family,
+    destination_family,
     destination_named,
     protocol,
     port,
@@ -268,6 +270,8 @@ def judge_special(
         Places of the ends.
     source_object, destination_object : int32[m]
         Objects of the ends of the special flows, in their order.
+    source_family, destination_family : uint8[m]
+        Families of their addresses: 4 or 6, or 0 where unknown.
     destination_named : bool[m]
         Whether the record names the destination's pod, so that no Service stands before it.
     protocol, port, port_known, egress, ingress, verdict
@@ -293,8 +297,7 @@ def judge_special(
         known = all_known or port_known[i]
         s, d = np.int64(source_place[i]), np.int64(destination_place[i])
         fixed = _problem(s, d, slot)
-        mixed = d <= MIXED_FAMILIES
-        if mixed:
+        if d <= MIXED_FAMILIES:
             d = MIXED_FAMILIES - d
         elif d == SAME:
             d = s
@@ -305,9 +308,11 @@ def judge_special(
             sources = composite_starts[s - first_composite + 1] - source_row
         target_row, targets = np.int64(-1), np.int64(1)
         through_service = False
-        if fixed < 0 and not destination_named[m] and d >= first_node:
+        if fixed < 0 and d >= first_node:
             flags = _flags(d, first_composite, composite_flags, kind)
-            frontend = _frontend(flags, d - first_composite, slot, port[i], known, frontend_keys)
+            frontend = np.int64(-1)
+            if not destination_named[m]:
+                frontend = _frontend(flags, d - first_composite, slot, port[i], known, frontend_keys)
             if frontend >= 0:
                 through_service = True
                 target_row = np.int64(distinct_starts[frontend])
@@ -336,21 +341,25 @@ def judge_special(
             out_allow, out_deny, out_unknown = none, none, none
             back_allow, back_deny, back_unknown = none, none, none
             allowed, denied, unknown = False, False, False
+            judged = False
             for a in range(sources):
-                source, from_object = s, np.int64(source_object[m])
+                source, from_object, from_family = s, np.int64(source_object[m]), np.int64(source_family[m])
                 if source_row >= 0:
-                    source, from_object = np.int64(ends[source_row + a, 0]), np.int64(ends[source_row + a, 1])
+                    row = source_row + a
+                    source, from_object = np.int64(ends[row, 0]), np.int64(ends[row, 1])
+                    from_family = np.int64(ends[row, 3])
                 for b in range(targets):
-                    target, to_object = d, np.int64(destination_object[m])
-                    to_port, family = np.int64(0), np.int64(1)
+                    target, to_object, to_family = d, np.int64(destination_object[m]), np.int64(destination_family[m])
+                    to_port = np.int64(0)
                     if target_row >= 0:
                         row = target_row + b
                         target, to_object = np.int64(ends[row, 0]), np.int64(ends[row, 1])
-                        to_port, family = np.int64(ends[row, 2]), np.int64(ends[row, 3])
+                        to_port, to_family = np.int64(ends[row, 2]), np.int64(ends[row, 3])
+                    if from_family != 0 and to_family != 0 and from_family != to_family:
+                        continue
+                    judged = True
                     same = from_object == to_object and from_object < pods
-                    if mixed and family != 0:
-                        out = back = cells[CELL_MIXED_FAMILIES]
-                    elif same and not through_service:
+                    if same and not through_service:
                         out = back = cells[CELL_SELF]
                     elif same and hairpin_allowed:
                         out = back = cells[CELL_HAIRPIN]
@@ -374,6 +383,10 @@ def judge_special(
                     allowed |= together == ALLOW
                     denied |= together == DENY
                     unknown |= together == UNKNOWN
+            if not judged:
+                egress[k, i] = ingress[k, i] = cells[CELL_MIXED_FAMILIES]
+                verdict[k, i] = UNKNOWN
+                continue
             egress[k, i] = _agreed(mixed_cells, reason_of, out_allow, out_deny, out_unknown)
             ingress[k, i] = _agreed(mixed_cells, reason_of, back_allow, back_deny, back_unknown)
             if unknown or (allowed and denied):

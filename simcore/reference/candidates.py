@@ -64,7 +64,9 @@ class Ends:
             return self._at(end.address, port) if end.address else []
         number = self.cluster.pod_numbers[end.pod]
         addresses = self.cluster.pods[number].addresses
-        fitting = [a for a in addresses if end.address is None or a.family is end.address.family]
+        if end.address is None:
+            return [self._pod_candidate(number, address, port) for address in addresses or (None,)]
+        fitting = [address for address in addresses if address.family is end.address.family]
         return [self._pod_candidate(number, fitting[0] if fitting else None, port)]
 
     def _pod_candidate(self, number: int, address: Address | None, port: int | None) -> Candidate:

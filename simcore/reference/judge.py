@@ -67,7 +67,7 @@ class Reference:
         if flow.protocol is None or problem is not None:
             unknown = Outcome(Verdict.UNKNOWN, problem or Reason.UNKNOWN_PROTOCOL)
             return Judgement(unknown, unknown, Verdict.UNKNOWN)
-        pairs = [self._pair(s, d, flow.protocol) for s in sources for d in destinations]
+        pairs = [self._pair(s, d, flow.protocol) for s, d in _possible_pairs(sources, destinations)]
         return _combine([(egress[0], ingress[0]) for egress, ingress in pairs])
 
     def explain(self, flow: Flow) -> Trace:
@@ -75,8 +75,7 @@ class Reference:
         sources, destinations, _ = self._ends.of(flow)
         pairs = tuple(
             self._pair_trace(source, destination, flow.protocol)
-            for source in sources
-            for destination in destinations
+            for source, destination in _possible_pairs(sources, destinations)
             if flow.protocol is not None
         )
         judgement = self.judge(flow)
@@ -103,7 +102,7 @@ class Reference:
 
     def _common_outcome(self, source: Candidate, destination: Candidate) -> Outcome | None:
         """Answer what no rule is asked about, for both directions at once."""
-        if source.address and destination.address and source.address.family is not destination.address.family:
+        if _differ_in_family(source, destination):
             return Outcome(Verdict.UNKNOWN, Reason.MIXED_FAMILIES)
         if not source.is_pod or source.pod != destination.pod:
             return None
@@ -253,6 +252,18 @@ class Reference:
                 changed = self._under(self.profile.with_setting(setting, word)).judge(flow).verdict
                 if changed is not verdict:
                     yield Dependence(setting, SETTING_NUMBERS[setting], current, word, changed)
+
+
+def _possible_pairs(sources: list[Candidate], destinations: list[Candidate]) -> list[tuple[Candidate, Candidate]]:
+    """Pair the ends; those of different families are none, unless there are no others."""
+    pairs = [(source, destination) for source in sources for destination in destinations]
+    return [pair for pair in pairs if not _differ_in_family(*pair)] or pairs
+
+
+def _differ_in_family(source: Candidate, destination: Candidate) -> bool:
+    if source.address is None or destination.address is None:
+        return False
+    return source.address.family is not destination.address.family
 
 
 def _combine(pairs: Sequence[tuple[Outcome, Outcome]]) -> Judgement:

@@ -100,7 +100,7 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
             np.int64,
         ),
     )
-    places, families = _pod_places(cluster, identities)
+    places, families = _pod_places(cluster, identities, composites)
     pod_objects = [
         number if identities.selectable[number] else objects.node(pod.node) for number, pod in enumerate(cluster.pods)
     ]
@@ -138,7 +138,9 @@ def _tries(
     return build_trie(family, space.starts, places), build_trie(family, space.starts, objects.by_range[family])
 
 
-def _pod_places(cluster: Cluster, identities: Identities) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+def _pod_places(
+    cluster: Cluster, identities: Identities, composites: Composites
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """Find where each pod stands when a record names it."""
     places = np.empty((len(cluster.pods), 3), np.int32)
     families = np.zeros((len(cluster.pods), 3), np.uint8)
@@ -148,6 +150,8 @@ def _pod_places(cluster: Cluster, identities: Identities) -> tuple[NDArray[np.in
             is_pod = identities.selectable[number]
             places[number, column] = identities.of_pod[number, address] if is_pod else identities.of_node[address]
             families[number, column] = address.family if address else 0
+        if number in composites.pods:
+            places[number, 2], families[number, 2] = identities.count + composites.pods[number], 0
     return places, families
 
 

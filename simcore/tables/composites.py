@@ -32,6 +32,8 @@ class Composites:
     ----------
     number : dict
         Address to its position among the composites.
+    pods : dict
+        Pod with several addresses to its position among the composites: where a record names it without address.
     flags : uint8[composites]
     starts : int32[composites + 1]
         The ends of composite c are rows ``starts[c]`` to ``starts[c + 1]`` of `ends`.
@@ -49,6 +51,7 @@ class Composites:
     """
 
     number: dict[Address, int]
+    pods: dict[int, int]
     flags: NDArray[np.uint8]
     starts: NDArray[np.int32]
     ends: NDArray[np.int32]
@@ -63,7 +66,8 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
     finder = _Finder(cluster, identities, objects)
     addresses = finder.addresses()
     number = {address: position for position, address in enumerate(addresses)}
-    lists = [finder.ends_at(address) for address in addresses]
+    several = [pod for pod, found in enumerate(cluster.pods) if len(found.addresses) > 1]
+    lists = [finder.ends_at(address) for address in addresses] + [finder.ends_of_pod(pod) for pod in several]
     targets: dict[int, list[End]] = {}
     for frontend in frontends(cluster):
         for key, family in _keys(frontend, number):
@@ -79,10 +83,11 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
     distinct = [_distinct(ends) for ends in every]
     rows = [end for ends in (*lists, *every, *distinct) for end in ends]
     bounds = np.cumsum([0, *(len(ends) for ends in (*lists, *every, *distinct))]).astype(np.int32)
-    first, last = len(addresses), len(addresses) + len(keys)
+    first, last = len(lists), len(lists) + len(keys)
     return Composites(
         number,
-        np.array([finder.flags(address) for address in addresses], np.uint8),
+        {pod: len(addresses) + position for position, pod in enumerate(several)},
+        np.array([finder.flags(address) for address in addresses] + [0] * len(several), np.uint8),
         bounds[: first + 1],
         np.array(rows, np.int32).reshape(-1, 4),
         np.array(keys, np.int64),
@@ -153,12 +158,18 @@ class _Finder:
     def ends_of(self, target: Target) -> list[End]:
         """List what a Service's target may be."""
         if target.pod >= 0:
-            pod = self._cluster.pods[target.pod]
-            owner = Owner(pod=target.pod) if self._identities.selectable[target.pod] else Owner(node=pod.node)
-            return [self._end(owner, target.address, target.port)]
+            return [self._end(self._owner(target.pod), target.address, target.port)]
         if target.address is None:
             return []
         return [(end[0], end[1], target.port, end[3]) for end in self.ends_at(target.address)]
+
+    def ends_of_pod(self, pod: int) -> list[End]:
+        """List what a pod is that a record names without its address."""
+        return [self._end(self._owner(pod), address, 0) for address in self._cluster.pods[pod].addresses]
+
+    def _owner(self, pod: int) -> Owner:
+        """Return the pod, or its node where the two count as one."""
+        return Owner(pod=pod) if self._identities.selectable[pod] else Owner(node=self._cluster.pods[pod].node)
 
     def _end(self, owner: Owner, address: Address | None, port: int) -> End:
         known = self._identities

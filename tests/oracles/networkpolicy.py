@@ -120,7 +120,7 @@ class World:
     def named_pod(self, full_name, address):
         (pod,) = (p for p in self.pods if f"{namespace_of(p)}/{p['metadata']['name']}" == full_name)
         own = [a for a in addresses_of(pod) if address is None or a.version == address.version]
-        for possible in own[:1] or self.unknown_addresses:
+        for possible in (own if address is None else own[:1]) or self.unknown_addresses:
             if spec_of(pod).get("hostNetwork") and self.switches["hostnetwork"] == "node":
                 yield NodeEnd(spec_of(pod).get("nodeName"), possible)
             else:

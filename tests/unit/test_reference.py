@@ -582,3 +582,13 @@ def test_a_pod_reaches_itself_from_any_of_its_addresses():
 
 def test_the_reserved_protocol_is_none():
     assert summary(judge(flow("10.0.0.1", "10.0.0.2", protocol=255)).egress) == (UNKNOWN, Reason.UNKNOWN_PROTOCOL)
+
+
+def test_dual_stack_pods_that_are_only_named_may_use_either_family():
+    web, db = pod("web", "10.0.0.1", "fd00::1"), pod("db", "10.0.0.2", "fd00::2")
+    v4_only = Network(Cidr.parse("0.0.0.0/0"))
+    world = cluster(web, db, pod("six", "fd00::3"))
+    judgement = judge(flow("shop/web", "shop/db"), policy(EGRESS, app("web"), (v4_only, HTTP)), world=world)
+    assert summary(judgement.egress) == (UNKNOWN, Reason.MIXED)
+    judgement = judge(flow("shop/web", "shop/six"), policy(EGRESS, app("web"), (v4_only, HTTP)), world=world)
+    assert summary(judgement.egress) == (DENY, Reason.PEER_NOT_SELECTED)

@@ -100,7 +100,7 @@ def check_output(output: Path, capture: Capture) -> None:
     Raises
     ------
     LoadError
-        There is no such folder, or the file, or the rule table beside it, is one of the capture's.
+        There is no such folder; or the file, or the rule table beside it, is one of the capture's or no Parquet file.
     """
     place = Place(str(output))
     if not output.absolute().parent.is_dir():
@@ -109,6 +109,16 @@ def check_output(output: Path, capture: Capture) -> None:
     for path in (output, rules_path(output)):
         if os.path.realpath(path) in inputs:
             raise LoadError.at(place, f"{path} is a file of the capture that is read. Name another file to write")
+        if path.exists() and not _is_parquet(path):
+            raise LoadError.at(place, f"{path} exists and is not a Parquet file. Name another file to write")
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether a path is a regular file that begins as Parquet does, or is empty."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in (b"", b"PAR1")
 
 
 def write_rules(tables: Tables, output: Path) -> None:

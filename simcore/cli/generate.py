@@ -15,7 +15,9 @@ def command() -> None:
     """Make a cluster or a capture to try things on; the same seed makes the same files."""
 
 
-_seed = click.option("--seed", type=int, default=1, show_default=True, metavar="N", help="Another seed, other files.")
+_seed = click.option(
+    "--seed", type=click.IntRange(min=0), default=1, show_default=True, metavar="N", help="Another seed, other files."
+)
 
 
 @command.command("cluster")

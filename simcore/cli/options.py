@@ -194,7 +194,7 @@ def _capture_options(function: F, help_of_output: str) -> F:
             click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it."),
             click.option(
                 "--batch-rows",
-                type=click.IntRange(min=1),
+                type=click.IntRange(min=1, max=2**31 - 1),
                 metavar="N",
                 help="Rows judged at a time by one thread.",
             ),

@@ -1,5 +1,14 @@
-"""The one way kernels are compiled: lazily, cached on disk, without holding the interpreter's lock."""
+"""The one way kernels are compiled: lazily, without the interpreter's lock, cached on disk where that can be."""
+
+from collections.abc import Callable
+from typing import Any
 
 from numba import njit
 
-kernel = njit(nogil=True, cache=True)
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a function; where no folder for the cache can be written, every process compiles anew."""
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)

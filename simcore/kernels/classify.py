@@ -18,6 +18,7 @@ CELL_SELF, CELL_HAIRPIN, CELL_OWN_NODE = 5, 6, 7
 FIRST_NODE, FIRST_COMPOSITE, PODS, NODES, SETTINGS = 0, 1, 2, 3, 4
 HAIRPIN_ALLOWED, OWN_NODE_EGRESS_ALLOWED = 1, 2
 
+TILE = 512
 NO_PORT_SLOT = 3
 MISSING_SLOT = 4
 KIND_POD = 0
@@ -208,38 +209,58 @@ def judge(t, source_place, destination_place, protocol, port, port_known, egress
     verdict : uint8[sets, n]
         Written.
     special : int32[n]
-        Written up to the returned number: flows left to `judge_special`.
+        Written up to the returned number: flows left to `judge_special`, whose cells and verdicts mean nothing yet.
 
     Returns
     -------
     int
         How many flows are left.
     """
+    # In tiles that stay in the first cache, one kind of look-up at a time: the processor then has many of them under
+    # way, where a loop over whole flows waited for each (37 to 104 Mflows/s on random flows). Indices are unsigned:
+    # numba tests a signed one for being negative, and marks (below 0) become huge.
     left = 0
-    slot_of, port_class, missing = t.slot_of, t.port_class, t.missing_port_class
-    decision, row_of, program_of = t.decision, t.row_of, t.program_of
-    # Indices are unsigned: numba tests a signed one for being negative, and marks (below 0) become huge.
+    slot_of, port_class, missing, program_of = t.slot_of, t.port_class, t.missing_port_class, t.program_of
+    decision, row_of = t.decision.ravel(), t.row_of.ravel()
+    classes, identities = np.uintp(t.decision.shape[1]), np.uintp(t.row_of.shape[1])
     first_node = np.uintp(t.limits[FIRST_NODE])
     all_known = port_known.size == 0
-    sets = egress.shape[0]
-    for i in range(source_place.size):
-        slot = np.uintp(slot_of[protocol[i]])
-        s = np.uintp(source_place[i])
-        d = np.uintp(destination_place[i])
-        if s >= first_node or d >= first_node or slot == MISSING_SLOT:
-            special[left] = i
-            left += 1
-            continue
-        if all_known or port_known[i]:
-            ports = np.uintp(port_class[slot << np.uintp(16) | np.uintp(port[i])])
-        else:
-            ports = np.uintp(missing[slot])
-        for k in range(sets):
-            out = decision[np.uintp(row_of[np.uintp(program_of[np.uintp(2 * k), s]), d]), ports]
-            back = decision[np.uintp(row_of[np.uintp(program_of[np.uintp(2 * k + 1), d]), s]), ports]
-            egress[k, i] = out
-            ingress[k, i] = back
-            verdict[k, i] = both(out & np.uint32(3), back & np.uint32(3))
+    here = np.empty(TILE, np.uint32)
+    there = np.empty(TILE, np.uint32)
+    ports = np.empty(TILE, np.uint32)
+    egress_row = np.empty(TILE, np.uint32)
+    ingress_row = np.empty(TILE, np.uint32)
+    for start in range(0, source_place.size, TILE):
+        size = min(TILE, source_place.size - start)
+        for j in range(size):
+            i = start + j
+            slot = np.uintp(slot_of[protocol[i]])
+            s = np.uintp(source_place[i])
+            d = np.uintp(destination_place[i])
+            if s >= first_node or d >= first_node or slot == MISSING_SLOT:
+                special[left] = i
+                left += 1
+                s, d, slot = np.uintp(0), np.uintp(0), np.uintp(0)
+            if all_known or port_known[i]:
+                ports[j] = port_class[slot << np.uintp(16) | np.uintp(port[i])]
+            else:
+                ports[j] = missing[slot]
+            here[j] = s
+            there[j] = d
+        for k in range(egress.shape[0]):
+            for j in range(size):
+                s, d = np.uintp(here[j]), np.uintp(there[j])
+                egress_row[j] = np.uintp(program_of[np.uintp(2 * k), s]) * identities + d
+                ingress_row[j] = np.uintp(program_of[np.uintp(2 * k + 1), d]) * identities + s
+            for j in range(size):
+                egress_row[j] = row_of[np.uintp(egress_row[j])]
+                ingress_row[j] = row_of[np.uintp(ingress_row[j])]
+            for j in range(size):
+                out = decision[np.uintp(egress_row[j]) * classes + np.uintp(ports[j])]
+                back = decision[np.uintp(ingress_row[j]) * classes + np.uintp(ports[j])]
+                egress[k, start + j] = out
+                ingress[k, start + j] = back
+                verdict[k, start + j] = both(out & np.uint32(3), back & np.uint32(3))
     return left
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import CapacityError
 from ..kernels.rows import number_signatures, toggle
 from ..model.flows import Outcome, Reason, Verdict
 from ..model.peers import Anything, PeerSet
@@ -56,6 +57,8 @@ def build_rows(
 ) -> Rows:
     """Decide every program against every identity; equal rows are held once."""
     builder = _Builder(rules, identities, classes, profile)
+    if len(programs) * identities.count > np.iinfo(np.uint32).max:
+        raise CapacityError(f"{len(programs)} programs and {identities.count} identities are more than can be paired")
     row_of = np.empty((len(programs), identities.count), np.int32)
     rows: dict[bytes, int] = {}
     codes: list[NDArray[np.int64]] = []

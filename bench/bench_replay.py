@@ -15,7 +15,8 @@ from simcore.analyses.judging import judge_batch
 from simcore.analyses.shards import Threads
 from simcore.analyses.sweep import DEFAULT_BATCH_ROWS, sweep
 from simcore.analyses.tally import GROUPED_COLUMNS
-from simcore.model.flows import Verdict
+from simcore.model.flows import Flow, Verdict
+from simcore.reference import Reference
 from simcore.tables.build import build_tables
 
 from .checks import assert_right, captured_flows, sample
@@ -39,8 +40,13 @@ def tables(made):
 @pytest.fixture(scope="module")
 def captures(made, folder, sizes):
     paths = {name: folder / f"flows-{number}.parquet" for number, name in enumerate(CAPTURES)}
-    generate_flows(made.cluster, sizes.replay_flows, SEED, paths["ipv4"], ipv6=0.0)
-    generate_flows(made.cluster, sizes.replay_flows, SEED, paths["both families"])
+    reference = Reference(made.cluster, made.policies)
+
+    def expected(flow: Flow) -> bool:
+        return reference.judge(flow).verdict is Verdict.ALLOW
+
+    generate_flows(made.cluster, sizes.replay_flows, SEED, paths["ipv4"], ipv6=0.0, expected=expected)
+    generate_flows(made.cluster, sizes.replay_flows, SEED, paths["both families"], expected=expected)
     plain = paths["ipv4, pyarrow's defaults"]
     with pq.ParquetFile(paths["ipv4"]) as file, pq.ParquetWriter(plain, file.schema_arrow) as writer:
         for group in range(file.num_row_groups):

@@ -28,11 +28,11 @@ class EndColumn:
     Attributes
     ----------
     v4 : uint32[n] or None
-        The addresses, where all are IPv4, none is missing and no pod is named.
+        The addresses, where all are IPv4 and no pod is named; 0 where missing.
     high, low : uint64[n]
         Halves of the addresses otherwise; see `halves`.
     known : bool[n]
-        Whether there is an address.
+        Whether there is an address; empty where `v4` misses none.
     pods : int32[n]
         Position of the pod that the record names; -1 where it names none, -2 where the cluster has none of the name.
     """
@@ -45,22 +45,22 @@ class EndColumn:
 
     def widened(self) -> EndColumn:
         """Return the same with `high`, `low`, `known` and `pods` filled in."""
-        return self if self.v4 is None else _wide(self.v4)
+        return self if self.v4 is None else _wide(self.v4, self.known)
 
     def take(self, rows: NDArray[np.integer]) -> EndColumn:
         """Return some rows, widened."""
         if self.v4 is not None:
-            return _wide(self.v4[rows])
+            return _wide(self.v4[rows], self.known[rows] if self.known.size else self.known)
         return EndColumn(None, self.high[rows], self.low[rows], self.known[rows], self.pods[rows])
 
 
-def _wide(v4: NDArray[np.uint32]) -> EndColumn:
+def _wide(v4: NDArray[np.uint32], known: NDArray[np.bool_]) -> EndColumn:
     count = v4.size
     return EndColumn(
         None,
         np.zeros(count, np.uint64),
         v4.astype(np.uint64) | _MAPPED,
-        np.ones(count, bool),
+        known if known.size else np.ones(count, bool),
         np.full(count, -1, np.int32),
     )
 
@@ -79,9 +79,10 @@ def read_end(batch: pa.RecordBatch, end: str, pod_numbers: Mapping[str, int]) ->
     column = batch.column(f"{end}_address")
     if column.type not in (FLOW_SCHEMA.field(f"{end}_address").type, WIDE_ADDRESS):
         raise TypeError(f"{end}_address is {column.type}; it is to be uint32 or fixed_size_binary[16]")
-    if pods is None and column.type == pa.uint32() and not column.null_count:
-        empty = np.empty(0, bool)
-        return EndColumn(column.to_numpy(), _NONE, _NONE, empty, np.empty(0, np.int32))
+    if pods is None and column.type == pa.uint32():
+        known = validity(column) if column.null_count else np.empty(0, bool)
+        values = (column.fill_null(0) if column.null_count else column).to_numpy()
+        return EndColumn(values, _NONE, _NONE, known, np.empty(0, np.int32))
     known = validity(column)
     high, low = _halves(column)
     if pods is None:

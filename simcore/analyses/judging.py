@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..kernels.classify import find_objects, judge, judge_special, pair_ends, place_ends, place_pairs_v4
+from ..kernels.classify import NO_ADDRESS, find_objects, judge, judge_special, pair_ends, place_ends, place_pairs_v4
 from ..model.addresses import Family
 from ..model.cluster import Cluster
 from ..model.flows import End, Flow, Judgement, Verdict
@@ -85,6 +85,9 @@ def judge_columns(
     families = None
     if source.v4 is not None and destination.v4 is not None:
         place_pairs_v4(arrays.trie_v4, source.v4, destination.v4, places[0], places[1])
+        for row, end in enumerate((source, destination)):
+            if end.known.size:
+                places[row, ~end.known] = NO_ADDRESS
     else:
         source, destination = source.widened(), destination.widened()
         families = _place(tables, source, destination, places)

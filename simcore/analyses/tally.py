@@ -63,7 +63,7 @@ class Tally:
     def merged(cls, tallies: Sequence[Tally]) -> Tally:
         """Merge tallies; the order of the result is that of the keys."""
         joined = cls(*(np.concatenate(parts) for parts in zip(*(tally._parts for tally in tallies), strict=True)))
-        return joined._grouped()
+        return joined._grouped()._sorted()
 
     @property
     def _parts(self) -> tuple[NDArray[np.generic], ...]:
@@ -85,16 +85,25 @@ class Tally:
             times,
             examples,
         )
-        keys = self.keys[members[:found]]
-        order = np.lexsort(keys.T[::-1])
-        examples = examples[:found][order]
+        examples = examples[:found]
         return Tally(
-            keys[order],
-            sums[:found][order],
-            times[:found][order],
+            self.keys[members[:found]],
+            sums[:found],
+            times[:found],
             self.sequence[examples],
             self.addresses[examples],
             self.details[examples],
+        )
+
+    def _sorted(self) -> Tally:
+        order = np.lexsort(self.keys.T[::-1])
+        return Tally(
+            self.keys[order],
+            self.sums[order],
+            self.times[order],
+            self.sequence[order],
+            self.addresses[order],
+            self.details[order],
         )
 
     def verdicts(self, number: int) -> NDArray[np.int64]:

@@ -82,6 +82,7 @@ def place_ends(trie_v4, trie_v6, high, low, known, pods, pod_places, pod_familie
     families : uint8[n]
         Written: 4, 6, or 0 where unknown.
     """
+    byte = np.uint64(255)
     for i in range(high.size):
         mapped = is_mapped(high[i], low[i])
         if pods[i] >= 0:
@@ -95,7 +96,13 @@ def place_ends(trie_v4, trie_v6, high, low, known, pods, pod_places, pod_familie
             places[i] = UNKNOWN_POD
             families[i] = 0
         elif mapped:
-            places[i] = find_v4(trie_v4, np.int64(low[i] & np.uint64(0xFFFFFFFF)))
+            address = low[i] & np.uint64(0xFFFFFFFF)
+            slot = trie_v4[np.uintp(address >> np.uint64(16))]
+            if slot < 0:
+                slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64((address >> np.uint64(8)) & byte))]
+            if slot < 0:
+                slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64(address & byte))]
+            places[i] = slot
             families[i] = 4
         else:
             places[i] = find_v6(trie_v6, high[i], low[i])
@@ -127,15 +134,24 @@ def find_objects(trie_v4, trie_v6, high, low, known, pods, pod_objects, no_addre
     out : int32[n]
         Written.
     """
+    byte = np.uint64(255)
     for i in range(high.size):
         if pods[i] >= 0:
             out[i] = pod_objects[pods[i]]
         elif pods[i] == -2:
             out[i] = unknown_pod
-        elif known[i]:
-            out[i] = find_object(trie_v4, trie_v6, high[i], low[i])
-        else:
+        elif not known[i]:
             out[i] = no_address
+        elif is_mapped(high[i], low[i]):
+            address = low[i] & np.uint64(0xFFFFFFFF)
+            slot = trie_v4[np.uintp(address >> np.uint64(16))]
+            if slot < 0:
+                slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64((address >> np.uint64(8)) & byte))]
+            if slot < 0:
+                slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64(address & byte))]
+            out[i] = slot
+        else:
+            out[i] = find_v6(trie_v6, high[i], low[i])
 
 
 @kernel
@@ -340,7 +356,12 @@ def judge_special(
         target_row, targets = np.int64(-1), np.int64(1)
         through_service = False
         if fixed < 0 and d >= first_node:
-            flags = _flags(d, first_composite, composite_flags, kind)
+            if d >= first_composite:
+                flags = np.int64(composite_flags[d - first_composite])
+            elif kind[d] == KIND_NODE_V4:
+                flags = np.int64(FLAG_NODE_V4)
+            else:
+                flags = np.int64(FLAG_NODE_V6 if kind[d] == KIND_NODE_V6 else 0)
             frontend = np.int64(-1)
             if not destination_named[m]:
                 frontend = _frontend(flags, d - first_composite, slot, port[i], known, frontend_keys)
@@ -418,8 +439,13 @@ def judge_special(
                 egress[k, i] = ingress[k, i] = cells[CELL_MIXED_FAMILIES]
                 verdict[k, i] = UNKNOWN
                 continue
-            egress[k, i] = _agreed(mixed_cells, reason_of, out_allow, out_deny, out_unknown)
-            ingress[k, i] = _agreed(mixed_cells, reason_of, back_allow, back_deny, back_unknown)
+            out_cell = _only(out_allow, out_deny, out_unknown)
+            back_cell = _only(back_allow, back_deny, back_unknown)
+            if out_cell < 0:
+                out_cell = _mixed(mixed_cells, reason_of, out_allow, out_deny, out_unknown)
+            if back_cell < 0:
+                back_cell = _mixed(mixed_cells, reason_of, back_allow, back_deny, back_unknown)
+            egress[k, i], ingress[k, i] = out_cell, back_cell
             if unknown or (allowed and denied):
                 verdict[k, i] = UNKNOWN
             else:
@@ -436,18 +462,6 @@ def _problem(source, destination, slot):
     if source == UNKNOWN_POD or destination == UNKNOWN_POD:
         return CELL_UNKNOWN_POD
     return -1
-
-
-@kernel
-def _flags(place, first_composite, composite_flags, kind):
-    """Tell whether a place is a Service's address, or a node's of either family."""
-    if place >= first_composite:
-        return np.int64(composite_flags[place - first_composite])
-    if kind[place] == KIND_NODE_V4:
-        return np.int64(FLAG_NODE_V4)
-    if kind[place] == KIND_NODE_V6:
-        return np.int64(FLAG_NODE_V6)
-    return np.int64(0)
 
 
 @kernel
@@ -495,15 +509,17 @@ def _noted(allow, deny, unknown, cell):
 
 
 @kernel
-def _agreed(mixed_cells, reason_of, allow, deny, unknown):
-    """Return the one cell of a direction, or the mixed one."""
-    if deny < 0 and unknown < 0:
-        return np.uint32(allow)
-    if allow < 0 and unknown < 0:
-        return np.uint32(deny)
-    if allow < 0 and deny < 0:
-        return np.uint32(unknown)
-    return mixed_cells[_reason(reason_of, allow), _reason(reason_of, deny), _reason(reason_of, unknown)]
+def _only(allow, deny, unknown):
+    """Return the one cell of a direction, or -1 where there are several."""
+    if (allow >= 0) + (deny >= 0) + (unknown >= 0) > 1:
+        return np.int64(-1)
+    return max(allow, deny, unknown)
+
+
+@kernel
+def _mixed(mixed_cells, reason_of, allow, deny, unknown):
+    """Return the cell of a direction whose ends disagree."""
+    return np.int64(mixed_cells[_reason(reason_of, allow), _reason(reason_of, deny), _reason(reason_of, unknown)])
 
 
 @kernel

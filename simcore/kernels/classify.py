@@ -329,7 +329,12 @@ def judge_special(
     cells, ends, row_of, decision, program_of = t.cells, t.ends, t.row_of, t.decision, t.program_of
     port_class, object_node, kind = t.port_class, t.object_node, t.kind
     composite_starts, composite_flags = t.composite_starts, t.composite_flags
-    frontend_keys, every_starts, distinct_starts = t.frontend_keys, t.frontend_starts, t.distinct_starts
+    first_keys, frontend_keys, every_starts, distinct_starts = (
+        t.first_keys,
+        t.frontend_keys,
+        t.frontend_starts,
+        t.distinct_starts,
+    )
     plain, mixed_cells, reason_of = t.frontend_plain, t.mixed, t.reason_of
     first_node, first_composite = t.limits[FIRST_NODE], t.limits[FIRST_COMPOSITE]
     pods = t.limits[PODS]
@@ -364,7 +369,15 @@ def judge_special(
                 flags = np.int64(FLAG_NODE_V6 if kind[d] == KIND_NODE_V6 else 0)
             frontend = np.int64(-1)
             if not destination_named[m]:
-                frontend = _frontend(flags, d - first_composite, slot, port[i], known, frontend_keys)
+                tail = slot << 16 | np.int64(port[i])
+                if flags & FLAG_SERVICE and known and slot < NO_PORT_SLOT:
+                    composite = d - first_composite
+                    for place in range(first_keys[composite], first_keys[composite + 1]):
+                        if frontend_keys[place] == (composite + 2) << 18 | tail:
+                            frontend = np.int64(place)
+                if frontend < 0 and flags > FLAG_SERVICE and known and slot < NO_PORT_SLOT:
+                    base = np.int64(0 if flags & FLAG_NODE_V4 else 1)
+                    frontend = _find_key(frontend_keys, base << 18 | tail)
             if frontend >= 0:
                 through_service = True
                 target_row = np.int64(distinct_starts[frontend])
@@ -462,22 +475,6 @@ def _problem(source, destination, slot):
     if source == UNKNOWN_POD or destination == UNKNOWN_POD:
         return CELL_UNKNOWN_POD
     return -1
-
-
-@kernel
-def _frontend(flags, composite, slot, port, known, keys):
-    """Find the frontend, a Service's port or a node port, that a flow meets; -1 for none."""
-    if not known or slot >= NO_PORT_SLOT:
-        return np.int64(-1)
-    found = np.int64(-1)
-    tail = slot << 16 | np.int64(port)
-    if flags & FLAG_SERVICE:
-        found = _find_key(keys, (composite + 2) << 18 | tail)
-    if found < 0 and flags & FLAG_NODE_V4:
-        found = _find_key(keys, tail)
-    if found < 0 and flags & FLAG_NODE_V6:
-        found = _find_key(keys, np.int64(1) << 18 | tail)
-    return found
 
 
 @kernel

@@ -82,6 +82,7 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
         composite_flags=composites.flags,
         composite_starts=composites.starts,
         frontend_keys=composites.frontend_keys,
+        first_keys=composites.first_keys,
         frontend_starts=composites.frontend_starts,
         distinct_starts=composites.distinct_starts,
         frontend_plain=composites.plain,

@@ -42,6 +42,8 @@ class Composites:
     frontend_keys : int64[frontends]
         Ascending: ``(base << 2 | protocol slot) << 16 | port``, base being 0 and 1 for the node ports of either
         family, else 2 + the composite.
+    first_keys : int32[composites + 1]
+        The keys of composite c stand from ``first_keys[c]`` to ``first_keys[c + 1]``.
     frontend_starts : int32[frontends + 1]
         Rows of `ends`, as `starts`.
     distinct_starts : int32[frontends + 1]
@@ -56,6 +58,7 @@ class Composites:
     starts: NDArray[np.int32]
     ends: NDArray[np.int32]
     frontend_keys: NDArray[np.int64]
+    first_keys: NDArray[np.int32]
     frontend_starts: NDArray[np.int32]
     distinct_starts: NDArray[np.int32]
     plain: NDArray[np.bool_]
@@ -91,6 +94,7 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
         bounds[: first + 1],
         np.array(rows, np.int32).reshape(-1, 4),
         np.array(keys, np.int64),
+        np.searchsorted(keys, [FIRST_BASE + number << 18 for number in range(first + 1)]).astype(np.int32),
         bounds[first : last + 1],
         bounds[last:],
         np.array([all(end[1] < objects.pods for end in ends) for ends in every], bool),

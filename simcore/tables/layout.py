@@ -39,7 +39,7 @@ class Arrays(NamedTuple):
         `simcore.tables.identities.Kind`.
     object_node : int32[objects]
         Number of a pod's node, or of a node itself; negative where there is none.
-    composite_flags, composite_starts, frontend_keys, frontend_starts, distinct_starts, frontend_plain, ends
+    composite_flags, composite_starts, frontend_keys, first_keys, frontend_starts, distinct_starts, frontend_plain, ends
         See `simcore.tables.composites.Composites`.
     reason_of : uint8[outcomes]
         Position of each outcome's reason among all reasons.
@@ -67,6 +67,7 @@ class Arrays(NamedTuple):
     composite_flags: NDArray[np.uint8]
     composite_starts: NDArray[np.int32]
     frontend_keys: NDArray[np.int64]
+    first_keys: NDArray[np.int32]
     frontend_starts: NDArray[np.int32]
     distinct_starts: NDArray[np.int32]
     frontend_plain: NDArray[np.bool_]

@@ -50,7 +50,7 @@ class Sweep:
     counts : int64[3, 3]
         Flows by verdict before and after; the diagonal where there is one policy set.
     tally : Tally
-        The selected flows by group.
+        The selected flows by group, in the order of the keys.
     """
 
     counts: NDArray[np.int64]
@@ -112,7 +112,7 @@ def sweep(
         done += part.rows
         if progress is not None:
             progress(done, total)
-    return Sweep(counts, merger.merged())
+    return Sweep(counts, merger.merged().sorted())
 
 
 def _written(parts: Iterator[_Part], output: Output | None) -> Iterator[_Part]:

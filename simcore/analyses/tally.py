@@ -61,9 +61,9 @@ class Tally:
 
     @classmethod
     def merged(cls, tallies: Sequence[Tally]) -> Tally:
-        """Merge tallies; the order of the result is that of the keys."""
+        """Merge tallies."""
         joined = cls(*(np.concatenate(parts) for parts in zip(*(tally._parts for tally in tallies), strict=True)))
-        return joined._grouped()._sorted()
+        return joined._grouped()
 
     @property
     def _parts(self) -> tuple[NDArray[np.generic], ...]:
@@ -95,7 +95,8 @@ class Tally:
             self.details[examples],
         )
 
-    def _sorted(self) -> Tally:
+    def sorted(self) -> Tally:
+        """Return the same groups in the order of their keys, which depends on nothing else."""
         order = np.lexsort(self.keys.T[::-1])
         return Tally(
             self.keys[order],

@@ -1,4 +1,7 @@
-"""FLOW_SCHEMA: the columns that every capture is turned into. The only part of the model that needs pyarrow."""
+"""FLOW_SCHEMA and PACKET_SCHEMA: the columns that every capture of flows, or of packets, is turned into.
+
+The only part of the model that needs pyarrow.
+"""
 
 from __future__ import annotations
 
@@ -31,3 +34,46 @@ order otherwise, IPv4 then being mapped (``::ffff:a.b.c.d``). A null is a record
 """
 
 WIDE_ADDRESS = pa.binary(16)
+
+_PACKET_FIELDS: tuple[tuple[str, pa.DataType, str], ...] = (
+    ("time", pa.timestamp("ns"), "when it was seen, UTC"),
+    ("source_address", pa.uint32(), "as in FLOW_SCHEMA"),
+    ("destination_address", pa.uint32(), "as in FLOW_SCHEMA"),
+    ("source_port", pa.uint16(), "null where the protocol has none"),
+    ("destination_port", pa.uint16(), "null where the protocol has none"),
+    ("protocol", pa.uint8(), "IANA protocol number"),
+    ("flags", pa.uint8(), "TCP: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128"),
+    ("length", pa.int32(), "bytes of payload, after the transport header"),
+    ("sequence", pa.uint32(), "TCP sequence number"),
+    ("acknowledgement", pa.uint32(), "TCP acknowledgement number"),
+    ("window", pa.uint16(), "TCP window as on the wire, not scaled"),
+    ("window_scale", pa.uint8(), "shift of the window scale option; null: no such option"),
+    ("sack_permitted", pa.bool_(), "the SACK-permitted option is there; null: it is not"),
+    ("mss", pa.uint16(), "maximum segment size option; null: no such option"),
+    ("side", NAMES, "where it entered: a, the clients' side, or b; null: told by the source address"),
+    ("icmp_type", pa.uint8(), "ICMP or ICMPv6 type"),
+    ("icmp_code", pa.uint8(), "ICMP or ICMPv6 code; null: 0"),
+    ("icmp_id", pa.uint16(), "identifier of an echo and its like; null: 0"),
+    ("sctp_tag", pa.uint32(), "SCTP verification tag"),
+    ("sctp_chunk", pa.uint8(), "type of the first SCTP chunk"),
+    ("sctp_initiate_tag", pa.uint32(), "initiate tag of an INIT or INIT ACK chunk"),
+    ("checksum_ok", pa.bool_(), "false: a wrong checksum; null: it is right, or there is none"),
+    ("payload", pa.string(), "text that a helper reads, such as a line of FTP"),
+    ("inner_source_address", pa.uint32(), "of the packet that an ICMP error quotes; as source_address"),
+    ("inner_destination_address", pa.uint32(), "of the quoted packet"),
+    ("inner_source_port", pa.uint16(), "of the quoted packet"),
+    ("inner_destination_port", pa.uint16(), "of the quoted packet"),
+    ("inner_protocol", pa.uint8(), "of the quoted packet; null: nothing is quoted"),
+    ("inner_icmp_type", pa.uint8(), "of the quoted packet"),
+    ("inner_icmp_code", pa.uint8(), "of the quoted packet; null: 0"),
+    ("inner_icmp_id", pa.uint16(), "of the quoted packet; null: 0"),
+)
+
+PACKET_SCHEMA = pa.schema([pa.field(name, kind, metadata={"doc": text}) for name, kind, text in _PACKET_FIELDS])
+"""Columns of a packet, in the order in which it was seen.
+
+`PACKET_REQUIRED` are never null. All others may be null and may be left out, which means the same. Addresses are as in
+FLOW_SCHEMA; those of one batch need not be of one width.
+"""
+
+PACKET_REQUIRED = ("time", "source_address", "destination_address", "protocol")

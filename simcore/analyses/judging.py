@@ -91,12 +91,14 @@ def judge_columns(
     else:
         source, destination = source.widened(), destination.widened()
         families = _place(tables, source, destination, places)
+    named = np.empty(0, bool) if destination.v4 is not None else destination.pods >= 0
     egress, ingress = workspace.egress[:, :count], workspace.ingress[:, :count]
     verdict, special = workspace.verdict[:, :count], workspace.special
     left = judge(
         arrays,
         places[0],
         places[1],
+        named,
         ports.protocol,
         ports.port,
         ports.port_known,
@@ -117,7 +119,7 @@ def judge_columns(
             objects_of(tables, destination, special),
             family[0],
             family[1],
-            _named(destination, special),
+            named,
             ports.protocol,
             ports.port,
             ports.port_known,
@@ -179,10 +181,6 @@ def objects_of(tables: Tables, end: EndColumn, rows: NDArray[np.integer]) -> NDA
         objects,
     )
     return objects
-
-
-def _named(end: EndColumn, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-    return np.zeros(rows.size, bool) if end.v4 is not None else end.pods[rows] >= 0
 
 
 def judgement_of(tables: Tables, egress: int, ingress: int, verdict: int) -> Judgement:

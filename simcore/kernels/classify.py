@@ -206,14 +206,28 @@ def pair_ends(
 
 
 @kernel
-def judge(t, source_place, destination_place, protocol, port, port_known, egress, ingress, verdict, special):
-    """Judge flows whose ends are single identities; list the others.
+def judge(
+    t,
+    source_place,
+    destination_place,
+    destination_named,
+    protocol,
+    port,
+    port_known,
+    egress,
+    ingress,
+    verdict,
+    special,
+):
+    """Judge flows whose ends are single identities, or Services before one; list the others.
 
     Parameters
     ----------
     t : Arrays
     source_place, destination_place : int32[n]
         Places of the ends.
+    destination_named : bool[n] or bool[0]
+        Whether the record names the destination's pod, so that no Service stands before it; empty where none does.
     protocol : uint8[n]
         IANA numbers; 255 where missing.
     port : uint16[n]
@@ -231,16 +245,18 @@ def judge(t, source_place, destination_place, protocol, port, port_known, egress
     -------
     int
         How many flows are left.
-    """
+    """  # fmt: skip
     # In tiles that stay in the first cache, one kind of look-up at a time: the processor then has many of them under
     # way, where a loop over whole flows waited for each (37 to 104 Mflows/s on random flows). Indices are unsigned:
     # numba tests a signed one for being negative, and marks (below 0) become huge.
     left = 0
     slot_of, port_class, missing, program_of = t.slot_of, t.port_class, t.missing_port_class, t.program_of
-    decision, row_of = t.decision.ravel(), t.row_of.ravel()
-    classes, identities = np.uintp(t.decision.shape[1]), np.uintp(t.row_of.shape[1])
-    first_node = np.uintp(t.limits[FIRST_NODE])
-    all_known = port_known.size == 0
+    column_of, row_of, decision = t.column_of, t.row_of, t.decision.ravel()
+    classes = np.uintp(t.decision.shape[1])
+    frontend_keys, first_keys, distinct_starts = t.frontend_keys, t.first_keys, t.distinct_starts
+    frontend_plain, ends = t.frontend_plain, t.ends
+    first_node, first_composite = np.uintp(t.limits[FIRST_NODE]), t.limits[FIRST_COMPOSITE]
+    all_known, none_named = port_known.size == 0, destination_named.size == 0
     here = np.empty(TILE, np.uint32)
     there = np.empty(TILE, np.uint32)
     ports = np.empty(TILE, np.uint32)
@@ -248,6 +264,7 @@ def judge(t, source_place, destination_place, protocol, port, port_known, egress
     ingress_row = np.empty(TILE, np.uint32)
     for start in range(0, source_place.size, TILE):
         size = min(TILE, source_place.size - start)
+        first_left = left
         for j in range(size):
             i = start + j
             slot = np.uintp(slot_of[protocol[i]])
@@ -263,11 +280,33 @@ def judge(t, source_place, destination_place, protocol, port, port_known, egress
                 ports[j] = missing[slot]
             here[j] = s
             there[j] = d
+        found, left = left, first_left
+        for m in range(first_left, found):
+            i = special[m]
+            place = np.int64(-1)
+            if (all_known or port_known[i]) and (none_named or not destination_named[i]):
+                table = np.int64(slot_of[protocol[i]])
+                composite = destination_place[i] - first_composite
+                if composite >= 0 and table < NO_PORT_SLOT and np.uintp(source_place[i]) < first_node:
+                    key = (composite + 2) << 18 | table << 16 | np.int64(port[i])
+                    for p in range(first_keys[composite], first_keys[composite + 1]):
+                        if frontend_keys[p] == key and frontend_plain[p]:
+                            if distinct_starts[p + 1] - distinct_starts[p] == 1:
+                                place = np.int64(distinct_starts[p])
+            if place < 0 or ends[place, 0] == source_place[i]:
+                special[left] = i
+                left += 1
+            else:
+                table = np.int64(slot_of[protocol[i]])
+                service_port = np.int64(ends[place, 2]) if ends[place, 2] > 0 else np.int64(port[i])
+                here[i - start] = source_place[i]
+                there[i - start] = ends[place, 0]
+                ports[i - start] = port_class[table << 16 | service_port]
         for k in range(egress.shape[0]):
             for j in range(size):
                 s, d = np.uintp(here[j]), np.uintp(there[j])
-                egress_row[j] = np.uintp(program_of[np.uintp(2 * k), s]) * identities + d
-                ingress_row[j] = np.uintp(program_of[np.uintp(2 * k + 1), d]) * identities + s
+                egress_row[j] = program_of[np.uintp(2 * k), s] + np.uint32(column_of[np.uintp(0), d])
+                ingress_row[j] = program_of[np.uintp(2 * k + 1), d] + np.uint32(column_of[np.uintp(1), s])
             for j in range(size):
                 egress_row[j] = row_of[np.uintp(egress_row[j])]
                 ingress_row[j] = row_of[np.uintp(ingress_row[j])]
@@ -319,14 +358,13 @@ def judge_special(
         Objects of the ends of the special flows, in their order.
     source_family, destination_family : uint8[m]
         Families of their addresses: 4 or 6, or 0 where unknown.
-    destination_named : bool[m]
-        Whether the record names the destination's pod, so that no Service stands before it.
-    protocol, port, port_known, egress, ingress, verdict
+    destination_named, protocol, port, port_known, egress, ingress, verdict
         As for `judge`.
     """  # fmt: skip
     # Arrays are taken out of the tuple once, and ends are ranges of rows, not slices: each of the two would count
     # references in the loop, which made it ten times slower, and slower still on two threads.
-    cells, ends, row_of, decision, program_of = t.cells, t.ends, t.row_of, t.decision, t.program_of
+    cells, ends, decision = t.cells, t.ends, t.decision
+    program_of, column_of, row_of = t.program_of, t.column_of, t.row_of
     port_class, object_node, kind = t.port_class, t.object_node, t.kind
     composite_starts, composite_flags = t.composite_starts, t.composite_flags
     first_keys, frontend_keys, every_starts, distinct_starts = (
@@ -341,7 +379,7 @@ def judge_special(
     last_node = pods + t.limits[NODES]
     hairpin_allowed = t.limits[SETTINGS] & HAIRPIN_ALLOWED != 0
     own_node_egress = t.limits[SETTINGS] & OWN_NODE_EGRESS_ALLOWED != 0
-    all_known = port_known.size == 0
+    all_known, none_named = port_known.size == 0, destination_named.size == 0
 
     for m in range(special.size):
         i = special[m]
@@ -368,7 +406,7 @@ def judge_special(
             else:
                 flags = np.int64(FLAG_NODE_V6 if kind[d] == KIND_NODE_V6 else 0)
             frontend = np.int64(-1)
-            if not destination_named[m]:
+            if none_named or not destination_named[i]:
                 tail = slot << 16 | np.int64(port[i])
                 if flags & FLAG_SERVICE and known and slot < NO_PORT_SLOT:
                     composite = d - first_composite
@@ -435,8 +473,8 @@ def judge_special(
                             ports = np.int64(port_class[slot << 16 | np.int64(port[i])])
                         else:
                             ports = np.int64(t.missing_port_class[slot])
-                        out = decision[row_of[program_of[2 * k, source], target], ports]
-                        back = decision[row_of[program_of[2 * k + 1, target], source], ports]
+                        out = decision[row_of[program_of[2 * k, source] + column_of[0, target]], ports]
+                        back = decision[row_of[program_of[2 * k + 1, target] + column_of[1, source]], ports]
                         if object_node[from_object] == object_node[to_object]:
                             if to_object < pods and pods <= from_object < last_node:
                                 back = cells[CELL_OWN_NODE]

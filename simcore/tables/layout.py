@@ -29,10 +29,12 @@ class Arrays(NamedTuple):
         (slot, port) to port class.
     missing_port_class : int32[4]
         Port class of a slot where the port is missing.
-    program_of : int32[2 * sets, identities]
-        Row ``2 * set + direction``: the program that binds an identity.
-    row_of : int32[programs, identities]
-        (program, identity of the peer) to row.
+    program_of : uint32[2 * sets, identities]
+        Row ``2 * set + direction``: where the program that binds an identity begins in `row_of`.
+    column_of : int32[2, identities]
+        The column of an identity that is the peer, for egress and ingress.
+    row_of : uint16 or uint32[...]
+        ``row_of[program + column]`` is a row.
     decision : uint32[rows, classes]
         ``outcome << 2 | verdict``.
     kind : uint8[identities]
@@ -59,8 +61,9 @@ class Arrays(NamedTuple):
     slot_of: NDArray[np.uint8]
     port_class: NDArray[np.uint16]
     missing_port_class: NDArray[np.int32]
-    program_of: NDArray[np.int32]
-    row_of: NDArray[np.int32]
+    program_of: NDArray[np.uint32]
+    column_of: NDArray[np.int32]
+    row_of: NDArray[np.uint16] | NDArray[np.uint32]
     decision: NDArray[np.uint32]
     kind: NDArray[np.uint8]
     object_node: NDArray[np.int32]

@@ -34,15 +34,21 @@ class Rows:
 
     Attributes
     ----------
-    row_of : int32[programs, identities]
-        Row for a program and the identity of the peer.
+    row_of : uint16 or uint32[...]
+        Rows, a program after the other: program p against column c is ``starts[p] + c``.
+    starts : int64[programs + 1]
+    column_of : int32[2, identities]
+        For either direction, the column of an identity that is the peer: peers that no rule of the direction tells
+        apart share one.
     decision : uint32[rows, classes]
         ``outcome << 2 | verdict``.
     outcomes : list of Outcome
         What the numbers stand for; the first ones are those that the caller asked for.
     """
 
-    row_of: NDArray[np.int32]
+    row_of: NDArray[np.uint16] | NDArray[np.uint32]
+    starts: NDArray[np.int64]
+    column_of: NDArray[np.int32]
     decision: NDArray[np.uint32]
     outcomes: list[Outcome]
 
@@ -55,74 +61,127 @@ def build_rows(
     profile: Profile,
     outcomes: Sequence[Outcome],
 ) -> Rows:
-    """Decide every program against every identity; equal rows are held once."""
-    builder = _Builder(rules, identities, classes, profile)
-    if len(programs) * identities.count > np.iinfo(np.uint32).max:
-        raise CapacityError(f"{len(programs)} programs and {identities.count} identities are more than can be paired")
-    row_of = np.empty((len(programs), identities.count), np.int32)
+    """Decide every program against every column of peers; equal rows are held once."""
+    columns = [Columns(rules, identities, direction) for direction in Direction]
+    builder = _Builder(rules, identities, columns, classes, profile)
+    starts = np.cumsum([0, *(columns[program.direction].count for program in programs)])
+    if starts[-1] > np.iinfo(np.uint32).max:
+        raise CapacityError(f"{len(programs)} programs and their peers make {starts[-1]:,} pairs, more than 4 billion")
+    row_of = np.empty(starts[-1], np.uint32)
     rows: dict[bytes, int] = {}
     codes: list[NDArray[np.int64]] = []
     for number, program in enumerate(programs):
         numbers, peers = builder.distinct_peers(program)
         decided = builder.decide(program, peers)
-        places = np.empty(peers.size, np.int32)
+        places = np.empty(peers.size, np.uint32)
         for position, row in enumerate(decided):
             place = rows.setdefault(row.tobytes(), len(rows))
             if place == len(codes):
                 codes.append(row)
             places[position] = place
-        row_of[number] = places[numbers]
+        row_of[starts[number] : starts[number + 1]] = places[numbers]
     distinct, inverse = np.unique(np.array(codes), return_inverse=True)
     known = {outcome: number for number, outcome in enumerate(outcomes)}
     cells = np.array([_cell(builder.outcome(int(code)), known) for code in distinct], np.uint32)
-    return Rows(row_of, cells[inverse.reshape(len(codes), -1)], list(known))
+    return Rows(
+        row_of.astype(np.min_scalar_type(max(len(codes), 256))),
+        starts,
+        np.stack([each.of_identity for each in columns]),
+        cells[inverse.reshape(len(codes), -1)],
+        list(known),
+    )
 
 
 def _cell(outcome: Outcome, known: dict[Outcome, int]) -> int:
     return known.setdefault(outcome, len(known)) << 2 | outcome.verdict
 
 
+class Columns:
+    """The peers of one direction: identities that none of its rules tells apart are one column.
+
+    Attributes
+    ----------
+    count : int
+    of_identity : int32[identities]
+        The column of each.
+    port_key : int64[count]
+        What the pods of a column declare; 0 throughout where that makes no difference.
+    """
+
+    def __init__(self, rules: Sequence[Rule], identities: Identities, direction: Direction) -> None:
+        self._identities = identities
+        ours = [rule for rule in rules if rule.direction is direction]
+        peers = {id(rule.peer): rule.peer for rule in ours}
+        signatures = np.zeros((identities.count, 2), np.uint64)
+        if by_name := direction is Direction.EGRESS and any(rule.ports.names for rule in ours):
+            signatures[:, 0] = identities.port_key.astype(np.uint64)
+        found = {key: self._found(peer) for key, peer in peers.items()}
+        stirring = words(2 * len(found), seed=4)
+        for place, members in enumerate(found.values()):
+            if members is not _EVERYBODY:
+                toggle(signatures, members.sure, *stirring[2 * place])
+                toggle(signatures, members.maybe, *stirring[2 * place + 1])
+        self.of_identity = np.empty(identities.count, np.int32)
+        firsts = np.empty(identities.count, np.int64)
+        self.count: int = number_signatures(signatures, self.of_identity, firsts)
+        self.port_key = identities.port_key[firsts[: self.count]] * by_name
+        self._members = {key: self._in_columns(members) for key, members in found.items()}
+
+    def _found(self, peer: PeerSet) -> Membership | None:
+        members = members_of(peer)
+        if any(isinstance(member, Anything) for member in members):
+            return _EVERYBODY
+        parts = [self._identities.members(m) for m in members if not isinstance(m, Anything)]
+        none = np.empty(0, np.int64)
+        sure = np.unique(np.concatenate([none, *(part.sure for part in parts)]))
+        maybe = np.unique(np.concatenate([none, *(part.maybe for part in parts)]))
+        return Membership(sure, np.setdiff1d(maybe, sure, assume_unique=True))
+
+    def _in_columns(self, members: Membership | None) -> Membership | None:
+        if members is _EVERYBODY:
+            return _EVERYBODY
+        sure, maybe = (np.unique(self.of_identity[part]).astype(np.int64) for part in (members.sure, members.maybe))
+        return Membership(sure, maybe)
+
+    def members(self, peer: PeerSet) -> Membership | None:
+        """Return the columns of a rule's peers, or None for everybody."""
+        return self._members[id(peer)]
+
+
 class _Builder:
     """Walks programs for many peers and all port classes at a time."""
 
-    def __init__(self, rules: Sequence[Rule], identities: Identities, classes: PortClasses, profile: Profile) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        identities: Identities,
+        columns: Sequence[Columns],
+        classes: PortClasses,
+        profile: Profile,
+    ) -> None:
         self._rules = rules
-        self._identities = identities
+        self._declared = identities.declared
+        self._columns = columns
         self._classes = classes
         self._profile = profile
         self._words = words(256, seed=3)
-        self._peers: dict[int, Membership | None] = {}
 
     def _word(self, number: int) -> NDArray[np.uint64]:
         while number >= len(self._words):
             self._words = words(2 * len(self._words), seed=3)
         return np.asarray(self._words[number])
 
-    def _members(self, peer: PeerSet) -> Membership | None:
-        """Return the identities of a peer set, or None for everybody."""
-        if id(peer) not in self._peers:
-            members = members_of(peer)
-            if any(isinstance(member, Anything) for member in members):
-                self._peers[id(peer)] = _EVERYBODY
-            else:
-                parts = [self._identities.members(m) for m in members if not isinstance(m, Anything)]
-                none = np.empty(0, np.int64)
-                sure = np.unique(np.concatenate([none, *(part.sure for part in parts)]))
-                maybe = np.unique(np.concatenate([none, *(part.maybe for part in parts)]))
-                self._peers[id(peer)] = Membership(sure, np.setdiff1d(maybe, sure, assume_unique=True))
-        return self._peers[id(peer)]
-
     def _peer_uses_names(self, program: Program) -> bool:
         return program.direction is Direction.EGRESS and any(self._rules[n].ports.names for n in program.rules)
 
     def distinct_peers(self, program: Program) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Number the peers that the program tells apart; return each identity's number, and one peer of each."""
-        count = self._identities.count
-        signatures = np.zeros((count, 2), np.uint64)
+        """Number the peers that the program tells apart; return each column's number, and one column of each."""
+        columns = self._columns[program.direction]
+        signatures = np.zeros((columns.count, 2), np.uint64)
         if self._peer_uses_names(program):
-            signatures[:, 0] = self._identities.port_key.astype(np.uint64)
+            signatures[:, 0] = columns.port_key.astype(np.uint64)
         for place, number in enumerate(program.rules):
-            members = self._members(self._rules[number].peer)
+            members = columns.members(self._rules[number].peer)
             if members is not _EVERYBODY:
                 for part, word in (
                     (members.sure, self._word(2 * place)),
@@ -130,13 +189,13 @@ class _Builder:
                 ):
                     if part.size:
                         toggle(signatures, part, word[0], word[1])
-        numbers = np.empty(count, np.int32)
-        firsts = np.empty(count, np.int64)
+        numbers = np.empty(columns.count, np.int32)
+        firsts = np.empty(columns.count, np.int64)
         found = number_signatures(signatures, numbers, firsts)
         return numbers, firsts[:found]
 
     def _peer_states(self, rule: Rule, peers: NDArray[np.int64]) -> NDArray[np.uint8]:
-        members = self._members(rule.peer)
+        members = self._columns[rule.direction].members(rule.peer)
         if members is _EVERYBODY:
             return np.full(peers.size, YES, np.uint8)
         states = np.full(peers.size, NO, np.uint8)
@@ -145,7 +204,7 @@ class _Builder:
         return states
 
     def _port_states(self, program: Program, rule: Rule, peer_keys: NDArray[np.int64]) -> NDArray[np.uint8]:
-        declared = self._identities.declared
+        declared = self._declared
         if not rule.ports.names or program.direction is Direction.INGRESS:
             return self._classes.mask(rule.ports, declared[program.port_key])[np.newaxis, :]
         return np.stack([self._classes.mask(rule.ports, declared[key]) for key in peer_keys])
@@ -159,7 +218,7 @@ class _Builder:
             Codes of outcomes, see `outcome`.
         """
         shape = (peers.size, self._classes.count)
-        peer_keys = self._identities.port_key[peers]
+        peer_keys = self._columns[program.direction].port_key[peers]
         decided = np.full(shape, -1, np.int64)
         doubts = {action: np.full(shape, -1, np.int64) for action in (Action.ALLOW, Action.DENY)}
         doubt_reasons = {action: np.zeros(shape, np.int64) for action in doubts}
@@ -241,7 +300,7 @@ class _Builder:
             for name in allow.ports.names:
                 slot = PORT_PROTOCOLS.index(name.protocol)
                 missing = np.array(
-                    [name not in self._identities.declared[self._destination_key(program, key)] for key in peer_keys]
+                    [name not in self._declared[self._destination_key(program, key)] for key in peer_keys]
                 )
                 undeclared[:, slot] |= (states != NO) & missing
         why = np.where(

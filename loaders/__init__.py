@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .captures import open_capture
+    from .captures import open_capture, open_packets
     from .edits import apply, delete
     from .manifests import Snapshot, load_cluster, load_manifests, load_policies
 
@@ -17,6 +17,7 @@ _HOMES = {
     "load_manifests": "manifests",
     "load_policies": "manifests",
     "open_capture": "captures",
+    "open_packets": "captures",
 }
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "load_manifests",
     "load_policies",
     "open_capture",
+    "open_packets",
 ]
 
 

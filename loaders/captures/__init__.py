@@ -1,6 +1,7 @@
-"""Captures of flows: files of many shapes, read as batches of the columns of FLOW_SCHEMA."""
+"""Captures of flows and packets: files of many shapes, read as batches of FLOW_SCHEMA's or PACKET_SCHEMA's columns."""
 
 from .opening import CAPTURES, open_capture
-from .writer import FlowWriter, write_flows
+from .packets import PacketCapture, open_packets
+from .writer import FlowWriter, write_flows, write_packets
 
-__all__ = ["CAPTURES", "FlowWriter", "open_capture", "write_flows"]
+__all__ = ["CAPTURES", "FlowWriter", "PacketCapture", "open_capture", "open_packets", "write_flows", "write_packets"]

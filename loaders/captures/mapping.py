@@ -6,23 +6,24 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
 from simcore.errors import Diagnostic
-from simcore.model.schema import FLOW_SCHEMA
 
-from .columns import KINDS, TIMES
 from .numbers import NANOSECONDS
 from .origins import Origin
+from .shapes import Shape
 from .sources import problem
 
 
 def read_mapping(
-    mapping: Mapping[str, str], held: Collection[str], problems: list[Diagnostic]
+    mapping: Mapping[str, str], shape: Shape, held: Collection[str], problems: list[Diagnostic]
 ) -> dict[str, Origin | None]:
     """Read what each entry asks for; None where it asks to leave the column out.
 
     Parameters
     ----------
     mapping : mapping of str to str
-        Column of a flow to what it is made of: a column, ``column:unit`` for times, columns joined with ``+``.
+        Column of a row to what it is made of: a column, ``column:unit`` for times, columns joined with ``+``.
+    shape : Shape
+        What a row is.
     held : collection of str
         Names of the columns that any file of the capture has.
     problems : list of Diagnostic
@@ -31,27 +32,28 @@ def read_mapping(
     found: dict[str, Origin | None] = {}
     for name, text in mapping.items():
         place = f"--map {name}={text}"
-        if name not in KINDS:
-            known = f"A flow has the columns {', '.join(FLOW_SCHEMA.names)}"
-            problems.append(problem(place, f"a flow has no column {name!r}{_guess(name, KINDS)}. {known}"))
+        if name not in shape.kinds:
+            known = f"A {shape.noun} has the columns {', '.join(shape.kinds)}"
+            text = f"a {shape.noun} has no column {name!r}{_guess(name, shape.kinds)}. {known}"
+            problems.append(problem(place, text))
         elif not text:
             found[name] = None
-        elif isinstance(origin := _read_entry(name, text, held), Origin):
+        elif isinstance(origin := _read_entry(name, text, shape, held), Origin):
             found[name] = origin
         else:
             problems.append(problem(place, origin))
     return found
 
 
-def _read_entry(name: str, text: str, held: Collection[str]) -> Origin | str:
+def _read_entry(name: str, text: str, shape: Shape, held: Collection[str]) -> Origin | str:
     if text in held:
         return Origin((text,))
     column, unit = text, None
-    if name in TIMES and ":" in text:
+    if shape.is_time(name) and ":" in text:
         column, _, unit = text.rpartition(":")
         if unit not in NANOSECONDS:
             return f"{unit!r} is no unit of time. Write one of {', '.join(NANOSECONDS)} after the colon"
-    columns = (column,) if column in held or not KINDS[name].joins else tuple(column.split("+"))
+    columns = (column,) if column in held or not shape.kinds[name].joins else tuple(column.split("+"))
     absent = [each for each in columns if each not in held]
     if absent:
         return f"the capture has no column {absent[0]!r}{_guess(absent[0], held)}. It has {', '.join(sorted(held))}"

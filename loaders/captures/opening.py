@@ -10,11 +10,11 @@ from pyarrow.types import is_null
 from simcore.errors import Diagnostic, LoadError
 from simcore.model.flows import Capture
 
-from .columns import KINDS, TIMES
 from .mapping import read_mapping
 from .numbers import NANOSECONDS, is_time
 from .origins import Origin, Recognised, recognise_names
 from .parquet import File, ParquetCapture, open_file
+from .shapes import FLOWS, Shape
 from .sources import find_files, partitions_of, problem
 from .vpc import recognise_vpc
 
@@ -46,9 +46,9 @@ def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None)
     if not paths:
         raise ValueError("a capture needs at least one path")
     problems: list[Diagnostic] = []
-    files = list(_open_files(paths, problems))
+    files = list(open_files(paths, problems))
     held = {column for file in files for column in file.columns}
-    asked = read_mapping(mapping or {}, held, problems) if files else {}
+    asked = read_mapping(mapping or {}, FLOWS, held, problems) if files else {}
     failed = (mapping or {}).keys() - asked.keys()
     origins = [_origins(file, asked, failed, problems) for file in files]
     if problems:
@@ -56,7 +56,8 @@ def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None)
     return ParquetCapture.of(files, origins)
 
 
-def _open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
+def open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
+    """Open all the files that paths lead to; those that cannot be read become problems."""
     files: list[File] = []
     for path in find_files(paths, problems):
         try:
@@ -74,16 +75,30 @@ def _origins(
     Of the columns whose mapping `failed`, nothing more is said.
     """
     known = _recognise(file)
+    origins = choose_origins(FLOWS, file, known, asked, failed, problems)
+    doubts = known.ambiguous.keys() - asked.keys()
+    for end in _ENDS:
+        if not {f"{end}_address", f"{end}_pod"} & (origins.keys() | doubts | failed):
+            problems.append(problem(file.path, _no_end(end, file.columns)))
+    return origins
+
+
+def choose_origins(
+    shape: Shape,
+    file: File,
+    known: Recognised,
+    asked: Mapping[str, Origin | None],
+    failed: Set[str],
+    problems: list[Diagnostic],
+) -> dict[str, Origin]:
+    """Choose what makes up each column of a row: as asked, otherwise as recognised; tell doubts and wrong types."""
     doubts = known.ambiguous.keys() - asked.keys() - failed
     problems += [problem(file.path, _doubt(name, known.ambiguous[name])) for name in sorted(doubts)]
     origins = {name: origin for name, origin in known.origins.items() if name not in asked.keys() | failed}
     for name, origin in asked.items():
         if origin and all(column in file.columns for column in origin.columns):
             origins[name] = origin
-    for end in _ENDS:
-        if not {f"{end}_address", f"{end}_pod"} & (origins.keys() | doubts | failed):
-            problems.append(problem(file.path, _no_end(end, file.columns)))
-    problems += [problem(file.path, text) for name in origins for text in _misfits(name, origins[name], file)]
+    problems += [problem(file.path, text) for name in origins for text in _misfits(shape, name, origins[name], file)]
     return origins
 
 
@@ -103,19 +118,22 @@ def _no_end(end: str, columns: Sequence[str]) -> str:
     )
 
 
-def _misfits(name: str, origin: Origin, file: File) -> Iterator[str]:
-    """What is wrong with the types of the columns that make up one column of a flow."""
-    kind = KINDS[name]
+def _misfits(shape: Shape, name: str, origin: Origin, file: File) -> Iterator[str]:
+    """What is wrong with the types of the columns that make up one column of a row."""
+    kind = shape.kinds[name]
     for column in origin.columns:
         held = file.type_of(column)
         if not kind.takes(held):
             yield (
                 f"column {column!r} has type {held}, and {name} is read from {kind.accepted}. "
-                f"Name another column with --map {name}=COLUMN, or leave it out with --map {name}="
+                f"Name another column with --map {name}=COLUMN{_or_none(shape, name)}"
             )
-        elif name in TIMES and not (is_time(held) or is_null(held)) and origin.unit is None:
+        elif shape.is_time(name) and not (is_time(held) or is_null(held)) and origin.unit is None:
             yield (
                 f"column {column!r} has type {held}, and its unit is not known. Say it with "
-                f"--map {name}={column}:UNIT, UNIT being one of {', '.join(NANOSECONDS)}, "
-                f"or leave it out with --map {name}="
+                f"--map {name}={column}:UNIT, UNIT being one of {', '.join(NANOSECONDS)}{_or_none(shape, name)}"
             )
+
+
+def _or_none(shape: Shape, name: str) -> str:
+    return "" if name in shape.required else f", or leave it out with --map {name}="

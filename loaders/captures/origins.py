@@ -1,4 +1,4 @@
-"""Which columns of a file make up each column of a flow, and the names that say so by themselves."""
+"""Which columns of a file make up each column of a row, and the names that say so by themselves."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from simcore.model.schema import FLOW_SCHEMA
-
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The columns of a file that make up one column of a flow, and the unit of their numbers where they are times.
+    """The columns of a file that make up one column of a row, and the unit of their numbers where they are times.
 
     Of several address columns, the first known address of a row counts; several text columns are joined by a slash.
     """
@@ -72,16 +70,31 @@ _UNITS = {
 """Names of times that tell their unit."""
 
 
+Names = Mapping[str, str]
+"""Names that say what they hold, by the column that they stand for; parted by blanks."""
+
+
 def recognise_names(stored: Collection[str], partitions: Collection[str]) -> Recognised:
     """Find the columns of a flow by their own names, which come first, and by common other names."""
+    return recognise_by(_ALIASES, _UNITS, stored, partitions)
+
+
+def recognise_by(
+    aliases: Names, units: Mapping[str, Names], stored: Collection[str], partitions: Collection[str]
+) -> Recognised:
+    """Find the columns that `aliases` lists by their own names, which come first, and by those other names.
+
+    `units` holds, for columns of times, other names that tell their unit.
+    """
     columns = dict.fromkeys([*stored, *partitions])
     spelled: dict[str, list[str]] = defaultdict(list)
     for column in columns:
         spelled[re.sub(r"[^a-z0-9]", "", column.lower())].append(column)
     origins: dict[str, Origin] = {}
     ambiguous: dict[str, tuple[str, ...]] = {}
-    for name in FLOW_SCHEMA.names:
-        found = [Origin((name,))] if name in columns else list(_candidates(name, spelled))
+    for name in aliases:
+        candidates = _candidates(aliases[name], units.get(name, {}), spelled)
+        found = [Origin((name,))] if name in columns else list(candidates)
         if len(found) == 1:
             origins[name] = found[0]
         elif found:
@@ -89,12 +102,12 @@ def recognise_names(stored: Collection[str], partitions: Collection[str]) -> Rec
     return Recognised(origins, ambiguous)
 
 
-def _candidates(name: str, spelled: Mapping[str, list[str]]) -> Iterator[Origin]:
-    for alias in _ALIASES[name].split():
+def _candidates(aliases: str, units: Names, spelled: Mapping[str, list[str]]) -> Iterator[Origin]:
+    for alias in aliases.split():
         parts = alias.split("+")
         if len(parts) == 1:
             yield from (Origin((column,)) for column in spelled.get(alias, ()))
         elif all(len(spelled.get(part, ())) == 1 for part in parts):
             yield Origin(tuple(spelled[part][0] for part in parts))
-    for alias, unit in _UNITS.get(name, {}).items():
+    for alias, unit in units.items():
         yield from (Origin((column,), unit) for column in spelled.get(alias, ()))

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simcore.errors import LoadError
+from simcore.errors import Diagnostic, LoadError
 from simcore.model.flows import Split
 
-from .columns import KINDS, convert_column, missing
 from .origins import Origin
+from .shapes import FLOWS, Shape
 from .sources import MAGIC, problem
 from .texts import is_text
 
@@ -111,23 +111,28 @@ class ParquetCapture:
     contents : sequence of File
         The files, in order.
     origins : sequence of mapping
-        For each file, what makes up each column of a flow that the file has.
+        For each file, what makes up each column of a row that the file has.
+    shape : Shape
+        What a row is.
     files, splits, columns
         See `simcore.model.flows.Capture`.
     """
 
     contents: Sequence[File]
     origins: Sequence[Mapping[str, Origin]]
+    shape: Shape
     files: Sequence[str]
     splits: Sequence[Split]
     columns: frozenset[str]
 
     @classmethod
-    def of(cls, contents: Sequence[File], origins: Sequence[Mapping[str, Origin]]) -> ParquetCapture:
+    def of(
+        cls, contents: Sequence[File], origins: Sequence[Mapping[str, Origin]], shape: Shape = FLOWS
+    ) -> ParquetCapture:
         """Make the capture of these files."""
         splits = [split for number, file in enumerate(contents) for split in _splits(number, file.metadata)]
         columns = frozenset(name for each in origins for name in each)
-        return cls(contents, origins, [file.path for file in contents], splits, columns)
+        return cls(contents, origins, shape, [file.path for file in contents], splits, columns)
 
     def read(self, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a split, in its row order, as batches of at most `batch_rows` rows.
@@ -138,26 +143,35 @@ class ParquetCapture:
         Raises
         ------
         LoadError
-            The file cannot be read any more.
+            The file cannot be read any more; or, where the shape is strict, a value cannot.
         ValueError
-            `columns` names one that no flow has, or `batch_rows` is less than 1.
+            `columns` names one that no row has, or `batch_rows` is less than 1.
         """
-        if unknown := [name for name in columns if name not in KINDS]:
-            raise ValueError(f"no such column of a flow: {', '.join(unknown)}")
+        if unknown := [name for name in columns if name not in self.shape.kinds]:
+            raise ValueError(f"no such column of a {self.shape.noun}: {', '.join(unknown)}")
         if batch_rows < 1:
             raise ValueError("a batch has at least one row")
         wanted = [name for name in columns if name in self.columns]
         origins = {name: origin for name, origin in self.origins[split.file].items() if name in wanted}
-        converts = {name: KINDS[name].converter(origin.unit) for name, origin in origins.items()}
+        converts = {name: self.shape.kinds[name].converter(origin.unit) for name, origin in origins.items()}
         needed = tuple(dict.fromkeys(column for origin in origins.values() for column in origin.columns))
+        first_row = split.first_row
         for rows, parts in _read_parts(self.contents[split.file], split, needed, batch_rows):
-            arrays = [
-                convert_column(name, converts[name], [parts[column] for column in origins[name].columns])
-                if name in origins
-                else missing(name, rows)
-                for name in wanted
-            ]
+            arrays = []
+            for name in wanted:
+                if name not in origins:
+                    arrays.append(self.shape.missing(name, rows))
+                    continue
+                held = [parts[column] for column in origins[name].columns]
+                arrays.append(self.shape.convert(name, converts[name], held))
+                if complaint := self.shape.complaint(name, held, arrays[-1]):
+                    raise LoadError([self._problem(split, origins[name], first_row, *complaint)])
             yield pa.RecordBatch.from_arrays(arrays, names=wanted)
+            first_row += rows
+
+    def _problem(self, split: Split, origin: Origin, first_row: int, row: int, text: str) -> Diagnostic:
+        columns = " and ".join(map(repr, origin.columns))
+        return problem(self.files[split.file], f"column {columns}, row {first_row + row:,} (from 0): {text}")
 
 
 def _splits(number: int, metadata: pq.FileMetaData) -> Iterator[Split]:

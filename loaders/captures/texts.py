@@ -33,6 +33,12 @@ def plain(array: pa.Array) -> pa.Array:
     return array.cast(kind if pa.types.is_string(kind) else pa.large_string())
 
 
+def to_texts(array: pa.Array) -> pa.Array:
+    """Bring text of any layout to plain strings; an empty text is null."""
+    texts = plain(array).cast(pa.string())
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+
+
 def to_names(arrays: Sequence[pa.Array]) -> pa.Array:
     """Bring text to FLOW_SCHEMA's dictionary type; several columns are joined as ``namespace/name``.
 

@@ -1,4 +1,4 @@
-"""Flows to Parquet, laid out to be read fast.
+"""Flows and packets to Parquet, laid out to be read fast.
 
 Measured over 5 million flows: delta-encoded times and byte counts are read 1.6 to 1.9 times as fast as the defaults of
 Parquet; LZ4 is read 1.25 times as fast as Zstandard for 6 % more bytes.
@@ -15,19 +15,20 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simcore.model.schema import FLOW_SCHEMA, WIDE_ADDRESS
+from simcore.model.schema import WIDE_ADDRESS
 
 from .addresses import widen
+from .shapes import FLOWS, PACKETS, Shape
 
 GROUP_ROWS = 1_000_000
 _DELTA = ("time", "end_time", "packets", "bytes")
-_ADDRESSES = ("source_address", "destination_address")
+_PLAIN = ("sequence", "acknowledgement")
 
 
 class FlowWriter:
-    """Writes batches of flows to one file; a context manager.
+    """Writes batches of flows, or of packets, to one file; a context manager.
 
-    The file appears under its name once it is whole: after an exception there is none. The same flows give the same
+    The file appears under its name once it is whole: after an exception there is none. The same rows give the same
     bytes, however they are cut into batches.
 
     Parameters
@@ -38,10 +39,13 @@ class FlowWriter:
         Whether addresses are written as 16 bytes, which IPv6 needs.
     group_rows : int
         Rows of a row group, which is what one thread reads at a time.
+    shape : Shape
+        What the rows are.
     """
 
-    def __init__(self, path: str, *, wide: bool = False, group_rows: int = GROUP_ROWS) -> None:
+    def __init__(self, path: str, *, wide: bool = False, group_rows: int = GROUP_ROWS, shape: Shape = FLOWS) -> None:
         self._path = path
+        self._shape = shape
         self._wide = wide
         self._group_rows = group_rows
         folder, name = os.path.split(path)
@@ -65,12 +69,12 @@ class FlowWriter:
             os.remove(self._partial)
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Add flows; every batch has the columns of the first.
+        """Add rows; every batch has the columns of the first.
 
         Raises
         ------
         ValueError
-            A column is none of FLOW_SCHEMA or has another type, or an address is IPv6 and the file is not `wide`.
+            A column is none of the shape or has another type, or an address is IPv6 and the file is not `wide`.
         """
         table = pa.table([self._column(name, batch[name]) for name in batch.schema.names], names=batch.schema.names)
         if self._writer is None:
@@ -83,11 +87,11 @@ class FlowWriter:
             self._write_group()
 
     def _column(self, name: str, column: pa.Array) -> pa.Array:
-        if name not in FLOW_SCHEMA.names:
-            raise ValueError(f"no such column of a flow: {name}")
-        if name in _ADDRESSES and self._wide:
+        if name not in self._shape.kinds:
+            raise ValueError(f"no such column of a {self._shape.noun}: {name}")
+        if name.endswith("_address") and self._wide:
             return column if column.type == WIDE_ADDRESS else widen(column)
-        expected = FLOW_SCHEMA.field(name).type
+        expected = self._shape.schema.field(name).type
         if column.type == expected:
             return column
         wanted = "use wide=True for IPv6" if column.type == WIDE_ADDRESS else f"expected {expected}"
@@ -99,7 +103,7 @@ class FlowWriter:
             self._partial,
             schema,
             compression="lz4",
-            use_dictionary=[name for name in schema.names if name not in delta],
+            use_dictionary=[name for name in schema.names if name not in (*delta, *_PLAIN)],
             column_encoding={name: "DELTA_BINARY_PACKED" for name in delta},
         )
 
@@ -112,7 +116,7 @@ class FlowWriter:
 
     def _finish(self) -> None:
         if self._writer is None:
-            self._writer = self._open(FLOW_SCHEMA)
+            self._writer = self._open(self._shape.schema)
         if self._held:
             self._write_group()
         self._writer.close()
@@ -131,5 +135,12 @@ def _canonical(table: pa.Table) -> pa.Table:
 def write_flows(path: str, batches: Iterable[pa.RecordBatch], *, wide: bool = False) -> None:
     """Write a capture in the project's own shape: see `FlowWriter`."""
     with FlowWriter(path, wide=wide) as writer:
+        for batch in batches:
+            writer.write(batch)
+
+
+def write_packets(path: str, batches: Iterable[pa.RecordBatch], *, wide: bool = False) -> None:
+    """Write packets in the columns of PACKET_SCHEMA: see `FlowWriter`."""
+    with FlowWriter(path, wide=wide, shape=PACKETS) as writer:
         for batch in batches:
             writer.write(batch)

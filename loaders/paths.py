@@ -1,10 +1,15 @@
-"""Paths of fields within a document: tuples of keys and positions, and how they are written."""
+"""Paths of fields within a document: tuples of keys and positions, how they are written, and how long they may be."""
 
 from __future__ import annotations
 
 import re
 
 Path = tuple[str | int, ...]
+
+DEEPEST = 200
+"""Most levels of lists and mappings in one document. No Kubernetes object comes near; an API server stops at 10,000."""
+
+TOO_DEEP = f"lists and mappings lie more than {DEEPEST} levels deep in one another. Is this the right file?"
 
 _SIMPLE_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]*")
 

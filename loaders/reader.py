@@ -12,7 +12,8 @@ from simcore.errors import Diagnostic, Place, Severity
 
 from .documents import Document
 from .files import Source, find_sources, problem, read_bytes
-from .json_source import JsonText, JsonValue, list_items
+from .json_source import JsonText, JsonValue, first_too_deep, is_too_deep, list_items
+from .paths import TOO_DEEP
 from .yaml_source import HAS_C_PARSER, Flaw, YamlValue, read_yaml
 
 NOT_KUBERNETES = "not a Kubernetes object"
@@ -23,6 +24,8 @@ _NO_C_PARSER = (
     "PyYAML was installed without its C extension, so YAML is read about ten times more slowly. "
     "Install a PyYAML wheel for this platform"
 )
+_LIST_LEVELS = 2
+"""What is around an item of a list: the object, and its ``items``."""
 _LIST_KIND = re.compile(r"([A-Z][A-Za-z0-9]*)?List")
 
 
@@ -162,18 +165,25 @@ class Reader:
             end = start + int(match[1]) - 1
         try:
             return _HEAD.decode(memoryview(data)[start:end]), end
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None, end
 
     def _json_objects(self, text: JsonText, start: int, end: int, head: _Head) -> Iterator[Document]:
         self._has_content = True
         if not head.is_list:
-            yield from self._object(head.api_version, head.kind, JsonValue.at(text, start, end))
+            value = JsonValue.at(text, start, end)
+            if is_too_deep(bytes(value.raw)):
+                self._report_depth(text.data, start)
+            else:
+                yield from self._object(head.api_version, head.kind, value)
             return
         api_version, kind = _implied(head.api_version, head.kind)
         self._number -= 1
         for item in list_items(text, start, end, _ITEMS.decode(head.items)):
             self._number += 1
+            if is_too_deep(bytes(item.raw), _LIST_LEVELS):
+                self._report(TOO_DEEP, item.first_line)
+                continue
             own = self._item_head(item)
             yield from self._object(own.api_version or api_version, own.kind or kind, item, in_list=True)
 
@@ -198,7 +208,7 @@ class Reader:
             reason = _BYTE.sub("", str(error)).removeprefix("JSON is malformed: ")
             self._report(f"not valid JSON: {reason}", data.count(b"\n", 0, offset) + 1)
         except RecursionError:
-            self._report("it is nested too deeply to be read")
+            self._report_depth(data, start)
 
     def _object(
         self, api_version: object, kind: object, body: YamlValue | JsonValue, *, in_list: bool = False
@@ -215,6 +225,9 @@ class Reader:
             self._problems.append(
                 Diagnostic(Severity.ERROR, document.place(), _missing_head(api_version, kind, body.value))
             )
+
+    def _report_depth(self, data: bytes, start: int) -> None:
+        self._report(TOO_DEEP, data.count(b"\n", 0, start + first_too_deep(data[start:])) + 1)
 
     def _report_flaws(self, body: YamlValue) -> None:
         for flaw in body.flaws:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from .paths import Path
+from .paths import DEEPEST, TOO_DEEP, Path
 from .scalars import key_text, resolve
 
 HAS_C_PARSER: bool = yaml.__with_libyaml__
@@ -33,18 +33,33 @@ class Flaw:
     message: str
 
 
+class _TooDeepError(Exception):
+    """A document whose lists and mappings lie too deep in one another: found before any recursion ends the process."""
+
+    def __init__(self, line: int, offset: int) -> None:
+        super().__init__(TOO_DEEP)
+        self.line, self.offset = line, offset
+
+
 class _Resolver:
-    """Tags scalars as quoted or plain, and leaves their meaning to `scalars.resolve`."""
+    """Tags scalars as quoted or plain, and leaves their meaning to `scalars.resolve`; stops where nesting is too deep.
 
-    def descend_resolver(self, parent: Node | None, index: object) -> None:
-        pass
+    The composer calls `descend_resolver` with the parent of each node and `ascend_resolver` after it, so a dict knows
+    the way down to a node: its own methods count levels for less than two functions that do nothing.
+    """
 
-    def ascend_resolver(self) -> None:
-        pass
+    def watch_depth(self) -> None:
+        self._way: dict[Node | None, object] = {}
+        self.descend_resolver = self._way.__setitem__
+        self.ascend_resolver = self._way.popitem
 
     def resolve(self, kind: type[CollectionNode] | type[ScalarNode], value: object, implicit: tuple[bool, bool]) -> str:
         if issubclass(kind, ScalarNode):
             return _PLAIN if implicit[0] else _TEXT
+        if len(self._way) > DEEPEST:
+            parent = next(reversed(self._way))
+            assert parent is not None
+            raise _TooDeepError(parent.start_mark.line, parent.start_mark.index)
         return _CONTAINERS[kind]
 
 
@@ -124,8 +139,9 @@ def read_yaml(text: str) -> Iterator[YamlValue | Flaw | None]:
         except yaml.YAMLError as error:
             yield _syntax_flaw(error, text, start, base)
             resume = _MARKER.search(text, max(start + 1, _offset_after(error, text, start)))
-        except RecursionError:
-            yield Flaw(base + 1, "it is nested too deeply to be read")
+        except _TooDeepError as error:
+            yield Flaw(base + error.line + 1, str(error))
+            resume = _MARKER.search(text, start + error.offset)
         if resume is None:
             return
         base += text.count("\n", start, resume.start())
@@ -135,6 +151,7 @@ def read_yaml(text: str) -> Iterator[YamlValue | Flaw | None]:
 def _nodes(text: str) -> Iterator[Node]:
     """Compose one node tree a document."""
     loader = _loader_class()(text)
+    loader.watch_depth()
     try:
         while loader.check_node():
             yield loader.get_node()
@@ -240,10 +257,13 @@ class _Constructor:
         return value
 
     def _repeat(self, node: CollectionNode) -> Any:
+        """Return what an alias stands for; its value counts again, and may lie deeper here than where it stands."""
         value, size = self._built[id(node)]
         self._repeated += size
         if self._repeated > MOST_ALIASED:
             raise self._unreadable(node, f"its aliases (*) repeat over {MOST_ALIASED} values; write them out")
+        if len(self._open) + _height(value) > DEEPEST:
+            raise self._unreadable(node, f"with its aliases (*) written out, {TOO_DEEP}")
         return value
 
     def _mapping(self, node: MappingNode) -> dict[str, Any]:
@@ -282,3 +302,12 @@ class _Constructor:
 
     def _unreadable(self, node: Node, message: str) -> _UnreadableError:
         return _UnreadableError(self._base + int(node.start_mark.line) + 1, message)
+
+
+def _height(value: Any) -> int:
+    """Count the levels of lists and mappings in a value."""
+    height, level = 0, [value]
+    while level := [below for below in level if isinstance(below, dict | list)]:
+        height += 1
+        level = [each for below in level for each in (below.values() if isinstance(below, dict) else below)]
+    return height

@@ -105,10 +105,56 @@ def test_an_alias_of_itself_is_an_error(tmp_path):
     assert "may not stand inside the value that it repeats" in found.errors[0]
 
 
-@pytest.mark.parametrize("text", ["a: " + "[" * 5000, "a: " + "[" * 900 + "]" * 900])
-def test_deep_nesting_is_an_error_or_fine_but_no_crash(tmp_path, text):
-    found = read(write(tmp_path / "a.yaml", f"apiVersion: v1\nkind: X\n{text}\n"))
-    assert len(found.errors) + len(found.documents) == 1
+TOO_DEEP = "lists and mappings lie more than 200 levels deep in one another"
+NESTED = {
+    "flow-list": lambda levels: "[" * levels + "]" * levels,
+    "flow-mapping": lambda levels: "{a: " * levels + "1" + "}" * levels,
+    "block-list": lambda levels: "- " * levels + "1",
+    "merge": lambda levels: "{<<: " * (levels - 1) + "{}" + "}" * (levels - 1),
+}
+
+
+@pytest.mark.parametrize("has_c_parser", [True, False])
+@pytest.mark.parametrize("shape", NESTED)
+@pytest.mark.parametrize(("levels", "errors"), [(200, 0), (201, 1), (30_000, 1)])
+def test_yaml_nested_too_deeply_is_an_error_and_the_rest_is_read(
+    tmp_path, monkeypatch, has_c_parser, shape, levels, errors
+):
+    monkeypatch.setattr(yaml_source, "HAS_C_PARSER", has_c_parser and yaml_source.HAS_C_PARSER)
+    yaml_source._loader_class.cache_clear()
+    text = f"apiVersion: v1\nkind: X\nspec:\n {NESTED[shape](levels - 1)}\n---\n" + CONFIG.format("b")
+    found = read(write(tmp_path / "a.yaml", text))
+    yaml_source._loader_class.cache_clear()
+    assert [each.partition(". ")[0] for each in found.errors] == [f"{tmp_path / 'a.yaml'}:4: {TOO_DEEP}"] * errors
+    assert [document.kind for document in found.documents] == ["X", "ConfigMap"][errors:]
+
+
+def test_aliases_may_not_pile_up_too_deeply(tmp_path):
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} {'[' * 90}*a{n - 1}{']' * 90}" for n in range(1, 4))]
+    found = read(write(tmp_path / "a.yaml", "apiVersion: v1\nkind: X\n" + "\n".join(lines)))
+    assert [each.partition(". ")[0] for each in found.errors] == [
+        f"{tmp_path / 'a.yaml'}:5: with its aliases (*) written out, {TOO_DEEP}"
+    ]
+
+
+@pytest.mark.parametrize(("before", "after"), [('{"a": ', "}"), ("[", "]"), ('{"\\\\\\"]": ', "}")])
+@pytest.mark.parametrize(("levels", "errors"), [(200, 0), (201, 1), (30_000, 1)])
+def test_json_nested_too_deeply_is_an_error(tmp_path, before, after, levels, errors):
+    text = f'{{"apiVersion": "v1", "kind": "X",\n "spec": {before * (levels - 1)}"]]"{after * (levels - 1)}}}'
+    found = read(write(tmp_path / "a.json", text))
+    assert [each.partition(". ")[0] for each in found.errors] == [f"{tmp_path / 'a.json'}:2: {TOO_DEEP}"] * errors
+    assert len(found.documents) == 1 - errors
+
+
+@pytest.mark.parametrize(("levels", "kinds"), [(200, "XY"), (201, "Y"), (30_000, "")])
+def test_an_item_of_a_json_list_nested_too_deeply_is_an_error(tmp_path, levels, kinds):
+    first = f'{{"apiVersion": "v1", "kind": "X", "a": {"[" * (levels - 3)}{"]" * (levels - 3)}}}'
+    second = '{"apiVersion": "v1", "kind": "Y"}'
+    text = f'{{"apiVersion": "v1", "kind": "List", "items": [\n{first},\n{second}]}}'
+    found = read(write(tmp_path / "a.json", text))
+    assert "".join(document.kind for document in found.documents) == kinds
+    errors = [] if kinds == "XY" else [f"{tmp_path / 'a.json'}:2: {TOO_DEEP}"]
+    assert [each.partition(". ")[0] for each in found.errors] == errors
 
 
 def test_reading_goes_on_after_a_syntax_error(tmp_path):
@@ -160,7 +206,7 @@ def test_a_file_that_holds_no_object_is_an_error(tmp_path, content, message):
         ('{"a": 1,\n "b": }', 2, "not valid JSON"),
         ('{"a": 1,\n "b": 2', 2, "not valid JSON"),
         ('{"apiVersion": "v1", "kind": "X"}\n{"apiVersion": }', 2, "not valid JSON"),
-        ('{"a":' * 5000, 0, "nested too deeply"),
+        ('{"a":' * 5000, 1, "lists and mappings lie more than 200 levels deep"),
     ],
 )
 def test_broken_json_is_an_error_with_its_line(tmp_path, content, line, message):

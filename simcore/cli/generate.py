@@ -65,3 +65,36 @@ def flows(sources: Sources, count: int, seed: int, out: str) -> None:
         return reference.judge(flow).verdict is Verdict.ALLOW
 
     click.echo(generate_flows(inputs.cluster, count, seed, out, expected=expected))
+
+
+@command.command("packets")
+@click.option("--count", type=Count(), required=True, metavar="N", help="How many connections: 5000, 50k, 1M.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="How long connections keep beginning.",
+)
+@click.option(
+    "--live",
+    type=Count(),
+    metavar="N",
+    help="Open all connections, close none, and send N packets more, each on any of them at random.",
+)
+@_seed
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    required=True,
+    metavar="FILE.parquet",
+    help="Parquet file to write.",
+)
+def packets(count: int, seconds: float, live: int | None, seed: int, out: str) -> None:
+    """Make a capture of packets between clients and servers: TCP, DNS and other UDP, pings; some get no answer."""
+    from loaders.synthetic.packets import generate_packets
+
+    if count < 1:
+        raise click.BadParameter("a capture needs at least one connection", param_hint="'--count'")
+    click.echo(generate_packets(count, seed, out, seconds=seconds, live=live))

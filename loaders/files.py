@@ -31,6 +31,9 @@ def find_sources(paths: Iterable[str], problems: list[Diagnostic]) -> Iterator[S
     seen: set[str] = set()
     for path in paths:
         for source in _sources_of(path, problems):
+            if not is_utf8(source.path):
+                problems.append(problem(source.path, "this path is not UTF-8. Rename it"))
+                continue
             identity = source.path if source.path == "-" else os.path.realpath(source.path)
             if identity not in seen:
                 seen.add(identity)
@@ -64,6 +67,15 @@ def _folder(folder: str, problems: list[Diagnostic]) -> list[Source]:
     if not found and not any(diagnostic.place.file == folder for diagnostic in problems):
         problems.append(problem(folder, "this folder holds no manifest: no file ends in .yaml, .yml or .json"))
     return [Source(path, path, from_folder=True) for path in sorted(found)]
+
+
+def is_utf8(path: str) -> bool:
+    """Whether the bytes of a path are text: only then can results and reports name it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_bytes(source: Source) -> bytes:

@@ -31,6 +31,13 @@ def to_integers(array: pa.Array, target: pa.DataType, read_text: Callable[[str],
     return fit(array, target)
 
 
+def to_counts(array: pa.Array) -> pa.Array:
+    """Bring numbers, or text that is a number, to int64; a negative one counts nothing and becomes null."""
+    counts = to_integers(array, pa.int64(), read_integer)
+    least = pc.min(counts).as_py()
+    return counts if least is None or least >= 0 else _keep(counts, pc.greater_equal(counts, pa.scalar(0, pa.int64())))
+
+
 def fit(array: pa.Array, target: pa.DataType) -> pa.Array:
     """Cast numbers to the integer type `target`; a number outside its range or with a fraction becomes null."""
     if pa.types.is_floating(array.type):

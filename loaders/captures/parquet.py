@@ -15,7 +15,7 @@ from simcore.model.flows import Split
 from .origins import Origin
 from .shapes import FLOWS, Shape
 from .sources import MAGIC, problem
-from .texts import is_text
+from .texts import first_undecodable, is_text
 
 _BUFFER_BYTES = 1 << 18
 """Read from a column chunk at a time. Without it a whole chunk is held, 160 MB in a row group of 20 million numbers
@@ -71,6 +71,8 @@ def open_file(path: str, partitions: Mapping[str, str | None]) -> File:
         schema = metadata.schema.to_arrow_schema()
     except (OSError, pa.ArrowException) as error:
         raise LoadError([problem(path, _complaint(path, error))]) from None
+    except UnicodeDecodeError:
+        raise LoadError([problem(path, "the name of a column is not UTF-8 text. Write the file anew")]) from None
     if twice := sorted(name for name, count in Counter(schema.names).items() if count > 1):
         raise LoadError([problem(path, f"two columns have the name {twice[0]!r}. Rename one of them")])
     leaves = {metadata.schema.column(leaf).path: leaf for leaf in range(metadata.num_columns)}
@@ -143,7 +145,7 @@ class ParquetCapture:
         Raises
         ------
         LoadError
-            The file cannot be read any more; or, where the shape is strict, a value cannot.
+            The file cannot be read any more; a text is not UTF-8; or, where the shape is strict, a value does not fit.
         ValueError
             `columns` names one that no row has, or `batch_rows` is less than 1.
         """
@@ -163,7 +165,13 @@ class ParquetCapture:
                     arrays.append(self.shape.missing(name, rows))
                     continue
                 held = [parts[column] for column in origins[name].columns]
-                arrays.append(self.shape.convert(name, converts[name], held))
+                try:
+                    arrays.append(self.shape.convert(name, converts[name], held))
+                except (UnicodeDecodeError, pa.ArrowInvalid):
+                    if (row := first_undecodable(held)) is None:
+                        raise
+                    text = f"this text is not UTF-8. Mend the file, or leave the column out with --map {name}="
+                    raise LoadError([self._problem(split, origins[name], first_row, row, text)]) from None
                 if complaint := self.shape.complaint(name, held, arrays[-1]):
                     raise LoadError([self._problem(split, origins[name], first_row, *complaint)])
             yield pa.RecordBatch.from_arrays(arrays, names=wanted)

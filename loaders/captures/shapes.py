@@ -10,7 +10,7 @@ import pyarrow as pa
 from simcore.model.schema import FLOW_SCHEMA, PACKET_REQUIRED, PACKET_SCHEMA
 
 from .absent import first_unreadable
-from .columns import ADDRESS, BOOLEAN, FLAGS, NAME, PORT, PROTOCOL, TEXT, TIME, Convert, Kind, numbers
+from .columns import ADDRESS, BOOLEAN, COUNT, FLAGS, NAME, PORT, PROTOCOL, TEXT, TIME, Convert, Kind, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,6 @@ class Shape:
         return self.kinds[name] is TIME
 
 
-_COUNT = numbers(pa.int64())
 _OCTET, _SHORT, _WORD = numbers(pa.uint8()), PORT, numbers(pa.uint32())
 
 FLOWS = Shape(
@@ -79,8 +78,8 @@ FLOWS = Shape(
         "destination_port": PORT,
         "protocol": PROTOCOL,
         "tcp_flags": FLAGS,
-        "packets": _COUNT,
-        "bytes": _COUNT,
+        "packets": COUNT,
+        "bytes": COUNT,
         "source_pod": NAME,
         "destination_pod": NAME,
         "node": NAME,

@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 from simcore.errors import Diagnostic, Place, Severity
 
+from ..files import is_utf8
+
 MAGIC = b"PAR1"
 _SUFFIXES = (".parquet", ".parq", ".pq")
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -28,6 +30,9 @@ def find_files(paths: Iterable[str], problems: list[Diagnostic]) -> Iterator[str
     seen: set[str] = set()
     for path in paths:
         for file in _files_of(path, problems):
+            if not is_utf8(file):
+                problems.append(problem(file, "this path is not UTF-8. Rename it"))
+                continue
             identity = os.path.realpath(file)
             if identity not in seen:
                 seen.add(identity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,9 +33,30 @@ def plain(array: pa.Array) -> pa.Array:
     return array.cast(kind if pa.types.is_string(kind) else pa.large_string())
 
 
+def first_undecodable(arrays: Sequence[pa.Array]) -> int | None:
+    """Return the first row in which the text of any of these columns is not UTF-8, which Parquet does not check."""
+    rows = [row for array in arrays if is_text(array.type) for row in _undecodable(array)]
+    return min(rows, default=None)
+
+
+def _undecodable(array: pa.Array) -> Iterator[int]:
+    for row, data in enumerate(plain(array).cast(pa.large_binary()).to_pylist()):
+        try:
+            (data or b"").decode()
+        except UnicodeDecodeError:
+            yield row
+
+
 def to_texts(array: pa.Array) -> pa.Array:
-    """Bring text of any layout to plain strings; an empty text is null."""
+    """Bring text of any layout to plain strings; an empty text is null.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        A text is not UTF-8.
+    """
     texts = plain(array).cast(pa.string())
+    texts.validate(full=True)
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
@@ -43,6 +64,11 @@ def to_names(arrays: Sequence[pa.Array]) -> pa.Array:
     """Bring text to FLOW_SCHEMA's dictionary type; several columns are joined as ``namespace/name``.
 
     An empty text or a dash is null, and a joined name that lacks a part is null as a whole.
+
+    Raises
+    ------
+    pyarrow.ArrowInvalid
+        A text is not UTF-8.
     """
     parts = [_encoded(array) for array in arrays]
     if len(parts) == 1:
@@ -55,6 +81,7 @@ def _encoded(array: pa.Array) -> pa.Array:
     if not pa.types.is_dictionary(array.type):
         array = plain(array).dictionary_encode()
     dictionary = array.dictionary.cast(NAMES.value_type)
+    dictionary.validate(full=True)
     indices = array.indices.cast(NAMES.index_type)
     absent = pc.is_in(dictionary, pa.array([*ABSENT, None], NAMES.value_type))
     if absent.true_count:

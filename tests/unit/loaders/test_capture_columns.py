@@ -22,6 +22,18 @@ def test_a_port_out_of_range_is_null_and_never_wraps(save, values):
     assert column(save, "destination_port", values).to_pylist() == [443, None, None]
 
 
+@pytest.mark.parametrize("name", ["packets", "bytes"])
+@pytest.mark.parametrize("kind", [pa.int64(), pa.int32(), pa.float64(), pa.string()])
+def test_a_negative_count_is_null(save, name, kind):
+    found = column(save, name, pa.array([0, -1, None, 7], pa.int64()).cast(kind))
+    assert found.type == pa.int64()
+    assert found.to_pylist() == [0, None, None, 7]
+
+
+def test_a_count_beyond_64_bits_is_null(save):
+    assert column(save, "bytes", pa.array([2**64 - 1, 2**63 - 1], pa.uint64())).to_pylist() == [None, 2**63 - 1]
+
+
 def test_protocols_are_numbers_or_names(save):
     words = ["tcp", "UDP", "Sctp", "6", "ipv6-icmp", "ICMP", "ARP", "-", "", "300", None]
     assert column(save, "protocol", words).to_pylist() == [6, 17, 132, 6, 58, 1, None, None, None, None, None]

@@ -51,6 +51,51 @@ def test_a_file_that_breaks_after_it_was_opened(save, tmp_path):
         list(capture.read(capture.splits[0], ["source_address"], 100))
 
 
+def texts(*values, kind=None):
+    """A column of text whose bytes nobody checked."""
+    kind = kind or pa.string()
+    raw = pa.array(values, pa.large_binary() if pa.types.is_large_string(kind) else pa.binary())
+    return pa.Array.from_buffers(kind, len(values), raw.buffers())
+
+
+@pytest.mark.parametrize("name", ["source_address", "source_pod", "protocol", "destination_port", "bytes", "node"])
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+def test_text_that_is_not_utf8(save, name, dictionary, kind):
+    columns = {end: ["10.0.0.1"] * 5 for end in V4} | {name: texts(*[b"1"] * 4, b"\xff\xfe", kind=kind)}
+    path = save(columns, use_dictionary=dictionary, row_group_size=2, store_schema=not dictionary)
+    capture = open_capture([path])
+    with pytest.raises(LoadError) as caught:
+        read(capture, [name], batch_rows=1)
+    assert str(caught.value) == (
+        f"{path}: column {name!r}, row 4 (from 0): this text is not UTF-8. "
+        f"Mend the file, or leave the column out with --map {name}="
+    )
+    if name not in V4:
+        assert name not in open_capture([path], {name: ""}).columns
+
+
+def test_a_joined_text_that_is_not_utf8(save):
+    path = save({**V4, "ns": ["a", "b"], "name": texts(b"c", b"\xff")})
+    with pytest.raises(LoadError, match=r"column 'ns' and 'name', row 1 \(from 0\): this text is not UTF-8"):
+        read(open_capture([path], {"source_pod": "ns+name"}), ["source_pod"])
+
+
+def test_the_name_of_a_column_that_is_not_utf8(save, tmp_path):
+    path = save({**V4, "zzzz": [1, 2]}, store_schema=False)
+    content = (tmp_path / "flows.parquet").read_bytes()
+    (tmp_path / "flows.parquet").write_bytes(content.replace(b"zzzz", b"zz\xffz"))
+    assert errors([path]) == [f"{path}: the name of a column is not UTF-8 text. Write the file anew"]
+
+
+def test_a_path_that_is_not_utf8(save, tmp_path):
+    folder = tmp_path / "day=\udcff"
+    folder.mkdir()
+    save(V4, "flows.parquet")
+    (tmp_path / "flows.parquet").rename(folder / "flows.parquet")
+    assert errors([str(tmp_path)]) == [f"{folder / 'flows.parquet'}: this path is not UTF-8. Rename it"]
+
+
 def test_a_file_without_ends(save):
     path = save({"x": [1], "srcip": ["10.0.0.1"]})
     assert errors([path]) == [

@@ -341,6 +341,11 @@ def test_an_unreadable_file_is_reported(tmp_path, monkeypatch):
     assert "this cannot be read: Permission denied" in read(write(tmp_path / "a.yaml", "x")).errors[0]
 
 
+def test_a_path_that_is_not_utf8_is_reported(tmp_path):
+    path = write(tmp_path / "a\udcff.yaml", CONFIG.format("a"))
+    assert read(path).errors == [f"{path}: this path is not UTF-8. Rename it"]
+
+
 def test_a_file_given_twice_is_read_once(tmp_path):
     path = write(tmp_path / "a.yaml", CONFIG.format("a"))
     assert len(read(path, tmp_path, path).documents) == 1

@@ -24,6 +24,7 @@ from .objects import (
     labels_of,
 )
 from .pods import Complain, make_pod, parse_addresses
+from .quantities import parse_quantity
 from .repeats import Repeat, repeated_message, warn_of_repeats
 from .services import make_backends, make_service, service_of
 from .workloads import Workloads
@@ -108,7 +109,19 @@ class Collector:
             if entry.address and (entry.type in _ADDRESS_TYPES or _is_address(entry.address))
         ]
         addresses = parse_addresses(texts, lambda message: self._error(document, message, "status", "addresses"))
-        return Node(name, addresses, labels_of(found.metadata))
+        cpus, memory = (self._capacity(found, document, resource) for resource in ("cpu", "memory"))
+        return Node(name, addresses, labels_of(found.metadata), cpus, memory)
+
+    def _capacity(self, found: NodeObject, document: Document, resource: str) -> int:
+        """Return what a node has of a resource; 0 where it does not say."""
+        text = ((found.status.capacity if found.status else None) or {}).get(resource)
+        if text is None:
+            return 0
+        try:
+            return parse_quantity(text)
+        except ValueError as error:
+            self._error(document, str(error), "status", "capacity", resource)
+            return 0
 
     def _pods(self, nodes: int) -> list[Pod]:
         controllers = {

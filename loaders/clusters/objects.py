@@ -139,9 +139,10 @@ class NodeAddress(Struct):
 
 
 class NodeStatus(Struct):
-    """The addresses of a node."""
+    """The addresses of a node, and what it has of CPUs and memory."""
 
     addresses: list[NodeAddress] | None = None
+    capacity: dict[str, str | int | float | None] | None = None
 
 
 class NodeObject(Object):

@@ -84,11 +84,21 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node and all of its addresses."""
+    """A node, all of its addresses, and its capacity.
+
+    Attributes
+    ----------
+    cpus : int
+        0 where unknown.
+    memory : int
+        Bytes; 0 where unknown.
+    """
 
     name: str
     addresses: tuple[Address, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    cpus: int = 0
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)

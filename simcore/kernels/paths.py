@@ -1,0 +1,124 @@
+"""Kernels that tell which nodes hold an entry of a connection (C-9)."""
+
+import numpy as np
+
+from .jit import kernel
+from .occupancy import NODE_BITS, OWNER_SHIFT
+
+ALL_PORTS = -1
+
+
+@kernel
+def mix(word):
+    """Stir the bits of a word."""
+    word = (word ^ (word >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+    word = (word ^ (word >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
+    return word ^ (word >> np.uint64(32))
+
+
+@kernel
+def resolve_ends(end, other, port, protocol, key, objects, pods, object_node, entrances, starts, backends, ports):
+    """Turn Services and node ports into the backend that a connection is taken to reach, and the node it enters by.
+
+    Parameters
+    ----------
+    end : int32[n]
+        Objects of one end; written: ``(entering node + 1) * objects + object``, the first being 0 where the
+        connection enters nowhere.
+    other : int32[n]
+        Objects of the other ends.
+    port : int32[n]
+        Port of the end; below 0 where it has none.
+    protocol : uint8[n]
+        IANA number.
+    key : uint64[n]
+        Tells connections apart; it picks the backend, and the node by which somebody from outside enters.
+    objects, pods : int
+        How many objects there are, and how many of them are pods.
+    object_node : int32[objects]
+        Node of each pod and node; below 0: none.
+    entrances : int32[e]
+        Nodes by which somebody from outside may enter.
+    starts : int32[objects + node ports + 1]
+        Where the backends of each object that is a Service, then of each node port, start.
+    backends : int32[...]
+        Objects.
+    ports : int64[node ports]
+        ``protocol << 16 | port`` of each, ascending.
+    """
+    last_port = ports.size
+    for i in range(end.size):
+        found = np.int64(end[i])
+        chosen = mix(key[i])
+        list_of = found
+        enters = np.int64(-1)
+        if pods <= found and object_node[found] >= 0 and last_port > 0 and port[i] >= 0:
+            wanted = np.int64(protocol[i]) << 16 | np.int64(port[i])
+            place = np.searchsorted(ports, wanted)
+            if place < last_port and ports[place] == wanted:
+                list_of = objects + place
+                enters = np.int64(object_node[found])
+        count = np.int64(starts[list_of + 1] - starts[list_of])
+        if count > 0:
+            found = np.int64(backends[starts[list_of] + np.int64(chosen % np.uint64(count))])
+            if list_of < objects and entrances.size > 0 and object_node[other[i]] < 0 and other[i] >= pods:
+                enters = np.int64(entrances[np.int64((chosen >> np.uint64(32)) % np.uint64(entrances.size))])
+        elif list_of >= objects:
+            enters = np.int64(-1)
+        end[i] = (enters + 1) * objects + found
+
+
+@kernel
+def find_paths(source, destination, denied, is_doubled, unknown, objects, pods, object_node, label_of, path):
+    """Tell whose entries these are, and which nodes hold one.
+
+    Parameters
+    ----------
+    source, destination : int32[n]
+        Ends of connections, the opener first, as `resolve_ends` writes them.
+    denied : uint8[n]
+        Whether policy drops it at its destination, so that the last node has no entry (C-9).
+    is_doubled : bool
+        Whether a node that both ends are on has an entry for each; pods only then have entries at all (Cilium).
+    unknown : int
+        Node of pods of which none is known.
+    objects, pods : int
+        How many objects there are, and how many of them are pods.
+    object_node : int32[objects]
+        Node of each pod and node; below 0: none.
+    label_of : int32[objects]
+        Label of each object.
+    path : int64[n]
+        Written; see `simcore.kernels.occupancy.find_peaks`.
+    """
+    for i in range(source.size):
+        opener, server = np.int64(source[i]), np.int64(destination[i])
+        enters = max(opener // objects, server // objects) - 1
+        is_through = opener >= objects or server >= objects
+        opener, server = opener % objects, server % objects
+        here, there = np.int64(object_node[opener]), np.int64(object_node[server])
+        here = np.int64(unknown) if opener < pods and here < 0 else here
+        there = np.int64(unknown) if server < pods and there < 0 else there
+        owner = opener if here >= 0 else server
+        nodes = np.int64(0)
+        shift = np.int64(0)
+        if opener == server and opener < pods and not is_through:
+            here, there = np.int64(-1), np.int64(-1)
+        if is_doubled:
+            here = here if opener < pods else np.int64(-1)
+            there = there if server < pods else np.int64(-1)
+            if denied[i]:
+                here, there, enters = np.int64(-1), np.int64(-1), np.int64(-1)
+        elif denied[i]:
+            here = np.int64(-1) if here == there else here
+            enters = np.int64(-1) if enters == there else enters
+            there = np.int64(-1)
+        if here >= 0:
+            nodes |= (here + 1) << shift
+            shift += np.int64(NODE_BITS)
+        if enters >= 0 and (is_doubled or enters != here):
+            nodes |= (enters + 1) << shift
+            shift += np.int64(NODE_BITS)
+        if there >= 0 and (is_doubled or (there != here and there != enters)):
+            nodes |= (there + 1) << shift
+        path[i] = np.int64(label_of[owner]) << np.int64(OWNER_SHIFT) | nodes

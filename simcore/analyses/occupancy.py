@@ -362,7 +362,7 @@ def _rings(nodes: int, period: Period, first_pass: float) -> Rings:
         decayed=np.zeros(shape),
         exponent=np.zeros(shape),
         ended=np.zeros(shape),
-        interval=np.zeros(shape),
+        interval=np.full(shape, float(LONGEST_INTERVAL)),
         next_pass=np.full(nodes, period.begin + first_pass * SECOND),
         bound=np.zeros(nodes + 1),
         bound_time=np.full(nodes + 1, period.begin, np.int64),

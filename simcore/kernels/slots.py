@@ -123,8 +123,10 @@ def finish_slot(t, r, o, c, rules, clock, end):
     length, scale = rules.times[1], rules.numbers[0]
     close_slot(t, end, scale)
     passes = r.next_pass.copy()
+    # Slots before the first are there in the rings as well: nothing happened, and the collector passed at some time.
+    number = clock[0] + r.decayed.shape[1]
     close_slot_of_zombies(
-        t, r, clock[0], end, length / 1e9, rules.lifetime, rules.refreshed, rules.times[3], rules.buckets, scale
+        t, r, number, end, length / 1e9, rules.lifetime, rules.refreshed, rules.times[3], rules.buckets, scale
     )
     place = (clock[0] - 1) // rules.times[2]
     for n in range(t.live.size):

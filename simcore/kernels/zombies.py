@@ -122,7 +122,7 @@ def bound_zombies(r, k, n, slot_seconds):
     now = k % size
     before = (k - 1) % size
     most = 0.0
-    for back in range(min(size - 2, k - 1), -1, -1):
+    for back in range(size - 2, -1, -1):
         start = k - back
         # A pass at the very start of slot `start`, the next one not before slot `k` starts.
         if back == 0 or (back - 1) * slot_seconds <= r.interval[n, start % size]:
@@ -146,7 +146,7 @@ def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, b
     r : Rings
         Written.
     k : int
-        Number of the slot, the first being 1.
+        Number of the slot, more than the rings are long.
     end : int
         Its end in nanoseconds.
     slot_seconds : float

@@ -103,6 +103,8 @@ class AddressReader:
         """Bring the columns of one batch to one column of addresses."""
         if len(arrays) == 1 and arrays[0].type in _INTEGERS:
             return fit(arrays[0], pa.uint32())
+        if len(arrays) == 1 and arrays[0].type == WIDE_ADDRESS and _holds_more_than_mapped(arrays[0]):
+            return arrays[0]
         return reduce(Addresses.or_else, map(self._read, range(len(arrays)), arrays)).to_arrow()
 
     def _read(self, position: int, array: pa.Array) -> Addresses:
@@ -184,6 +186,12 @@ def _matrix(array: pa.Array) -> npt.NDArray[np.uint8]:
     buffer = array.buffers()[1]
     data = np.frombuffer(buffer, np.uint8) if buffer else np.empty(0, np.uint8)
     return data[array.offset * width :][: len(array) * width].reshape(-1, width)
+
+
+def _holds_more_than_mapped(array: pa.Array) -> bool:
+    """Whether an address of 16 bytes begins with anything but zeros, so that the column can stay as it is."""
+    halves = np.ascontiguousarray(_matrix(array)).view(np.uint64).reshape(-1, 2)
+    return bool(halves[:, 0].any())
 
 
 def _from_four(rows: npt.NDArray[np.uint8], known: npt.NDArray[np.bool_]) -> Addresses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,9 +29,9 @@ class EndColumn:
     Attributes
     ----------
     v4 : uint32[n] or None
-        The addresses, where all are IPv4 and no pod is named; 0 where missing.
+        The addresses, where all are IPv4 and no pod is named; anything where missing.
     high, low : uint64[n]
-        Halves of the addresses otherwise; see `halves`.
+        Halves of the addresses otherwise, IPv4 mapped into IPv6; 0 where missing.
     known : bool[n]
         Whether there is an address; empty where `v4` misses none.
     pods : int32[n]
@@ -56,10 +57,13 @@ class EndColumn:
 
 def _wide(v4: NDArray[np.uint32], known: NDArray[np.bool_]) -> EndColumn:
     count = v4.size
+    low = v4.astype(np.uint64) | _MAPPED
+    if known.size:
+        low[~known] = 0
     return EndColumn(
         None,
         np.zeros(count, np.uint64),
-        v4.astype(np.uint64) | _MAPPED,
+        low,
         known if known.size else np.ones(count, bool),
         np.full(count, -1, np.int32),
     )
@@ -81,8 +85,7 @@ def read_end(batch: pa.RecordBatch, end: str, pod_numbers: Mapping[str, int]) ->
         raise TypeError(f"{end}_address is {column.type}; it is to be uint32 or fixed_size_binary[16]")
     if pods is None and column.type == pa.uint32():
         known = validity(column) if column.null_count else np.empty(0, bool)
-        values = (column.fill_null(0) if column.null_count else column).to_numpy()
-        return EndColumn(values, _NONE, _NONE, known, np.empty(0, np.int32))
+        return EndColumn(raw_values(column), _NONE, _NONE, known, np.empty(0, np.int32))
     known = validity(column)
     high, low = _halves(column)
     if pods is None:
@@ -90,25 +93,38 @@ def read_end(batch: pa.RecordBatch, end: str, pod_numbers: Mapping[str, int]) ->
     return EndColumn(None, high, low, known, pods)
 
 
-def validity(column: pa.Array) -> NDArray[np.bool_]:
-    """Tell which values are there, as bool[n]."""
+def validity(column: pa.Array, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+    """Tell which values are there, of all rows or of some."""
     if not column.null_count:
-        return np.ones(len(column), bool)
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), bool)
+        return np.ones(len(column) if rows is None else rows.size, bool)
+    bits = np.frombuffer(column.buffers()[0], np.uint8)
+    if rows is None:
+        return np.unpackbits(bits, bitorder="little")[column.offset : column.offset + len(column)].view(bool)
+    places = rows + column.offset
+    return np.asarray(bits[places >> 3] >> (places & 7) & 1, bool)
+
+
+def raw_values(column: pa.Array) -> NDArray[Any]:
+    """Return the numbers (or times, as integers) of a column without copying; anything where they are missing."""
+    numbers = np.dtype(np.int64 if pa.types.is_timestamp(column.type) else column.type.to_pandas_dtype())
+    if column.null_count == len(column):
+        return np.zeros(len(column), numbers)
+    return np.frombuffer(column.buffers()[1], numbers, len(column), column.offset * numbers.itemsize)
 
 
 def _halves(column: pa.Array) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Split addresses into halves, IPv4 mapped into IPv6; missing ones become zero."""
     if column.type == pa.uint32():
-        low = column.fill_null(0).to_numpy().astype(np.uint64) | _MAPPED
+        low = raw_values(column).astype(np.uint64) | _MAPPED
+        if column.null_count:
+            low[~validity(column)] = 0
         return np.zeros(len(column), np.uint64), low
-    width = column.type.byte_width
-    data = column.buffers()[1]
-    start = column.offset * width
-    words = np.frombuffer(data, ">u8", count=2 * len(column), offset=start).reshape(-1, 2).astype(np.uint64)
+    words = np.frombuffer(column.buffers()[1], np.uint64, 2 * len(column), column.offset * column.type.byte_width)
+    high, low = words[0::2].byteswap(), words[1::2].byteswap()
     if column.null_count:
-        words[~validity(column)] = 0
-    return np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1])
+        missing = ~validity(column)
+        high[missing] = low[missing] = 0
+    return high, low
 
 
 def _pods(column: pa.Array, pod_numbers: Mapping[str, int]) -> NDArray[np.int32]:
@@ -138,7 +154,7 @@ class PortColumns:
     protocol : uint8[n]
         `UNKNOWN_PROTOCOL` where missing.
     port : uint16[n]
-        0 where missing.
+        Anything where missing.
     port_known : bool[n] or bool[0]
         Whether there is a port; empty where every flow has one.
     """
@@ -155,10 +171,13 @@ def read_ports(batch: pa.RecordBatch) -> PortColumns:
     protocol = np.full(count, UNKNOWN_PROTOCOL, np.uint8)
     if "protocol" in names:
         column = _checked(batch, "protocol")
-        protocol = (column.fill_null(UNKNOWN_PROTOCOL) if column.null_count else column).to_numpy()
+        if column.null_count:
+            known = validity(column)
+            protocol[known] = raw_values(column)[known]
+        else:
+            protocol = raw_values(column)
     if "destination_port" not in names:
         return PortColumns(protocol, np.zeros(count, np.uint16), np.zeros(count, bool))
     ports = _checked(batch, "destination_port")
-    if not ports.null_count:
-        return PortColumns(protocol, ports.to_numpy(), np.empty(0, bool))
-    return PortColumns(protocol, ports.fill_null(0).to_numpy(), validity(ports))
+    known = validity(ports) if ports.null_count else np.empty(0, bool)
+    return PortColumns(protocol, raw_values(ports), known)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..kernels.groups import NO_TIME
+from ..kernels.groups import MISSING, NEVER, NO_TIME
 from ..model.addresses import Address
 from ..model.flows import Judgement, Verdict
 from ..model.groups import DNS_PORT, Change, Example, FlowGroup
@@ -17,7 +17,7 @@ from ..model.ports import TCP, UDP
 from ..tables.layout import Tables
 from ..tables.ports import UNKNOWN_PROTOCOL
 from .judging import judgement_of
-from .tally import DESTINATION, MISSING, NEVER, PORT, PROTOCOL, SOURCE, Tally, cell_columns
+from .tally import DESTINATION, PORT, PROTOCOL, SOURCE, Tally, cell_columns
 
 CHANGES = tuple(Change)
 CHANGE_OF = np.array(

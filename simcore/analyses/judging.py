@@ -115,8 +115,8 @@ def judge_columns(
             special,
             places[0],
             places[1],
-            objects_of(tables, source, special),
-            objects_of(tables, destination, special),
+            objects_of(tables, source.take(special)),
+            objects_of(tables, destination.take(special)),
             family[0],
             family[1],
             named,
@@ -164,17 +164,16 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
     return families
 
 
-def objects_of(tables: Tables, end: EndColumn, rows: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Find the objects (pods, nodes, Services, blocks) of one end of some flows."""
-    some = end.take(rows)
-    objects = np.empty(rows.size, np.int32)
+def objects_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
+    """Find the objects (pods, nodes, Services, blocks) of one end, widened, of some flows."""
+    objects = np.empty(end.known.size, np.int32)
     find_objects(
         tables.arrays.object_trie_v4,
         tables.arrays.object_trie_v6,
-        some.high,
-        some.low,
-        some.known,
-        some.pods,
+        end.high,
+        end.low,
+        end.known,
+        end.pods,
         tables.pod_objects,
         tables.no_address,
         tables.unknown_pod,

@@ -9,20 +9,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..kernels.groups import NO_TIME, group
+from ..kernels.groups import MISSING, NEVER, NO_TIME, gather, group
 from ..model.flows import Split
 from ..tables.layout import Tables
-from .ends import validity
+from .ends import raw_values, validity
 from .judging import Judged, objects_of
 
 GROUPED_COLUMNS = ("time", "end_time", "packets", "bytes", "source_port")
 """What groups tell beside what a verdict needs."""
 
-NEVER = np.int64(-0x8000000000000000)
-"""Stands for a missing last time: earlier than any other."""
-MISSING = -1
-"""Stands for a missing port."""
-_MERGE_AT = 250_000
+_MERGE_AT = 100_000
 SOURCE, DESTINATION, PROTOCOL, PORT = 0, 1, 2, 3
 """Columns of keys."""
 
@@ -97,7 +93,7 @@ class Tally:
 
     def sorted(self) -> Tally:
         """Return the same groups in the order of their keys, which depends on nothing else."""
-        order = np.lexsort(self.keys.T[::-1])
+        order = _order(self.keys)
         return Tally(
             self.keys[order],
             self.sums[order],
@@ -117,11 +113,47 @@ class Tally:
         return len(self.keys)
 
 
+_BITS = (31, 31, 8, 17)
+_BITS_OF_SET = (32, 32, 2)
+"""How many bits the columns of keys take: labels, protocol, port; cells and verdict."""
+
+
+def _order(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the order of distinct keys.
+
+    As `numpy.lexsort` would, four times as fast: columns are packed into words, and ranks of words into one number,
+    since sorting single integers takes vector instructions.
+    """
+    bits = (*_BITS, *_BITS_OF_SET * ((keys.shape[1] - len(_BITS)) // len(_BITS_OF_SET)))
+    words: list[NDArray[np.int64]] = []
+    room = 0
+    for column, width in zip(keys.T, bits, strict=True):
+        values = column - MISSING if width == _BITS[PORT] else column
+        if width > room:
+            words.append(np.zeros(len(keys), np.int64))
+            room = 63
+        words[-1] = words[-1] << width | values
+        room -= width
+    ranks, order = _ranked(words[0])
+    for word in words[1:]:
+        ranks, order = _ranked(ranks << 32 | _ranked(word)[0])
+    return order
+
+
+def _ranked(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rank of each number, equal ones sharing theirs, and an order of them."""
+    order = np.argsort(numbers)
+    ordered = numbers[order]
+    ranks = np.empty(numbers.size, np.int64)
+    ranks[order] = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
+    return ranks, order
+
+
 class Merger:
     """Collects tallies, merging as they come, so that what is held stays within twice what there is to tell."""
 
     def __init__(self, sets: int) -> None:
-        self._merged = empty_tally(sets)
+        self._merged = _unfilled(0, sets)
         self._pending: list[Tally] = []
 
     def add(self, tally: Tally) -> None:
@@ -138,15 +170,15 @@ class Merger:
         return self._merged
 
 
-def empty_tally(sets: int) -> Tally:
-    """Return the tally of nothing."""
+def _unfilled(count: int, sets: int) -> Tally:
+    """Return a tally whose rows are yet to be written."""
     return Tally(
-        np.empty((0, 4 + 3 * sets), np.int64),
-        np.empty((0, 3), np.int64),
-        np.empty((0, 2), np.int64),
-        np.empty(0, np.int64),
-        np.empty((0, 4), np.uint64),
-        np.empty((0, 5), np.int64),
+        np.empty((count, 4 + 3 * sets), np.int64),
+        np.empty((count, 3), np.int64),
+        np.empty((count, 2), np.int64),
+        np.empty(count, np.int64),
+        np.empty((count, 4), np.uint64),
+        np.empty((count, 5), np.int64),
     )
 
 
@@ -158,7 +190,7 @@ def tally_rows(
     split: Split,
     first_row: int,
 ) -> Tally:
-    """Count some flows of a batch by group.
+    """Make a tally of some flows of a batch, a row a flow; merging it groups them.
 
     Parameters
     ----------
@@ -168,41 +200,39 @@ def tally_rows(
         Row number, within the file, of the batch's first flow.
     """
     source, destination = judged.source.take(rows), judged.destination.take(rows)
-    labels = [tables.label_of[objects_of(tables, end, rows)] for end in (judged.source, judged.destination)]
-    port = judged.ports.port[rows].astype(np.int64)
-    if judged.ports.port_known.size:
-        port[~judged.ports.port_known[rows]] = MISSING
-    columns = [*labels, judged.ports.protocol[rows], port]
-    for number in range(tables.sets):
-        columns += [judged.egress[number, rows], judged.ingress[number, rows], judged.verdict[number, rows]]
-    keys = np.stack([np.asarray(column, np.int64) for column in columns], axis=1)
-    time = _integers(batch, "time", rows, NO_TIME)
-    end_time = _integers(batch, "end_time", rows, NEVER)
-    last = np.maximum(end_time, np.where(time == NO_TIME, NEVER, time))
-    return Tally(
-        keys,
-        np.stack(
-            [
-                np.ones(rows.size, np.int64),
-                _integers(batch, "packets", rows, 0),
-                _integers(batch, "bytes", rows, 0),
-            ],
-            axis=1,
-        ),
-        np.stack([time, last], axis=1),
-        (split.file << 40 | first_row) + rows,
-        np.stack([source.high, source.low, destination.high, destination.low], axis=1),
-        np.stack(
-            [
-                source.pods.astype(np.int64),
-                destination.pods.astype(np.int64),
-                source.known.astype(np.int64),
-                destination.known.astype(np.int64),
-                _integers(batch, "source_port", rows, MISSING),
-            ],
-            axis=1,
-        ),
-    )._grouped()
+    tally = _unfilled(rows.size, tables.sets)
+    gather(
+        rows,
+        (split.file << 40) + first_row,
+        tables.label_of[objects_of(tables, source)],
+        tables.label_of[objects_of(tables, destination)],
+        judged.ports.protocol,
+        judged.ports.port,
+        judged.ports.port_known,
+        judged.egress,
+        judged.ingress,
+        judged.verdict,
+        _integers(batch, "packets", rows, 0),
+        _integers(batch, "bytes", rows, 0),
+        _integers(batch, "time", rows, NO_TIME),
+        _integers(batch, "end_time", rows, NEVER),
+        _integers(batch, "source_port", rows, MISSING),
+        source.high,
+        source.low,
+        source.known,
+        source.pods,
+        destination.high,
+        destination.low,
+        destination.known,
+        destination.pods,
+        tally.keys,
+        tally.sums,
+        tally.times,
+        tally.sequence,
+        tally.addresses,
+        tally.details,
+    )
+    return tally
 
 
 def _integers(batch: pa.RecordBatch, name: str, rows: NDArray[np.int64], missing: int | np.int64) -> NDArray[np.int64]:
@@ -210,8 +240,7 @@ def _integers(batch: pa.RecordBatch, name: str, rows: NDArray[np.int64], missing
     if name not in batch.schema.names:
         return np.full(rows.size, missing, np.int64)
     column = batch.column(name)
-    if pa.types.is_timestamp(column.type):
-        column = column.view(pa.int64())
-    values = (column.fill_null(0) if column.null_count else column).to_numpy(zero_copy_only=False)[rows]
-    integers = np.asarray(values, np.int64)
-    return np.where(validity(column)[rows], integers, missing) if column.null_count else integers
+    integers = raw_values(column)[rows].astype(np.int64)
+    if column.null_count:
+        integers[~validity(column, rows)] = missing
+    return integers

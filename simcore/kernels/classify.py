@@ -105,7 +105,16 @@ def place_ends(trie_v4, trie_v6, high, low, known, pods, pod_places, pod_familie
             places[i] = slot
             families[i] = 4
         else:
-            places[i] = find_v6(trie_v6, high[i], low[i])
+            slot = trie_v6[np.uintp(high[i] >> np.uint64(48))]
+            half, shift = high[i], np.uint64(40)
+            for level in range(14):
+                if slot >= 0:
+                    break
+                if level == 6:
+                    half, shift = low[i], np.uint64(56)
+                slot = trie_v6[np.uintp(65280 - 256 * np.int64(slot) + np.int64((half >> shift) & byte))]
+                shift -= np.uint64(8)
+            places[i] = slot
             families[i] = 6
 
 
@@ -151,7 +160,16 @@ def find_objects(trie_v4, trie_v6, high, low, known, pods, pod_objects, no_addre
                 slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64(address & byte))]
             out[i] = slot
         else:
-            out[i] = find_v6(trie_v6, high[i], low[i])
+            slot = trie_v6[np.uintp(high[i] >> np.uint64(48))]
+            half, shift = high[i], np.uint64(40)
+            for level in range(14):
+                if slot >= 0:
+                    break
+                if level == 6:
+                    half, shift = low[i], np.uint64(56)
+                slot = trie_v6[np.uintp(65280 - 256 * np.int64(slot) + np.int64((half >> shift) & byte))]
+                shift -= np.uint64(8)
+            out[i] = slot
 
 
 @kernel
@@ -253,8 +271,7 @@ def judge(
     slot_of, port_class, missing, program_of = t.slot_of, t.port_class, t.missing_port_class, t.program_of
     column_of, row_of, decision = t.column_of, t.row_of, t.decision.ravel()
     classes = np.uintp(t.decision.shape[1])
-    frontend_keys, first_keys, distinct_starts = t.frontend_keys, t.first_keys, t.distinct_starts
-    frontend_plain, ends = t.frontend_plain, t.ends
+    first_keys, short_ways = t.first_keys, t.short_ways
     first_node, first_composite = np.uintp(t.limits[FIRST_NODE]), t.limits[FIRST_COMPOSITE]
     all_known, none_named = port_known.size == 0, destination_named.size == 0
     here = np.empty(TILE, np.uint32)
@@ -270,10 +287,10 @@ def judge(
             slot = np.uintp(slot_of[protocol[i]])
             s = np.uintp(source_place[i])
             d = np.uintp(destination_place[i])
-            if s >= first_node or d >= first_node or slot == MISSING_SLOT:
-                special[left] = i
-                left += 1
-                s, d, slot = np.uintp(0), np.uintp(0), np.uintp(0)
+            plain = s < first_node and d < first_node and slot != MISSING_SLOT
+            special[left] = i
+            left += not plain
+            s, d, slot = s * plain, d * plain, slot * plain
             if all_known or port_known[i]:
                 ports[j] = port_class[slot << np.uintp(16) | np.uintp(port[i])]
             else:
@@ -283,25 +300,23 @@ def judge(
         found, left = left, first_left
         for m in range(first_left, found):
             i = special[m]
-            place = np.int64(-1)
-            if (all_known or port_known[i]) and (none_named or not destination_named[i]):
-                table = np.int64(slot_of[protocol[i]])
-                composite = destination_place[i] - first_composite
-                if composite >= 0 and table < NO_PORT_SLOT and np.uintp(source_place[i]) < first_node:
-                    key = (composite + 2) << 18 | table << 16 | np.int64(port[i])
-                    for p in range(first_keys[composite], first_keys[composite + 1]):
-                        if frontend_keys[p] == key and frontend_plain[p]:
-                            if distinct_starts[p + 1] - distinct_starts[p] == 1:
-                                place = np.int64(distinct_starts[p])
-            if place < 0 or ends[place, 0] == source_place[i]:
+            composite = np.int64(destination_place[i]) - first_composite
+            key = np.int64(slot_of[protocol[i]]) << 16 | np.int64(port[i])
+            target, target_class = np.int64(-1), np.uint32(0)
+            if composite >= 0:
+                for p in range(first_keys[composite], first_keys[composite + 1]):
+                    if short_ways[p, 0] == key:
+                        target, target_class = np.int64(short_ways[p, 1]), np.uint32(short_ways[p, 2])
+            unnamed = none_named or not destination_named[i]
+            known = all_known or port_known[i]
+            peer = np.uintp(source_place[i])
+            if target >= 0 and target != source_place[i] and peer < first_node and unnamed and known:
+                here[i - start] = peer
+                there[i - start] = target
+                ports[i - start] = target_class
+            else:
                 special[left] = i
                 left += 1
-            else:
-                table = np.int64(slot_of[protocol[i]])
-                service_port = np.int64(ends[place, 2]) if ends[place, 2] > 0 else np.int64(port[i])
-                here[i - start] = source_place[i]
-                there[i - start] = ends[place, 0]
-                ports[i - start] = port_class[table << 16 | service_port]
         for k in range(egress.shape[0]):
             for j in range(size):
                 s, d = np.uintp(here[j]), np.uintp(there[j])
@@ -438,6 +453,22 @@ def judge_special(
                 egress[k, i] = ingress[k, i] = cells[fixed]
                 verdict[k, i] = UNKNOWN
             continue
+        if source_row < 0 and target_row < 0 and source_object[m] != destination_object[m] and d != s:
+            near = object_node[source_object[m]] == object_node[destination_object[m]]
+            enters = near and destination_object[m] < pods and pods <= source_object[m] < last_node
+            leaves = near and own_node_egress and source_object[m] < pods and pods <= destination_object[m] < last_node
+            to_class = np.int64(port_class[slot << 16 | np.int64(port[i])] if known else t.missing_port_class[slot])
+            if destination_place[i] > MIXED_FAMILIES:
+                for k in range(egress.shape[0]):
+                    out_cell = np.int64(decision[row_of[program_of[2 * k, s] + column_of[0, d]], to_class])
+                    back_cell = np.int64(decision[row_of[program_of[2 * k + 1, d] + column_of[1, s]], to_class])
+                    if leaves:
+                        out_cell = np.int64(cells[CELL_OWN_NODE])
+                    if enters:
+                        back_cell = np.int64(cells[CELL_OWN_NODE])
+                    egress[k, i], ingress[k, i] = out_cell, back_cell
+                    verdict[k, i] = both(out_cell & 3, back_cell & 3)
+                continue
 
         for k in range(egress.shape[0]):
             none = np.int64(-1)

@@ -6,6 +6,88 @@ from .jit import kernel
 
 NO_TIME = np.int64(0x7FFFFFFFFFFFFFFF)
 """Stands for a missing time: later than any other."""
+NEVER = np.int64(-0x8000000000000000)
+"""Stands for a missing last time: earlier than any other."""
+MISSING = -1
+"""Stands for a missing port."""
+
+
+@kernel
+def gather(
+    rows,
+    first_sequence,
+    source_label,
+    destination_label,
+    protocol,
+    port,
+    port_known,
+    egress,
+    ingress,
+    verdict,
+    packets,
+    octets,
+    time,
+    end_time,
+    source_port,
+    source_high,
+    source_low,
+    source_known,
+    source_pod,
+    destination_high,
+    destination_low,
+    destination_known,
+    destination_pod,
+    keys,
+    sums,
+    times,
+    sequence,
+    addresses,
+    details,
+):
+    """Write some flows of a batch as the rows of a tally.
+
+    Parameters
+    ----------
+    rows : int64[m]
+        Which flows of the batch.
+    first_sequence : int
+        Position in the capture of the batch's first flow.
+    protocol, port, port_known, egress, ingress, verdict
+        Of all flows, as `simcore.kernels.classify.judge` takes and writes them.
+    source_label, destination_label, packets, octets, time, end_time, source_port
+        Of the chosen flows, int64 or int32[m].
+    source_high, source_low, source_known, source_pod, destination_high, destination_low, destination_known, \
+    destination_pod
+        Their ends, as `simcore.kernels.classify.find_objects` takes them.
+    keys, sums, times, sequence, addresses, details
+        Written: the arrays of `simcore.analyses.tally.Tally`, m rows each.
+    """  # fmt: skip
+    all_known = port_known.size == 0
+    for m in range(rows.size):
+        i = rows[m]
+        keys[m, 0] = source_label[m]
+        keys[m, 1] = destination_label[m]
+        keys[m, 2] = protocol[i]
+        keys[m, 3] = np.int64(port[i]) if all_known or port_known[i] else MISSING
+        for k in range(egress.shape[0]):
+            keys[m, 4 + 3 * k] = egress[k, i]
+            keys[m, 5 + 3 * k] = ingress[k, i]
+            keys[m, 6 + 3 * k] = verdict[k, i]
+        sums[m, 0] = 1
+        sums[m, 1] = packets[m]
+        sums[m, 2] = octets[m]
+        times[m, 0] = time[m]
+        times[m, 1] = end_time[m] if time[m] == NO_TIME else max(end_time[m], time[m])
+        sequence[m] = first_sequence + i
+        addresses[m, 0] = source_high[m]
+        addresses[m, 1] = source_low[m]
+        addresses[m, 2] = destination_high[m]
+        addresses[m, 3] = destination_low[m]
+        details[m, 0] = source_pod[m]
+        details[m, 1] = destination_pod[m]
+        details[m, 2] = source_known[m]
+        details[m, 3] = destination_known[m]
+        details[m, 4] = source_port[m]
 
 
 @kernel
@@ -87,6 +169,13 @@ def count_verdicts(verdict, out):
     out : int64[3, 3]
         Added to: ``out[before, after]``; with one set, before is after.
     """
+    # One pair at a time is summed by vector instructions; one counter a flow would wait for itself.
     last = verdict.shape[0] - 1
-    for i in range(verdict.shape[1]):
-        out[verdict[0, i], verdict[last, i]] += 1
+    for start in range(0, verdict.shape[1], 4096):
+        end = min(start + 4096, verdict.shape[1])
+        for before in range(3):
+            for after in range(before if last == 0 else 0, before + 1 if last == 0 else 3):
+                found = np.int32(0)
+                for i in range(start, end):
+                    found += np.int32((verdict[0, i] == before) & (verdict[last, i] == after))
+                out[before, after] += found

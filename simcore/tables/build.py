@@ -12,12 +12,13 @@ from ..model.addresses import Family
 from ..model.cluster import Cluster
 from ..model.flows import Outcome, Reason, Verdict
 from ..model.policy import Policy
+from ..model.ports import LAST_PORT
 from ..model.profile import UPSTREAM, Profile
 from .composites import Composites, find_composites
 from .identities import Identities
 from .layout import Arrays, Tables
 from .objects import Objects
-from .ports import classify_ports, protocol_slots
+from .ports import PortClasses, classify_ports, protocol_slots
 from .programs import RuleBook, bind_programs
 from .rows import REASONS, build_rows
 from .tries import build_trie
@@ -88,6 +89,7 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
         distinct_starts=composites.distinct_starts,
         frontend_plain=composites.plain,
         ends=composites.ends,
+        short_ways=_short_ways(composites, classes),
         reason_of=np.array([REASONS.index(outcome.reason) for outcome in outcomes], np.uint8),
         mixed=mixed,
         cells=np.array([number << 2 | fixed.verdict for number, fixed in enumerate(FIXED)], np.uint32),
@@ -121,6 +123,19 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
         no_address=objects.no_address,
         unknown_pod=objects.unknown_pod,
     )
+
+
+def _short_ways(composites: Composites, classes: PortClasses) -> NDArray[np.int32]:
+    """Find the frontends that lead to pods of one identity, for the kernel to judge them as that."""
+    keys = composites.frontend_keys & (1 << 18) - 1
+    ways = np.full((keys.size, 3), -1, np.int32)
+    ways[:, 0] = keys
+    single = composites.plain & (np.diff(composites.distinct_starts) == 1)
+    targets = composites.ends[composites.distinct_starts[:-1][single]]
+    port = np.where(targets[:, 2] > 0, targets[:, 2], keys[single] & LAST_PORT)
+    ways[single, 1] = targets[:, 0]
+    ways[single, 2] = classes.table[keys[single] & ~LAST_PORT | port]
+    return ways
 
 
 def _tries(

@@ -35,7 +35,7 @@ class Arrays(NamedTuple):
         The column of an identity that is the peer, for egress and ingress.
     row_of : uint16 or uint32[...]
         ``row_of[program + column]`` is a row.
-    decision : uint32[rows, classes]
+    decision : uint16 or uint32[rows, classes]
         ``outcome << 2 | verdict``.
     kind : uint8[identities]
         `simcore.tables.identities.Kind`.
@@ -43,6 +43,9 @@ class Arrays(NamedTuple):
         Number of a pod's node, or of a node itself; negative where there is none.
     composite_flags, composite_starts, frontend_keys, first_keys, frontend_starts, distinct_starts, frontend_plain, ends
         See `simcore.tables.composites.Composites`.
+    short_ways : int32[frontends, 3]
+        ``slot << 16 | port`` of each frontend; where all its ends are pods of one identity: that, and the class of the
+        port there. Otherwise -1.
     reason_of : uint8[outcomes]
         Position of each outcome's reason among all reasons.
     mixed : uint32[reasons + 1, reasons + 1, reasons + 1]
@@ -63,8 +66,8 @@ class Arrays(NamedTuple):
     missing_port_class: NDArray[np.int32]
     program_of: NDArray[np.uint32]
     column_of: NDArray[np.int32]
-    row_of: NDArray[np.uint16] | NDArray[np.uint32]
-    decision: NDArray[np.uint32]
+    row_of: NDArray[np.unsignedinteger]
+    decision: NDArray[np.unsignedinteger]
     kind: NDArray[np.uint8]
     object_node: NDArray[np.int32]
     composite_flags: NDArray[np.uint8]
@@ -75,6 +78,7 @@ class Arrays(NamedTuple):
     distinct_starts: NDArray[np.int32]
     frontend_plain: NDArray[np.bool_]
     ends: NDArray[np.int32]
+    short_ways: NDArray[np.int32]
     reason_of: NDArray[np.uint8]
     mixed: NDArray[np.uint32]
     cells: NDArray[np.uint32]

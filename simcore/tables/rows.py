@@ -35,21 +35,21 @@ class Rows:
     Attributes
     ----------
     row_of : uint16 or uint32[...]
-        Rows, a program after the other: program p against column c is ``starts[p] + c``.
-    starts : int64[programs + 1]
+        The row of program p against column c is at ``starts[p] + c``.
+    starts : int64[programs]
     column_of : int32[2, identities]
         For either direction, the column of an identity that is the peer: peers that no rule of the direction tells
         apart share one.
-    decision : uint32[rows, classes]
+    decision : uint16 or uint32[rows, classes]
         ``outcome << 2 | verdict``.
     outcomes : list of Outcome
         What the numbers stand for; the first ones are those that the caller asked for.
     """
 
-    row_of: NDArray[np.uint16] | NDArray[np.uint32]
+    row_of: NDArray[np.unsignedinteger]
     starts: NDArray[np.int64]
     column_of: NDArray[np.int32]
-    decision: NDArray[np.uint32]
+    decision: NDArray[np.unsignedinteger]
     outcomes: list[Outcome]
 
 
@@ -64,13 +64,11 @@ def build_rows(
     """Decide every program against every column of peers; equal rows are held once."""
     columns = [Columns(rules, identities, direction) for direction in Direction]
     builder = _Builder(rules, identities, columns, classes, profile)
-    starts = np.cumsum([0, *(columns[program.direction].count for program in programs)])
-    if starts[-1] > np.iinfo(np.uint32).max:
-        raise CapacityError(f"{len(programs)} programs and their peers make {starts[-1]:,} pairs, more than 4 billion")
-    row_of = np.empty(starts[-1], np.uint32)
     rows: dict[bytes, int] = {}
     codes: list[NDArray[np.int64]] = []
-    for number, program in enumerate(programs):
+    blocks = [np.empty((sum(p.direction is d for p in programs), columns[d].count), np.uint32) for d in Direction]
+    filled = dict.fromkeys(Direction, 0)
+    for program in programs:
         numbers, peers = builder.distinct_peers(program)
         decided = builder.decide(program, peers)
         places = np.empty(peers.size, np.uint32)
@@ -79,17 +77,47 @@ def build_rows(
             if place == len(codes):
                 codes.append(row)
             places[position] = place
-        row_of[starts[number] : starts[number + 1]] = places[numbers]
+        blocks[program.direction][filled[program.direction]] = places[numbers]
+        filled[program.direction] += 1
     distinct, inverse = np.unique(np.array(codes), return_inverse=True)
     known = {outcome: number for number, outcome in enumerate(outcomes)}
     cells = np.array([_cell(builder.outcome(int(code)), known) for code in distinct], np.uint32)
+    squeezed = [_squeezed(block) for block in blocks]
+    starts = np.empty(len(programs), np.int64)
+    first = 0
+    for direction, (block, program_rows, _) in zip(Direction, squeezed, strict=True):
+        here = [number for number, program in enumerate(programs) if program.direction is direction]
+        starts[here] = first + program_rows * block.shape[1]
+        first += block.size
+    if first > np.iinfo(np.uint32).max:
+        raise CapacityError(f"the programs and their peers make {first:,} pairs, more than 4 billion")
     return Rows(
-        row_of.astype(np.min_scalar_type(max(len(codes), 256))),
+        np.concatenate([block.ravel() for block, _, _ in squeezed]).astype(_width(len(codes))),
         starts,
-        np.stack([each.of_identity for each in columns]),
-        cells[inverse.reshape(len(codes), -1)],
+        np.stack([squeezed[d][2][columns[d].of_identity] for d in Direction]).astype(np.int32),
+        cells[inverse.reshape(len(codes), -1)].astype(_width(len(known) << 2)),
         list(known),
     )
+
+
+def _width(count: int) -> type[np.unsignedinteger]:
+    """Return the type that holds numbers below `count`."""
+    return np.uint16 if count <= 1 << 16 else np.uint32
+
+
+def _squeezed(block: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
+    """Hold equal rows, then equal columns, of a block once; return where each row and each column went."""
+    rows, first_rows = _distinct(block)
+    block = np.ascontiguousarray(block[first_rows].T)
+    columns, first_columns = _distinct(block)
+    return np.ascontiguousarray(block[first_columns].T), rows, columns
+
+
+def _distinct(block: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Number the distinct rows of a block; return each row's number, and the first row of each number."""
+    seen: dict[bytes, int] = {}
+    numbers = np.array([seen.setdefault(row.tobytes(), len(seen)) for row in block], np.int64)
+    return numbers, np.unique(numbers, return_index=True)[1]
 
 
 def _cell(outcome: Outcome, known: dict[Outcome, int]) -> int:

@@ -55,8 +55,10 @@ def test_signatures_are_numbered_as_by_their_twin(signatures):
     assert numbers[firsts[:found]].tolist() == list(range(found))
 
 
+labels, cells = st.sampled_from([0, 1, 2**31 - 1]), st.sampled_from([0, 1, 2**32 - 1])
+ports = st.sampled_from([-1, 0, 65535])
 records = st.tuples(
-    st.tuples(st.integers(-1, 1), st.integers(0, 1)),
+    st.tuples(labels, labels, st.sampled_from([0, 255]), ports, cells, cells, st.integers(0, 2)),
     *(st.integers(0, 5) for _ in range(3)),
     st.integers(0, 3),
     st.integers(4, 9),

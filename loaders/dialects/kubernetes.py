@@ -26,6 +26,7 @@ from .names import port_name_complaint
 from .selectors import read_selector
 
 API_VERSION = "networking.k8s.io/v1"
+_FORMER_VERSIONS = ("extensions/v1beta1",)
 TIER = "networkpolicy"
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
@@ -94,11 +95,10 @@ class _Lowering:
             ("apiVersion", "kind", "metadata", "spec", "status"),
             dict.fromkeys(_SPEC_FIELDS, "Put it below spec"),
         )
-        if self.root.document.api_version != API_VERSION:
-            root.error(
-                f"{self.root.document.api_version} is no longer served. Write apiVersion: {API_VERSION}",
-                "apiVersion",
-            )
+        if (version := root.document.api_version) != API_VERSION:
+            former = version in _FORMER_VERSIONS
+            fate = f"{version} is no longer served" if former else f"there is no NetworkPolicy in {version}"
+            root.error(f"{fate}. Write apiVersion: {API_VERSION}, the only version that is read", "apiVersion")
         for path in root.document.repeated_keys():
             root.error("this key stands here twice. Keep one", *path)
         metadata = read_metadata(root.get("metadata"))
@@ -150,6 +150,8 @@ class _Lowering:
                     "ipBlock may not stand beside a selector in one item. Give each an item of its own",
                     "ipBlock",
                 )
+                for selector in (pods, namespaces):
+                    read_selector(selector)
             return read_block(block, strict_cidr=self.strict_cidr)
         if not selects:
             if item.value is None or (peer.value is not None and peer.value.keys() <= set(_PEER_FIELDS)):

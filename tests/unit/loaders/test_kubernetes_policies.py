@@ -388,9 +388,12 @@ def test_no_namespace_is_the_default_one(tmp_path):
     [
         (
             "apiVersion: extensions/v1beta1\nkind: NetworkPolicy",
-            "no longer served. Write apiVersion: networking.k8s.io/v1",
+            "extensions/v1beta1 is no longer served. Write apiVersion: networking.k8s.io/v1, the only version",
         ),
-        ("apiVersion: networking.k8s.io/v1beta1\nkind: NetworkPolicy", "Write apiVersion: networking.k8s.io/v1"),
+        (
+            "apiVersion: networking.k8s.io/v2\nkind: NetworkPolicy",
+            "there is no NetworkPolicy in networking.k8s.io/v2. Write apiVersion: networking.k8s.io/v1, the only",
+        ),
         (
             "apiVersion: v1\nkind: NetworkPolicy",
             "there is no NetworkPolicy in v1. Write apiVersion: networking.k8s.io/v1",
@@ -402,6 +405,13 @@ def test_no_namespace_is_the_default_one(tmp_path):
 def test_versions_and_kinds_that_do_not_exist_are_refused(tmp_path, head, message):
     (complaint,) = complaints(tmp_path, f"{head}\nmetadata: {{name: a}}\n")
     assert message in complaint
+
+
+def test_both_halves_of_a_peer_that_is_too_much_are_checked(tmp_path):
+    peer = "{ipBlock: {cidr: x}, podSelector: {matchLabel: {}}, namespaceSelector: {matchLabels: {a: 1}}}"
+    found = complaints(tmp_path, f"{HEAD}spec: {{ingress: [{{from: [{peer}]}}]}}\n")
+    fields = ["ipBlock", "podSelector.matchLabel", "namespaceSelector.matchLabels.a", "ipBlock.cidr"]
+    assert [each.partition("from[0].")[2].partition(": ")[0] for each in found] == fields
 
 
 def test_every_problem_of_the_whole_input_is_reported_in_order(tmp_path):

@@ -9,10 +9,11 @@ from simcore.errors import ResolveError
 from simcore.model.policy import Policy
 
 _KINDS = {
-    "networkpolicy": "NetworkPolicy",
-    "networkpolicies": "NetworkPolicy",
-    "netpol": "NetworkPolicy",
+    f"{word}{group}": "NetworkPolicy"
+    for word in ("networkpolicy", "networkpolicies", "netpol")
+    for group in ("", ".networking.k8s.io", ".v1.networking.k8s.io")
 }
+"""What kubectl takes for a kind: singular, plural or short, alone, with its group, or with version and group."""
 _MOST_LISTED = 5
 
 
@@ -31,7 +32,8 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
     policies : iterable of Policy
         The policies in force.
     name : str
-        ``KIND/NAMESPACE/NAME``; ``netpol/shop/web`` will do, kinds are not case-sensitive.
+        ``KIND/NAMESPACE/NAME``; KIND in any of kubectl's ways, such as ``netpol`` or
+        ``networkpolicies.networking.k8s.io``, capitals no matter.
 
     Raises
     ------

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
-from ..errors import Diagnostic, LoadError, ResolveError, Severity
+from ..errors import Diagnostic
+from ..model.cluster import Cluster
 from ..model.profile import Profile
 from ..report.check import Check, CheckResult
 from .inputs import Gathering, Inputs, Sources
 from .options import format_option, set_option, source_options
+
+if TYPE_CHECKING:
+    from .testfile import CheckFile
 
 
 @click.command("check")
@@ -35,9 +42,9 @@ def command(
     from .testfile import read_checks
 
     gathering = Gathering(sources, profile)
-    checks = gathering.attempt(lambda: read_checks(tests))
-    inputs = gathering.finish()
-    results = answer(checks or [], inputs, profile)
+    file = read_checks(tests)
+    inputs = gathering.finish(lambda cluster: problems_of(file, cluster))
+    results = answer(file.checks, inputs, profile)
     if format_ == "json":
         emit_json(report.check_json(results))
     elif format_ == "junit":
@@ -47,34 +54,32 @@ def command(
     ctx.exit(1 if report.failures(results) else 0)
 
 
-def answer(checks: list[Check], inputs: Inputs, profile: Profile) -> list[CheckResult]:
+def problems_of(file: CheckFile, cluster: Cluster | None) -> list[Diagnostic]:
+    """List what is wrong with a test file, line by line; names are looked up where there is a cluster."""
+    from .names import unknown_names
+
+    problems = list(file.problems)
+    if cluster is not None:
+        problems += unknown_names(cluster, file.names)
+    return sorted(problems, key=lambda problem: problem.place.line)
+
+
+def answer(checks: Sequence[Check], inputs: Inputs, profile: Profile) -> list[CheckResult]:
     """Answer every question.
 
     Raises
     ------
-    LoadError
-        Questions name what is not there; all of them are in it.
+    ResolveError
+        A question names what is not there.
     """
     from .judging import Judge, combined, differences
-    from .names import Names, Party
+    from .names import Names
 
     names = Names(inputs.cluster)
     judge = Judge(inputs.cluster, inputs.after, profile)
-    problems: list[Diagnostic] = []
-
-    def party(check: Check, text: str) -> Party | None:
-        try:
-            return names.party(text)
-        except ResolveError as error:
-            problems.append(Diagnostic(Severity.ERROR, check.place, str(error)))
-            return None
-
-    asked = [(check, party(check, check.source), party(check, check.destination)) for check in checks]
-    if problems:
-        raise LoadError(problems)
     results = []
-    for check, source, destination in asked:
-        if source is not None and destination is not None:
-            answers = judge.answers(source, destination, check.protocol, check.port)
-            results.append(CheckResult(check, combined(answers), differences(answers)))
+    for check in checks:
+        ends = names.party(check.source), names.party(check.destination)
+        answers = judge.answers(*ends, check.protocol, check.port)
+        results.append(CheckResult(check, combined(answers), differences(answers)))
     return results

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import Place
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, TCP, protocol_name
 from ..model.profile import Profile
 from .options import Protocol, format_option, set_option, source_options
@@ -44,10 +45,11 @@ def command(
     from .console import emit_json, emit_report
     from .inputs import Gathering
     from .judging import Judge, differences
-    from .names import Names
+    from .names import Names, unknown_names
 
     _check_port(protocol, port)
-    inputs = Gathering(sources, profile).finish()
+    asked = (source, Place("SOURCE")), (destination, Place("DESTINATION"))
+    inputs = Gathering(sources, profile).finish(lambda cluster: unknown_names(cluster, asked) if cluster else ())
     names = Names(inputs.cluster)
     parties = names.party(source), names.party(destination)
     judge = Judge(inputs.cluster, inputs.after, profile)

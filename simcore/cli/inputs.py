@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..errors import Diagnostic, LoadError
+from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
 from ..model.cluster import Cluster
 from ..model.policy import Policy
 from ..model.profile import Profile
 from .console import report_diagnostics, report_ignored
 
 T = TypeVar("T")
+Ask = Callable[[Cluster | None], Iterable[Diagnostic]]
+"""Finds what else is wrong with what a command was given, in a cluster, or without one where none can be loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Gathering:
         self._strict_cidr = profile.strict_cidr
         self._errors: list[Diagnostic] = []
         self._warnings: list[Diagnostic] = []
+        self._has_policies = True
         self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._strict_cidr))
         self._policies = self._load(sources.policies)
         self._candidate = self._load(sources.candidate)
@@ -81,24 +84,31 @@ class Gathering:
             self._errors += error.diagnostics
             return None
 
-    def finish(self) -> Inputs:
+    def finish(self, ask: Ask | None = None) -> Inputs:
         """Write the warnings and return what was loaded.
+
+        Parameters
+        ----------
+        ask : callable, optional
+            Asked for more errors before any is told.
 
         Raises
         ------
         LoadError
-            Any loader found errors; all of them are in it.
-        ResolveError
-            A policy to delete is not there.
+            Any loader found errors, or a policy to delete is not there; all of them are in it.
         """
         snapshot = self._snapshot
-        if snapshot is not None:
-            report_ignored(snapshot.ignored)
-            report_diagnostics(dict.fromkeys((*snapshot.diagnostics, *self._warnings)))
-        if snapshot is None or self._errors:
+        if ask is not None:
+            self._errors += ask(None if snapshot is None else snapshot.cluster)
+        if snapshot is None:
             raise LoadError(dict.fromkeys(self._errors))
+        report_ignored(snapshot.ignored)
+        report_diagnostics(dict.fromkeys((*snapshot.diagnostics, *self._warnings)))
         before = snapshot.policies if self._policies is None else self._policies
-        return Inputs(snapshot.cluster, before, self._changed(before))
+        after = self._changed(before) if self._has_policies else before
+        if self._errors:
+            raise LoadError(dict.fromkeys(self._errors))
+        return Inputs(snapshot.cluster, before, after)
 
     def _load(self, paths: tuple[str, ...]) -> tuple[Policy, ...] | None:
         """Load policies alone; None where no path is given."""
@@ -106,7 +116,9 @@ class Gathering:
 
         if not paths:
             return None
-        return self.attempt(lambda: load_policies(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
+        found = self.attempt(lambda: load_policies(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
+        self._has_policies &= found is not None
+        return found
 
     def _changed(self, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
         from loaders import apply, delete
@@ -114,5 +126,8 @@ class Gathering:
         if self._candidate is not None:
             policies = self._candidate
         for name in self._sources.deleted:
-            policies = delete(policies, name)
+            try:
+                policies = delete(policies, name)
+            except ResolveError as error:
+                self._errors.append(Diagnostic(Severity.ERROR, Place(f"--delete {name}"), str(error)))
         return apply(policies, self._applied) if self._applied else policies

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..errors import ResolveError
+from ..errors import Diagnostic, Place, ResolveError, Severity
 from ..model.addresses import Address
 from ..model.cluster import Cluster, Service, WorkloadRef
 from ..model.flows import End
@@ -173,6 +173,16 @@ class Names:
         if namespace in self._cluster.namespaces:
             return []
         return [f"namespace {near}" for near in difflib.get_close_matches(namespace, self._cluster.namespaces, 2)]
+
+
+def unknown_names(cluster: Cluster, asked: Iterable[tuple[str, Place]]) -> Iterator[Diagnostic]:
+    """Tell of every name that stands for nothing, where it was written."""
+    names = Names(cluster)
+    for text, place in asked:
+        try:
+            names.party(text)
+        except ResolveError as error:
+            yield Diagnostic(Severity.ERROR, place, str(error))
 
 
 def _suggest(first: list[str], second: list[str]) -> str:

@@ -76,15 +76,15 @@ def _profile(_: click.Context, __: click.Parameter, settings: tuple[str, ...]) -
 
 
 def _mapping(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
-    """Read every ``canonical=column``."""
+    """Read every ``name=column``."""
     mapping: dict[str, str] = {}
     for pair in pairs:
-        canonical, equals, column = pair.partition("=")
-        if not (equals and canonical):
-            raise click.BadParameter(f"{pair!r} is not CANONICAL=COLUMN, such as source_address=srcaddr")
-        if canonical in mapping:
-            raise click.BadParameter(f"{canonical} is mapped twice")
-        mapping[canonical] = column
+        name, equals, column = pair.partition("=")
+        if not (equals and name):
+            raise click.BadParameter(f"{pair!r} is not NAME=COLUMN, such as source_address=srcaddr")
+        if name in mapping:
+            raise click.BadParameter(f"{name} is mapped twice")
+        mapping[name] = column
     return mapping
 
 
@@ -119,7 +119,7 @@ _DELETE = click.option(
     "deleted",
     metavar="KIND/NAMESPACE/NAME",
     multiple=True,
-    help="A policy to delete, such as netpol/shop/web. Repeatable.",
+    help="A policy to delete, such as netpol/shop/web; kinds as kubectl takes them. Repeatable.",
 )
 
 
@@ -129,6 +129,7 @@ def _sources(*options: Decorator[Any]) -> Decorator[Any]:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def command(**arguments: Any) -> Any:
+            _refuse_stdin_twice(click.get_current_context())
             given = {field.name: arguments.pop(field.name, ()) for field in fields(Sources)}
             return function(sources=Sources(**given), **arguments)
 
@@ -137,6 +138,20 @@ def _sources(*options: Decorator[Any]) -> Decorator[Any]:
         return command
 
     return decorate
+
+
+def _refuse_stdin_twice(ctx: click.Context) -> None:
+    """Refuse to read several inputs from standard input: the first would leave nothing to the second."""
+    named: list[str] = []
+    for param in ctx.command.params:
+        if param.metavar in ("PATH", "TESTS.yaml"):
+            value = ctx.params[str(param.name)]
+            times = value.count("-") if isinstance(value, tuple) else value == "-"
+            named += [param.opts[0] if isinstance(param, click.Option) else param.metavar] * times
+    if len(named) > 1:
+        raise click.UsageError(
+            f"{' and '.join(named)} name standard input (-), which can be read once. Write the others to files"
+        )
 
 
 cluster_option = _sources(_CLUSTER)
@@ -163,6 +178,18 @@ def format_option(*formats: str) -> Decorator[Any]:
     )
 
 
+def mapping_option(example: str) -> Decorator[Any]:
+    """``--map NAME=COLUMN``, repeatable."""
+    return click.option(
+        "--map",
+        "mapping",
+        metavar="NAME=COLUMN",
+        multiple=True,
+        callback=_mapping,
+        help=f"Where a column has another name: {example}. Repeatable.",
+    )
+
+
 def capture_options(output: str) -> Callable[[F], F]:
     """Everything that has to do with reading a capture; `output` tells what is written to a file."""
 
@@ -176,14 +203,7 @@ def _capture_options(function: F, help_of_output: str) -> F:
     for option in reversed(
         (
             click.argument("capture_paths", metavar="CAPTURE...", nargs=-1, required=True),
-            click.option(
-                "--map",
-                "mapping",
-                metavar="NAME=COLUMN",
-                multiple=True,
-                callback=_mapping,
-                help="Where a column has another name: source_address=srcaddr. Repeatable.",
-            ),
+            mapping_option("source_address=srcaddr"),
             click.option(
                 "--output",
                 "-o",

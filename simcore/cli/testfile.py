@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import Diagnostic, LoadError, Place, Severity
+from ..errors import Diagnostic, Place, Severity
 from ..model.flows import Verdict
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, protocol_name
 from ..report.check import Check
@@ -19,22 +20,34 @@ EXPECTATIONS = {"allow": Verdict.ALLOW, "deny": Verdict.DENY}
 SHAPE = "tests: [{from: shop/web, to: shop/db, port: 5432, expect: allow}]"
 
 
-def read_checks(path: str) -> list[Check]:
-    """Read a test file; ``-`` is standard input.
+@dataclass(frozen=True, slots=True)
+class CheckFile:
+    """A test file.
 
-    Raises
-    ------
-    LoadError
-        The file cannot be read or is invalid; every problem is in it.
+    Attributes
+    ----------
+    checks : tuple of Check
+        The tests with which nothing is wrong.
+    names : tuple of (str, Place)
+        What any test names as an end, and where.
+    problems : tuple of Diagnostic
+        Everything that is wrong with the file itself.
     """
+
+    checks: tuple[Check, ...]
+    names: tuple[tuple[str, Place], ...]
+    problems: tuple[Diagnostic, ...]
+
+
+def read_checks(path: str) -> CheckFile:
+    """Read a test file; ``-`` is standard input."""
     problems: list[Diagnostic] = []
-    checks = list(_checks(path, problems))
-    if problems:
-        raise LoadError(problems)
-    return checks
+    names: list[tuple[str, Place]] = []
+    checks = tuple(_checks(path, names, problems))
+    return CheckFile(checks, tuple(names), tuple(problems))
 
 
-def _checks(path: str, problems: list[Diagnostic]) -> Iterator[Check]:
+def _checks(path: str, names: list[tuple[str, Place]], problems: list[Diagnostic]) -> Iterator[Check]:
     from loaders.files import STDIN, Source, read_bytes
     from loaders.yaml_source import Flaw, read_yaml
 
@@ -50,7 +63,7 @@ def _checks(path: str, problems: list[Diagnostic]) -> Iterator[Check]:
         flaws = [document] if isinstance(document, Flaw) else document.flaws
         problems += [_problem(Place(name, 0, flaw.line), flaw.message) for flaw in flaws]
         if not isinstance(document, Flaw):
-            yield from _Reader(name, document, problems).checks()
+            yield from _Reader(name, document, names, problems).checks()
     if not documents:
         problems.append(_problem(Place(name), f"there is no test in this file. It takes {SHAPE}"))
 
@@ -58,9 +71,12 @@ def _checks(path: str, problems: list[Diagnostic]) -> Iterator[Check]:
 class _Reader:
     """Reads the tests of one document."""
 
-    def __init__(self, file: str, document: YamlValue, problems: list[Diagnostic]) -> None:
+    def __init__(
+        self, file: str, document: YamlValue, names: list[tuple[str, Place]], problems: list[Diagnostic]
+    ) -> None:
         self._file = file
         self._document = document
+        self._names = names
         self._problems = problems
 
     def checks(self) -> Iterator[Check]:
@@ -90,6 +106,7 @@ class _Reader:
     def _name(self, path: tuple[str | int, ...], test: dict[str, object], field: str) -> str:
         value = test.get(field)
         if isinstance(value, str) and value:
+            self._names.append((value, self._place((*path, field))))
             return value
         self._report((*path, field), f"{field} must name a pod, a workload or an address")
         return ""

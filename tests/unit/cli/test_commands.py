@@ -1,6 +1,7 @@
 """The commands as a user runs them, up to their exit codes; `tests/data/shop` is their cluster."""
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -138,10 +139,18 @@ WRONG = {
     "no-tests": (["check", "-c", "cluster.yaml", "nowhere.yaml"], "error: nowhere.yaml: this cannot be read"),
     "no-pod": (
         ["explain", "-c", "cluster.yaml", "shop/web", "shop/db-0", "--port", "1"],
-        "error: the cluster has no pod 'shop/web'. Did you mean shop/StatefulSet/web",
+        "error: SOURCE: the cluster has no pod 'shop/web'. Did you mean shop/StatefulSet/web",
     ),
     "no-change": (["whatif", "x.parquet", "-c", "cluster.yaml"], "name the change"),
-    "bad-map": (["replay", "x.parquet", "-c", "cluster.yaml", "--map", "a"], "is not CANONICAL=COLUMN"),
+    "bad-map": (["replay", "x.parquet", "-c", "cluster.yaml", "--map", "a"], "is not NAME=COLUMN"),
+    "stdin-twice": (
+        ["explain", "-c", "-", "-p", "-", "a/b", "c/d", "--port", "1"],
+        "--cluster and --policies name standard input (-), which can be read once",
+    ),
+    "stdin-thrice": (
+        ["check", "-", "-c", "-", "-c", "-"],
+        "TESTS.yaml and --cluster and --cluster name standard input (-)",
+    ),
     "bad-count": (["generate", "flows", "-c", "cluster.yaml", "--count", "many", "--out", "x"], "'many' is not"),
 }
 
@@ -154,14 +163,41 @@ def test_wrong_use_is_told_on_stderr_with_code_2(name, call):
     assert message in " ".join(err.split())
 
 
+def told(err):
+    """The file and line, or the option, of each error."""
+    lines = err.splitlines()
+    assert all(each.startswith("error: ") for each in lines)
+    return [re.match(r"error: (?:\S*/)?(.+?)(?:, [a-z]\S*)?: ", each)[1] for each in lines]
+
+
 def test_all_that_is_wrong_is_told_at_once(call, tmp_path):
     tests = tmp_path / "tests.yaml"
     tests.write_text("tests:\n- {from: a/b, port: 1}\n- {from: a/b, to: c/d, port: x, expect: maybe}\n")
     code, _, err = call("check", "-c", "nowhere.yaml", str(tests))
     assert code == 2
-    assert [each.partition(": ")[2].rpartition("/")[2].partition(":")[0:3:2] for each in err.splitlines()[:3]]
-    assert len(err.splitlines()) == 4
-    assert all(each.startswith("error: ") for each in err.splitlines())
+    assert told(err) == ["nowhere.yaml", "tests.yaml:2", "tests.yaml:3", "tests.yaml:3"]
+
+
+def test_names_of_nothing_are_told_beside_all_that_is_wrong(call, tmp_path):
+    tests = tmp_path / "tests.yaml"
+    tests.write_text(
+        "tests:\n- {from: shop/db-0, to: shop/db-9, port: 0}\n- {from: shop/db-8, to: shop/db-0, port: 1}\n- {to: x}\n"
+    )
+    delete = ("--delete", "netpol/shop/gone", "--delete", "netpol/shop/lost")
+    code, out, err = call("check", "-c", "cluster.yaml", str(tests), *delete)
+    assert (code, out) == (2, "")
+    errors = "".join(each for each in err.splitlines(True) if each.startswith("error: "))
+    assert told(errors) == [
+        *("tests.yaml:2", "tests.yaml:2", "tests.yaml:3", "tests.yaml:4", "tests.yaml:4", "tests.yaml:4"),
+        *("--delete netpol/shop/gone", "--delete netpol/shop/lost"),
+    ]
+
+
+def test_both_ends_that_are_nothing_are_told(call):
+    code, _, err = call("explain", "-c", "cluster.yaml", "shop/x", "10.0.0.300", "--port", "1")
+    assert code == 2
+    assert "error: SOURCE: the cluster has no pod 'shop/x'" in err
+    assert "error: DESTINATION: '10.0.0.300' is not namespace/pod" in err
 
 
 @pytest.mark.parametrize("command", [[], ["demo"], ["generate"], ["check"], ["explain"], ["replay"], ["whatif"]])

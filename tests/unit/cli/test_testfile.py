@@ -1,7 +1,6 @@
 import pytest
 
 from simcore.cli.testfile import read_checks
-from simcore.errors import LoadError
 from simcore.model.flows import Verdict
 from simcore.model.ports import ICMP, TCP, UDP
 
@@ -19,28 +18,39 @@ def read(tmp_path):
 @pytest.fixture
 def complaints(read):
     def _complaints(text):
-        with pytest.raises(LoadError) as caught:
-            read(text)
-        return [(d.place.line, d.place.field, d.message) for d in caught.value.diagnostics]
+        return [(d.place.line, d.place.field, d.message) for d in read(text).problems]
 
     return _complaints
 
 
 def test_a_test_with_everything(read):
-    (check,) = read("tests:\n- {from: a/b, to: c/d, port: 53, protocol: udp, expect: Deny}\n")
+    file = read("tests:\n- {from: a/b, to: c/d, port: 53, protocol: udp, expect: Deny}\n")
+    (check,) = file.checks
+    assert file.problems == ()
     assert (check.source, check.destination, check.port, check.protocol) == ("a/b", "c/d", 53, UDP)
     assert check.expect is Verdict.DENY
     assert check.place.line == 2
 
 
 def test_what_may_be_left_out(read):
-    first, second = read("tests: [{from: a/b, to: 10.0.0.1, port: '80'}, {from: a/b, to: c/d, protocol: ICMP}]")
+    text = "tests: [{from: a/b, to: 10.0.0.1, port: '80'}, {from: a/b, to: c/d, protocol: ICMP}]"
+    first, second = read(text).checks
     assert (first.port, first.protocol, first.expect) == (80, TCP, None)
     assert (second.port, second.protocol) == (None, ICMP)
 
 
 def test_json_is_read_too(read):
-    assert len(read('{"tests": [{"from": "a/b", "to": "c/d", "port": 1}]}')) == 1
+    assert len(read('{"tests": [{"from": "a/b", "to": "c/d", "port": 1}]}').checks) == 1
+
+
+def test_names_are_told_with_their_places_whatever_else_is_wrong(read):
+    file = read("tests:\n- from: a/b\n  to: c/d\n  port: 0\n- {to: e/f, port: 1}\n")
+    assert file.checks == ()
+    assert [(name, place.line, place.field) for name, place in file.names] == [
+        ("a/b", 2, "tests[0].from"),
+        ("c/d", 3, "tests[0].to"),
+        ("e/f", 5, "tests[1].to"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +61,7 @@ def test_json_is_read_too(read):
         ("{from: a/b, to: c/d}", "port", "TCP needs a port number"),
         ("{from: a/b, to: c/d, port: http}", "port", "'http' is not a port number from 1 to 65535"),
         ("{from: a/b, to: c/d, port: 0}", "port", "0 is not a port number from 1 to 65535"),
+        ("{from: a/b, to: c/d, port: '0'}", "port", "0 is not a port number from 1 to 65535"),
         ("{from: a/b, to: c/d, port: 65536}", "port", "65536 is not a port number from 1 to 65535"),
         ("{from: a/b, to: c/d, port: true}", "port", "True is not a port number from 1 to 65535"),
         ("{from: a/b, to: c/d, port: 1, protocol: ICMP}", "port", "ICMP has no ports. Leave the port out"),

@@ -25,8 +25,9 @@ def test_the_last_of_two_edits_wins():
 
 
 @pytest.mark.parametrize("kind", ["NetworkPolicy", "networkpolicy", "networkpolicies", "netpol", "NETPOL"])
-def test_delete_takes_one_away(kind):
-    assert delete(GIVEN, f"{kind}/shop/web") == (policy("api"), policy("web", "bank"))
+@pytest.mark.parametrize("group", ["", ".networking.k8s.io", ".v1.networking.k8s.io"])
+def test_delete_takes_one_away(kind, group):
+    assert delete(GIVEN, f"{kind}{group}/shop/web") == (policy("api"), policy("web", "bank"))
 
 
 def test_delete_of_another_kind():
@@ -40,6 +41,7 @@ def test_delete_of_another_kind():
         ("netpol/prod/api", "Did you mean NetworkPolicy/shop/api?"),
         ("netpol/xyz/qqqqqqqq", "There are: NetworkPolicy/bank/web, NetworkPolicy/shop/api, NetworkPolicy/shop/web"),
         ("web", "Write KIND/NAMESPACE/NAME, such as netpol/shop/web"),
+        ("networkpolicies.projectcalico.org/shop/web", "no policy networkpolicies.projectcalico.org/shop/web. Did you"),
         ("netpol//web", "Write KIND/NAMESPACE/NAME"),
     ],
 )

@@ -53,7 +53,7 @@ def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None)
     origins = [_origins(file, asked, failed, problems) for file in files]
     if problems:
         raise LoadError(problems)
-    return ParquetCapture.of(files, origins)
+    return ParquetCapture.of(files, origins, formats=[_format(file) for file in files])
 
 
 def open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
@@ -105,6 +105,11 @@ def choose_origins(
 def _recognise(file: File) -> Recognised:
     found = (recognise(file.types, file.partitions) for recognise in CAPTURES.values())
     return next(recognised for recognised in found if recognised)
+
+
+def _format(file: File) -> str:
+    """Name the format of a file."""
+    return next(name for name, recognise in CAPTURES.items() if recognise(file.types, file.partitions))
 
 
 def _doubt(name: str, candidates: Sequence[str]) -> str:

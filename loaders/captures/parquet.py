@@ -118,6 +118,8 @@ class ParquetCapture:
         What a row is.
     files, splits, columns
         See `simcore.model.flows.Capture`.
+    formats : sequence of str
+        For each file, the name of its format; empty where that does not matter.
     """
 
     contents: Sequence[File]
@@ -126,15 +128,20 @@ class ParquetCapture:
     files: Sequence[str]
     splits: Sequence[Split]
     columns: frozenset[str]
+    formats: Sequence[str] = ()
 
     @classmethod
     def of(
-        cls, contents: Sequence[File], origins: Sequence[Mapping[str, Origin]], shape: Shape = FLOWS
+        cls,
+        contents: Sequence[File],
+        origins: Sequence[Mapping[str, Origin]],
+        shape: Shape = FLOWS,
+        formats: Sequence[str] = (),
     ) -> ParquetCapture:
         """Make the capture of these files."""
         splits = [split for number, file in enumerate(contents) for split in _splits(number, file.metadata)]
         columns = frozenset(name for each in origins for name in each)
-        return cls(contents, origins, shape, [file.path for file in contents], splits, columns)
+        return cls(contents, origins, shape, [file.path for file in contents], splits, columns, formats)
 
     def read(self, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a split, in its row order, as batches of at most `batch_rows` rows.

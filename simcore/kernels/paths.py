@@ -5,7 +5,8 @@ import numpy as np
 from .jit import kernel
 from .occupancy import NODE_BITS, OWNER_SHIFT
 
-ALL_PORTS = -1
+DIRECT, THROUGH, TUNNEL, ENTERS = 0, 1, 2, 3
+"""How a connection gets to an end: by itself, through a Service, as a tunnel; from ENTERS on by way of a node."""
 
 
 @kernel
@@ -23,8 +24,7 @@ def resolve_ends(end, other, port, protocol, key, objects, pods, object_node, en
     Parameters
     ----------
     end : int32[n]
-        Objects of one end; written: ``(entering node + 1) * objects + object``, the first being 0 where the
-        connection enters nowhere.
+        Objects of one end; written: ``way * objects + object``, the way being DIRECT, THROUGH, or ENTERS + node.
     other : int32[n]
         Objects of the other ends.
     port : int32[n]
@@ -51,35 +51,42 @@ def resolve_ends(end, other, port, protocol, key, objects, pods, object_node, en
         found = np.int64(end[i])
         chosen = mix(key[i])
         list_of = found
-        enters = np.int64(-1)
+        way = np.int64(DIRECT)
         if pods <= found and object_node[found] >= 0 and last_port > 0 and port[i] >= 0:
             wanted = np.int64(protocol[i]) << 16 | np.int64(port[i])
             place = np.searchsorted(ports, wanted)
             if place < last_port and ports[place] == wanted:
                 list_of = objects + place
-                enters = np.int64(object_node[found])
+                way = np.int64(ENTERS + object_node[found])
         count = np.int64(starts[list_of + 1] - starts[list_of])
         if count > 0:
             found = np.int64(backends[starts[list_of] + np.int64(chosen % np.uint64(count))])
-            if list_of < objects and entrances.size > 0 and object_node[other[i]] < 0 and other[i] >= pods:
-                enters = np.int64(entrances[np.int64((chosen >> np.uint64(32)) % np.uint64(entrances.size))])
-        elif list_of >= objects:
-            enters = np.int64(-1)
-        end[i] = (enters + 1) * objects + found
+            if list_of < objects:
+                way = np.int64(THROUGH)
+                if entrances.size > 0 and object_node[other[i]] < 0 and other[i] >= pods:
+                    way = np.int64(ENTERS + entrances[np.int64((chosen >> np.uint64(32)) % np.uint64(entrances.size))])
+        else:
+            way = np.int64(DIRECT)
+        end[i] = way * objects + found
 
 
 @kernel
-def find_paths(source, destination, denied, is_doubled, unknown, objects, pods, object_node, label_of, path):
+def find_paths(
+    source, destination, protocol, denied, is_doubled, unknown, objects, pods, object_node, label_of, tunnel, path
+):
     """Tell whose entries these are, and which nodes hold one.
 
     Parameters
     ----------
     source, destination : int32[n]
         Ends of connections, the opener first, as `resolve_ends` writes them.
+    protocol : uint8[n]
+        IANA number.
     denied : uint8[n]
         Whether policy drops it at its destination, so that the last node has no entry (C-9).
     is_doubled : bool
-        Whether a node that both ends are on has an entry for each; pods only then have entries at all (Cilium).
+        Cilium's own tables: each end of a connection has an entry of its own, pods only have ends, and every node
+        has two tables, ``2 * node`` for TCP and ``2 * node + 1`` for the rest.
     unknown : int
         Node of pods of which none is known.
     objects, pods : int
@@ -88,37 +95,47 @@ def find_paths(source, destination, denied, is_doubled, unknown, objects, pods, 
         Node of each pod and node; below 0: none.
     label_of : int32[objects]
         Label of each object.
+    tunnel : bool[n]
+        Written: whether these are entries of a tunnel between nodes.
     path : int64[n]
         Written; see `simcore.kernels.occupancy.find_peaks`.
     """
     for i in range(source.size):
         opener, server = np.int64(source[i]), np.int64(destination[i])
-        enters = max(opener // objects, server // objects) - 1
-        is_through = opener >= objects or server >= objects
+        way = max(opener // objects, server // objects)
         opener, server = opener % objects, server % objects
         here, there = np.int64(object_node[opener]), np.int64(object_node[server])
         here = np.int64(unknown) if opener < pods and here < 0 else here
         there = np.int64(unknown) if server < pods and there < 0 else there
+        enters = way - ENTERS if way >= ENTERS else np.int64(-1)
         owner = opener if here >= 0 else server
+        tunnel[i] = way == TUNNEL
+        none = np.int64(-1)
+        if opener == server and opener < pods and way == DIRECT:
+            here, there = none, none
+        if is_doubled:
+            here = here if opener < pods else none
+            there = there if server < pods else none
+            enters = none if here >= 0 else enters
+            if denied[i]:
+                here, there, enters = none, none, none
+            table = np.int64(protocol[i] != 6)
+            here = 2 * here + table if here >= 0 else none
+            there = 2 * there + table if there >= 0 else none
+            enters = 2 * enters + table if enters >= 0 else none
+        elif denied[i]:
+            here = none if here == there else here
+            enters = none if enters == there else enters
+            there = none
         nodes = np.int64(0)
         shift = np.int64(0)
-        if opener == server and opener < pods and not is_through:
-            here, there = np.int64(-1), np.int64(-1)
-        if is_doubled:
-            here = here if opener < pods else np.int64(-1)
-            there = there if server < pods else np.int64(-1)
-            if denied[i]:
-                here, there, enters = np.int64(-1), np.int64(-1), np.int64(-1)
-        elif denied[i]:
-            here = np.int64(-1) if here == there else here
-            enters = np.int64(-1) if enters == there else enters
-            there = np.int64(-1)
         if here >= 0:
             nodes |= (here + 1) << shift
             shift += np.int64(NODE_BITS)
-        if enters >= 0 and (is_doubled or enters != here):
-            nodes |= (enters + 1) << shift
-            shift += np.int64(NODE_BITS)
+        if enters >= 0 and enters != here:
+            for _ in range(2 if is_doubled else 1):
+                nodes |= (enters + 1) << shift
+                shift += np.int64(NODE_BITS)
         if there >= 0 and (is_doubled or (there != here and there != enters)):
             nodes |= (there + 1) << shift
         path[i] = np.int64(label_of[owner]) << np.int64(OWNER_SHIFT) | nodes

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -51,33 +52,53 @@ def report_ignored(ignored: Mapping[str, int]) -> None:
         click.echo(f"ignored, since no verdict depends on them: {kinds}", err=True)
 
 
+class ReaderGoneError(Exception):
+    """Whatever read standard output went away, as ``head`` does: there is nobody left to tell."""
+
+
 def emit(text: str) -> None:
-    """Write data to standard output; a reader that went away does not matter."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
+    """Write data to standard output.
+
+    Raises
+    ------
+    ReaderGoneError
+        Nobody reads it any more.
+    OSError
+        It cannot be written.
+    """
+    _write(lambda: sys.stdout.write(text))
 
 
 def emit_report(report: Report) -> None:
-    """Write a report to standard output as text."""
+    """Write a report to standard output as text; raises as `emit` does."""
     from ..report.render import write_report
 
-    try:
-        write_report(report)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
+    _write(lambda: write_report(report))
 
 
 def emit_json(value: object) -> None:
-    """Write results to standard output as JSON."""
+    """Write results to standard output as JSON; raises as `emit` does."""
     from ..report.render import json_text
 
     emit(json_text(value))
 
 
-def _forget_stdout() -> None:
-    """Send what is still to come nowhere, or Python complains about the pipe on its way out."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _write(write: Callable[[], object]) -> None:
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        write()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
+
+
+def drain() -> None:
+    """Let go of what standard output did not take, or Python complains of it on its way out, with a code of its own."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -44,7 +44,7 @@ def command(out: str, limit: int) -> None:
     from ..model.profile import UPSTREAM
     from ..report.demo import demo
     from ..report.whatif import whatif as whatif_report
-    from .console import emit_report
+    from .console import emit, emit_report
     from .inputs import Gathering, Sources
     from .progress import progress
 
@@ -55,7 +55,7 @@ def command(out: str, limit: int) -> None:
     with progress("replaying") as advance:
         result = whatif(capture, inputs.cluster, inputs.before, inputs.after, UPSTREAM, progress=advance)
     emit_report(whatif_report(result, limit, UPSTREAM.on_change))
-    click.echo()
+    emit("\n")
     written = [str(getattr(files, field.name)) for field in fields(files)]
     emit_report(demo(written, steps(files, result.groups)))
 

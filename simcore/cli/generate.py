@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .console import emit
 from .inputs import Gathering, Sources
 from .options import Count, cluster_option
 
@@ -35,8 +36,7 @@ def cluster(size: str, seed: int, out: str) -> None:
     from loaders.synthetic.cluster import generate_cluster
 
     files = generate_cluster(size, seed, out)
-    click.echo(files.cluster)
-    click.echo(files.policies)
+    emit(f"{files.cluster}\n{files.policies}\n")
 
 
 @command.command("flows")
@@ -64,7 +64,7 @@ def flows(sources: Sources, count: int, seed: int, out: str) -> None:
     def expected(flow: Flow) -> bool:
         return reference.judge(flow).verdict is Verdict.ALLOW
 
-    click.echo(generate_flows(inputs.cluster, count, seed, out, expected=expected))
+    emit(f"{generate_flows(inputs.cluster, count, seed, out, expected=expected)}\n")
 
 
 @command.command("packets")
@@ -97,4 +97,4 @@ def packets(count: int, seconds: float, live: int | None, seed: int, out: str) -
 
     if count < 1:
         raise click.BadParameter("a capture needs at least one connection", param_hint="'--count'")
-    click.echo(generate_packets(count, seed, out, seconds=seconds, live=live))
+    emit(f"{generate_packets(count, seed, out, seconds=seconds, live=live)}\n")

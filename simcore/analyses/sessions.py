@@ -266,7 +266,8 @@ class _Shard:
 
     def live(self) -> NDArray[np.void]:
         used = (self.due != kernel.NEVER) & (self.entries["state"] != kernel.NONE)
-        return self.entries[used]
+        entries: NDArray[np.void] = self.entries[used]
+        return entries
 
 
 def _laid_out(found: list[NDArray[np.void]], engine: Engine) -> Changes:

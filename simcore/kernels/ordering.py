@@ -40,16 +40,16 @@ def order_changes(changes, start, span, order):
         amount, mask = np.uint64(shift), np.uint64(size - 1)
         for i in range(count):
             totals[np.uintp(of[i] >> amount & mask)] += 1
-        before = 0
+        total = np.int64(0)
         for digit in range(size):
             here = totals[digit]
-            totals[digit] = before
-            before += here
+            totals[digit] = total
+            total += here
         for i in range(count):
-            digit = np.uintp(of[i] >> amount & mask)
-            to[totals[digit]] = of[i]
-            place[totals[digit]] = number[i]
-            totals[digit] += 1
+            at = np.uintp(of[i] >> amount & mask)
+            to[totals[at]] = of[i]
+            place[totals[at]] = number[i]
+            totals[at] += 1
         is_spare = not is_spare
     if is_spare:
         keys[:] = spare_keys

@@ -122,6 +122,12 @@ def family_of(protocol):
 
 
 @kernel
+def _signed(value):
+    """Return a number that mixes well with others: numba makes floats of signed and unsigned ones."""
+    return np.int64(value)
+
+
+@kernel
 def _change(change, time, entry, before, after, phase):
     """Write down what happens to an entry."""
     change["time"] = time
@@ -311,17 +317,17 @@ def take_rows(
                 warm ^= entries[np.uintp(wanted[j])]["key"] ^ np.uint64(due[np.uintp(wanted[j])])
         for j in range(size):
             row = rows[np.uintp(order[start + j])]
-            key, now, what = row["key"], row["time"], np.int64(row["what"])
+            key, now, what = row["key"], row["time"], _signed(row["what"])
             hint, evidence = what >> HINT & 3, what >> EVIDENCE & 3
             is_low = what & LOW != 0
             family = family_of(row["protocol"])
             end = max(row["end"], now)
-            codes = np.int64(row["codes"])
+            codes = _signed(row["codes"])
             place = np.uintp(key & mask)
-            number = np.int64(slots[place])
+            number = _signed(slots[place])
             while number >= 0 and entries[np.uintp(number)]["key"] != key:
                 place = np.uintp(np.uint64(place + np.uintp(1)) & mask)
-                number = np.int64(slots[place])
+                number = _signed(slots[place])
             live = False
             if number >= 0:
                 at = np.uintp(number)
@@ -335,11 +341,11 @@ def take_rows(
             if live:
                 at = np.uintp(number)
                 entry = entries[at]
-                state, bits = np.int64(entry["state"]), np.int64(entry["bits"])
+                state, bits = _signed(entry["state"]), _signed(entry["bits"])
                 from_opener = is_low == (bits & OPENER_LOW != 0)
                 closed = state == TIME_WAIT or state == CLOSE
                 told = max(evidence if hint == (FORWARD if from_opener else REVERSE) else 0, bits >> EVIDENCE_SHIFT)
-                verdict = _verdict(np.int64(entry["codes"]) >> (4 * policy_set) & 3)
+                verdict = _verdict(_signed(entry["codes"]) >> (4 * policy_set) & 3)
                 opens = family == TCP and what & OPENS != 0
                 if not (opens and closed and (from_opener or state == TIME_WAIT)):
                     if from_opener:
@@ -384,14 +390,14 @@ def take_rows(
                     # The last packet that may follow a reply: not the first reply itself.
                     follows = max(end, old_last)
                     if before == UNREPLIED and not from_opener and not what & MANY:
-                        follows = old_last if old_last > now else np.int64(entry["made"])
+                        follows = old_last if old_last > now else _signed(entry["made"])
                     _prolong(
                         entry,
                         what,
                         now,
                         end,
                         follows,
-                        np.int64(row["spacing"]),
+                        _signed(row["spacing"]),
                         grace[np.uintp(family)],
                         timeouts[np.uintp(family), np.uintp(state)],
                         timeouts[np.uintp(family), np.uintp(ASSURED)],
@@ -431,7 +437,7 @@ def take_rows(
                 continue
 
             opener_low = is_low != reverse
-            replaced = NONE
+            replaced = _signed(NONE)
             if number < 0:
                 number = counts[FREE]
                 if number < 0:
@@ -444,7 +450,7 @@ def take_rows(
                 entries[np.uintp(number)]["key"] = key
             elif live:
                 entry = entries[np.uintp(number)]
-                replaced = np.int64(entry["state"])
+                replaced = _signed(entry["state"])
                 if opener_low != (entry["bits"] & OPENER_LOW != 0):
                     _change(changes[written], now, entry, replaced, NONE, REPLACED)
                     written += 1
@@ -453,15 +459,15 @@ def take_rows(
             entry = entries[at]
             denied = code == INGRESS_DENIED
             answered = what & ANSWERED != 0 and not denied
-            bits = (ANSWERS if reverse else OPENED) | (OPENED | ANSWERS if answered else 0)
+            bits = _signed(ANSWERS if reverse else OPENED) | (OPENED | ANSWERS if answered else 0)
             bits |= OPENER_LOW if opener_low else 0
             if family == TCP:
                 waits = denied or (what & OPENS != 0 and not answered and not reverse)
-                state = SYN_SENT if waits else ESTABLISHED
+                state = _signed(SYN_SENT if waits else ESTABLISHED)
             elif family == SCTP:
-                state = SCTP_ESTABLISHED if bits & ANSWERS else SCTP_CLOSED
+                state = _signed(SCTP_ESTABLISHED if bits & ANSWERS else SCTP_CLOSED)
             else:
-                state = REPLIED if bits & ANSWERS else UNREPLIED
+                state = _signed(REPLIED if bits & ANSWERS else UNREPLIED)
             swap = evidence == FIRST_SEEN and hint == REVERSE
             entry["source"] = row["destination"] if swap else row["source"]
             entry["destination"] = row["source"] if swap else row["destination"]
@@ -484,7 +490,7 @@ def take_rows(
                     now,
                     end,
                     end if answered or what & MANY else now,
-                    np.int64(row["spacing"]),
+                    _signed(row["spacing"]),
                     grace[np.uintp(family)],
                     timeouts[np.uintp(family), np.uintp(state)],
                     timeouts[np.uintp(family), np.uintp(ASSURED)],

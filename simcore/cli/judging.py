@@ -9,7 +9,7 @@ from itertools import product
 
 from ..model.addresses import Address
 from ..model.cluster import Cluster, Pod
-from ..model.flows import End, Flow, Judgement, Outcome, Reason, Verdict
+from ..model.flows import End, Flow, Judgement, Verdict, agreed
 from ..model.peers import AnyOf, Endpoints, Network, PeerSet
 from ..model.policy import Policy
 from ..model.profile import Profile
@@ -131,24 +131,7 @@ def _networks(peer: PeerSet) -> Iterator[Network]:
 
 def combined(answers: list[Answer]) -> Judgement:
     """Make one judgement of several: what they agree on, else UNKNOWN."""
-    judgements = [judgement for _, judgement in answers]
-    verdicts = {judgement.verdict for judgement in judgements}
-    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
-    return Judgement(
-        _mixed([judgement.egress for judgement in judgements]),
-        _mixed([judgement.ingress for judgement in judgements]),
-        verdict,
-    )
-
-
-def _mixed(outcomes: list[Outcome]) -> Outcome:
-    first: dict[Verdict, Outcome] = {}
-    for outcome in outcomes:
-        first.setdefault(outcome.verdict, outcome)
-    if len(first) == 1:
-        return outcomes[0]
-    detail = ", ".join(f"{verdict.word}: {first[verdict].reason}" for verdict in sorted(first))
-    return Outcome(Verdict.UNKNOWN, Reason.MIXED, None, detail)
+    return agreed([judgement for _, judgement in answers])
 
 
 def differences(answers: list[Answer]) -> tuple[str, ...]:

@@ -145,6 +145,28 @@ def both(egress: Verdict, ingress: Verdict) -> Verdict:
     return max(egress, ingress)
 
 
+def agreed(judgements: Sequence[Judgement]) -> Judgement:
+    """Make one judgement of several ends that may be meant: what they agree on, else UNKNOWN (NP-29)."""
+    if len(judgements) == 1:
+        return judgements[0]
+    verdicts = {judgement.verdict for judgement in judgements}
+    return Judgement(
+        _agreed_outcome([judgement.egress for judgement in judgements]),
+        _agreed_outcome([judgement.ingress for judgement in judgements]),
+        verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN,
+    )
+
+
+def _agreed_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    first: dict[Verdict, Outcome] = {}
+    for outcome in outcomes:
+        first.setdefault(outcome.verdict, outcome)
+    if len(first) == 1:
+        return outcomes[0]
+    detail = ", ".join(f"{verdict.word}: {first[verdict].reason}" for verdict in sorted(first))
+    return Outcome(Verdict.UNKNOWN, Reason.MIXED, None, detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """A part of a capture that is read on its own: one row group of one file.

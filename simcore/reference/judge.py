@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..model.cluster import Cluster
-from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, both
+from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, agreed, both
 from ..model.labels import NAMESPACE_NAME_LABEL
 from ..model.policy import Action, Direction, Policy, Role, Rule
 from ..model.ports import protocol_name
@@ -68,7 +68,8 @@ class Reference:
             unknown = Outcome(Verdict.UNKNOWN, problem or Reason.UNKNOWN_PROTOCOL)
             return Judgement(unknown, unknown, Verdict.UNKNOWN)
         pairs = [self._pair(s, d, flow.protocol) for s, d in _possible_pairs(sources, destinations)]
-        return _combine([(egress[0], ingress[0]) for egress, ingress in pairs])
+        outcomes = [(egress[0], ingress[0]) for egress, ingress in pairs]
+        return agreed([Judgement(out, into, both(out.verdict, into.verdict)) for out, into in outcomes])
 
     def explain(self, flow: Flow) -> Trace:
         """Answer as `judge` does, with every rule that was looked at and every setting it rests on."""
@@ -264,21 +265,3 @@ def _differ_in_family(source: Candidate, destination: Candidate) -> bool:
     if source.address is None or destination.address is None:
         return False
     return source.address.family is not destination.address.family
-
-
-def _combine(pairs: Sequence[tuple[Outcome, Outcome]]) -> Judgement:
-    """Make one judgement of all pairs: what they agree on, else UNKNOWN."""
-    verdicts = {both(egress.verdict, ingress.verdict) for egress, ingress in pairs}
-    verdict = verdicts.pop() if len(verdicts) == 1 else Verdict.UNKNOWN
-    return Judgement(_mix([egress for egress, _ in pairs]), _mix([ingress for _, ingress in pairs]), verdict)
-
-
-def _mix(outcomes: Sequence[Outcome]) -> Outcome:
-    """Make one outcome of those of several pairs."""
-    first: dict[Verdict, Outcome] = {}
-    for outcome in outcomes:
-        first.setdefault(outcome.verdict, outcome)
-    if len(first) == 1:
-        return outcomes[0]
-    detail = ", ".join(f"{verdict.word}: {first[verdict].reason}" for verdict in sorted(first))
-    return Outcome(Verdict.UNKNOWN, Reason.MIXED, None, detail)

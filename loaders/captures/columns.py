@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from .addresses import AddressReader, is_address
 from .booleans import is_boolean, to_booleans
-from .numbers import is_number, is_time, read_integer, to_counts, to_integers, to_times
+from .numbers import fit, is_number, is_time, read_integer, to_counts, to_integers, to_times
 from .texts import is_text, to_names, to_texts
 from .words import read_flags, read_protocol
 
@@ -66,5 +66,6 @@ BOOLEAN = Kind(
 )
 PORT = numbers(pa.uint16())
 COUNT = Kind(PORT.accepted, PORT.accepts, lambda _unit: lambda arrays: to_counts(arrays[0]))
+LENGTH = Kind(PORT.accepted, PORT.accepts, lambda _unit: lambda arrays: fit(to_counts(arrays[0]), pa.int32()))
 PROTOCOL = integers(pa.uint8(), read_protocol, "a number or a name such as tcp")
 FLAGS = integers(pa.uint8(), read_flags, "a number or letters of FSRPAUEC")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from simcore.model.schema import FLOW_SCHEMA, PACKET_REQUIRED, PACKET_SCHEMA
 
 from .absent import first_unreadable
-from .columns import ADDRESS, BOOLEAN, COUNT, FLAGS, NAME, PORT, PROTOCOL, TEXT, TIME, Convert, Kind, numbers
+from .columns import ADDRESS, BOOLEAN, COUNT, FLAGS, LENGTH, NAME, PORT, PROTOCOL, TEXT, TIME, Convert, Kind, numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ PACKETS = Shape(
         "destination_port": PORT,
         "protocol": PROTOCOL,
         "flags": FLAGS,
-        "length": numbers(pa.int32()),
+        "length": LENGTH,
         "sequence": _WORD,
         "acknowledgement": _WORD,
         "window": _SHORT,

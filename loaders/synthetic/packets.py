@@ -121,6 +121,8 @@ def _lengths(kind: Kind, script: Script, shape: tuple[int, int], random: np.rand
     most = (1, 400, 1_400) if kind.protocol == TCP else (1, 120, 500)
     drawn = random.integers(40, np.array([max(41, most[step.payload]) for step in script]), shape)
     lengths: Array = np.where([step.payload > 0 for step in script], drawn, 0)
+    if kind.protocol == ICMP:
+        lengths[:, 1::2] = lengths[:, ::2]
     return lengths
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -102,15 +103,25 @@ def check_output(output: Path, capture: Capture) -> None:
     LoadError
         There is no such folder; or the file, or the rule table beside it, is one of the capture's or no Parquet file.
     """
+    check_file(output, output, capture.files)
+    check_file(rules_path(output), output, capture.files)
+
+
+def check_file(path: Path, output: Path, inputs: Sequence[str]) -> None:
+    """Make sure that `path`, which comes with `output`, can be written without replacing an input or a strange file.
+
+    Raises
+    ------
+    LoadError
+        It cannot, at the place of `output`.
+    """
     place = Place(str(output))
     if not output.absolute().parent.is_dir():
         raise LoadError.at(place, f"the folder {output.parent} does not exist. Make it first")
-    inputs = {os.path.realpath(file) for file in capture.files}
-    for path in (output, rules_path(output)):
-        if os.path.realpath(path) in inputs:
-            raise LoadError.at(place, f"{path} is a file of the capture that is read. Name another file to write")
-        if path.exists() and not _is_parquet(path):
-            raise LoadError.at(place, f"{path} exists and is not a Parquet file. Name another file to write")
+    if os.path.realpath(path) in {os.path.realpath(file) for file in inputs}:
+        raise LoadError.at(place, f"{path} is a file of the capture that is read. Name another file to write")
+    if path.exists() and not _is_parquet(path):
+        raise LoadError.at(place, f"{path} exists and is not a Parquet file. Name another file to write")
 
 
 def _is_parquet(path: Path) -> bool:

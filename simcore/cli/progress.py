@@ -15,17 +15,17 @@ Advance = Callable[[int, int], None]
 
 
 @contextmanager
-def progress(verb: str) -> Iterator[Advance]:
+def progress(verb: str, noun: str = "flows") -> Iterator[Advance]:
     """Show how far a capture has been read while the block runs; `verb` says what is done: ``replaying``."""
     if sys.stderr.isatty():
-        with _bar(verb) as advance:
+        with _bar(verb, noun) as advance:
             yield advance
     else:
-        yield _lines(verb)
+        yield _lines(verb, noun)
 
 
 @contextmanager
-def _bar(verb: str) -> Iterator[Advance]:
+def _bar(verb: str, noun: str) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -33,15 +33,15 @@ def _bar(verb: str) -> Iterator[Advance]:
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[flows]}"),
+        TextColumn("{task.fields[rows]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(verb, total=None, flows="")
-        yield lambda done, total: bar.update(task, completed=done, total=total, flows=f"{done:,} of {total:,} flows")
+        task = bar.add_task(verb, total=None, rows="")
+        yield lambda done, total: bar.update(task, completed=done, total=total, rows=f"{done:,} of {total:,} {noun}")
 
 
-def _lines(verb: str) -> Advance:
+def _lines(verb: str, noun: str) -> Advance:
     last = time.monotonic()
 
     def advance(done: int, total: int) -> None:
@@ -49,6 +49,6 @@ def _lines(verb: str) -> Advance:
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES and done < total:
             last = now
-            click.echo(f"{verb}: {done:,} of {total:,} flows", err=True)
+            click.echo(f"{verb}: {done:,} of {total:,} {noun}", err=True)
 
     return advance

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .structure import Entry, Line, Report, Section, Span, Table, Tone, strong
+from .structure import Choice, Entry, Line, Report, Section, Span, Table, Tone, strong
 
 GAP = 2
 STEP = 2
@@ -54,12 +54,14 @@ def lay_out(report: Report, layout: Layout) -> Iterator[Line]:
 def _section(section: Section, layout: Layout) -> Iterator[Line]:
     if section.title:
         yield from wrap(section.title, layout.prose, hanging=STEP)
-    before: Table | Entry | Line | None = None
+    before: Table | Choice | Entry | Line | None = None
     for item in section.items:
         if isinstance(before, Entry) and isinstance(item, Entry) and before.fields:
             yield ()
         if isinstance(item, Table):
             yield from _table(item, layout)
+        elif isinstance(item, Choice):
+            yield from _choice(item, layout)
         elif isinstance(item, Entry):
             yield from _entry(item, layout)
         else:
@@ -84,13 +86,30 @@ def _entry(entry: Entry, layout: Layout) -> Iterator[Line]:
             yield from lines
 
 
-def _table(table: Table, layout: Layout) -> Iterator[Line]:
-    widths = [
+def _choice(choice: Choice, layout: Layout) -> Iterator[Line]:
+    if _fits(_widths(choice.wide), layout):
+        yield from _table(choice.wide, layout)
+        return
+    for number, table in enumerate(choice.narrow):
+        if number:
+            yield ()
+        yield from _table(table, layout)
+
+
+def _widths(table: Table) -> list[int]:
+    return [
         max([len(column.name), *(width_of(row[number]) for row in table.rows)])
         for number, column in enumerate(table.columns)
     ]
-    total = STEP + sum(widths) + GAP * (len(widths) - 1)
-    if layout.table is not None and total > layout.table:
+
+
+def _fits(widths: list[int], layout: Layout) -> bool:
+    return layout.table is None or STEP + sum(widths) + GAP * (len(widths) - 1) <= layout.table
+
+
+def _table(table: Table, layout: Layout) -> Iterator[Line]:
+    widths = _widths(table)
+    if not _fits(widths, layout):
         yield from _stacked(table, layout)
         return
     heads = tuple(line_of(column.name) for column in table.columns)

@@ -91,6 +91,14 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A table, and tables that say the same in less room, for where it is too wide for a terminal."""
+
+    wide: Table
+    narrow: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """One of several things under an entry: what leads it, a number for instance, and its lines."""
 
@@ -112,7 +120,7 @@ class Section:
     """A titled part of a report; tables, entries, and plain lines that may wrap."""
 
     title: Line
-    items: tuple[Table | Entry | Line, ...]
+    items: tuple[Table | Choice | Entry | Line, ...]
 
 
 @dataclass(frozen=True, slots=True)

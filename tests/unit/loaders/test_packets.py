@@ -199,6 +199,7 @@ UNREADABLE = {
     "protocol": ({"protocol": ["tcp", "arp"]}, "column 'protocol', row 1 (from 0): 'arp' does not fit protocol"),
     "address": ({"source_address": ["web", "10.0.0.1"]}, "row 0 (from 0): 'web' does not fit source_address"),
     "sequence": ({"sequence": [-1, 2]}, "row 0 (from 0): -1 does not fit sequence"),
+    "length": ({"length": [0, -1]}, "row 1 (from 0): -1 does not fit length"),
     "boolean": ({"checksum_ok": ["maybe", None]}, "row 0 (from 0): 'maybe' does not fit checksum_ok"),
     "boolean number": ({"sack_permitted": [1, 2]}, "row 1 (from 0): 2 does not fit sack_permitted"),
     "null address": (

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from simcore.report.layout import Layout, lay_out, width_of, wrap
 from simcore.report.render import PIPE, plain_text
-from simcore.report.structure import Column, Entry, Report, Section, Span, Table, Tone, faint, line, strong
+from simcore.report.structure import Choice, Column, Entry, Report, Section, Span, Table, Tone, faint, line, strong
 
 WORDS = st.lists(st.text("abc/.-", min_size=1, max_size=12), max_size=30)
 
@@ -82,3 +82,14 @@ def test_no_line_ends_in_blanks():
 
 def test_width_counts_every_span():
     assert width_of((Span("ab"), Span("c", Tone.BAD))) == 3
+
+
+NARROW = (Table((Column("n"),), ((line("1"),),)), Table((Column("m"),), ((line("2"),),)))
+
+
+@pytest.mark.parametrize(("width", "first"), [(None, "verdict"), (60, "verdict"), (20, "n")])
+def test_a_choice_is_wide_where_it_fits(width, first):
+    report = Report(line("title"), sections=(Section((), (Choice(TABLE, NARROW),)),))
+    lines = plain_text(report, Layout(prose=width or 80, table=width)).splitlines()[2:]
+    assert lines[0].split()[0] == first
+    assert first != "n" or lines == ["  n", "  -", "  1", "", "  m", "  -", "  2"]

@@ -22,13 +22,44 @@ class Sizes:
     dpdk_rules: int
     dpdk_flows: int
     dpdk_iterations: int
+    live_connections: int
+    live_packets: int
+    load_connections: int
 
     def rounds_of(self, wanted: int) -> int:
         return min(wanted, self.rounds)
 
 
-FULL = Sizes((10_000, 5_000, 1_000), 10_000_000, ("S", "M", "L"), "M", 10_000_000, 1_000, 100, 10_000, 200_000, 50)
-QUICK = Sizes((500, 200, 50), 200_000, ("S",), "S", 100_000, 20, 1, 500, 10_000, 2)
+FULL = Sizes(
+    (10_000, 5_000, 1_000),
+    10_000_000,
+    ("S", "M", "L"),
+    "M",
+    10_000_000,
+    1_000,
+    100,
+    10_000,
+    200_000,
+    50,
+    live_connections=1_000_000,
+    live_packets=10_000_000,
+    load_connections=24_000,
+)
+QUICK = Sizes(
+    (500, 200, 50),
+    200_000,
+    ("S",),
+    "S",
+    100_000,
+    20,
+    1,
+    500,
+    10_000,
+    2,
+    live_connections=20_000,
+    live_packets=100_000,
+    load_connections=500,
+)
 
 
 def pytest_addoption(parser):

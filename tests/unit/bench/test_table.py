@@ -15,6 +15,9 @@ REPORT = {
         entry("build[M]", 4.0, pods=20_000, table_bytes=30_000_000),
         entry("decode[ipv4-1]", 0.25, flows=10_000_000),
         entry("sweep[ipv4-1]", 0.5, flows=10_000_000, groups=1_234),
+        entry("track[live-1]", 1.0, packets=10_000_000),
+        entry("track[live-2]", 0.5, packets=10_000_000, connections=1_000_000, entry_bytes=64_000_000),
+        entry("no_table[1]", 0.1, packets=10_000_000),
         entry("command", 2.5, flows=10_000_000, peak_bytes=500_000_000),
     ]
 }
@@ -30,6 +33,15 @@ def test_a_goal_tells_what_is_wanted_what_was_measured_and_whether_they_agree():
     assert of(found, "random flows, two threads")[1:] == ("at least 20 Mflows/s", "50 Mflows/s", "yes")
     assert of(found, "build_tables, M: 20,000 pods and 2,000 policies")[1:] == ("at most 3 s", "4 s", "NO")
     assert of(found, "replay / bare decode, ipv4, one thread")[1:] == ("at most 3", "2", "yes")
+
+
+def test_packets_have_a_goal_and_ratios():
+    results = Results.of(REPORT, DPDK)
+    row = of(goals(results), "packets of 1 M live connections, two threads")
+    assert row[1:] == ("at least 15 Mpackets/s", "20 Mpackets/s", "yes")
+    assert of(ratios(results), "packets, one thread / reading and writing the columns only")[1] == "0.10"
+    assert of(ratios(results), "packets: two threads / one")[1] == "2.00"
+    assert "20.0    10,000,000 packets, 1,000,000 connections, entries of 64 MB" in text(results)
 
 
 def test_the_best_algorithm_of_dpdk_counts():

@@ -233,11 +233,11 @@ that `flowverdict generate flows` lays out to be read fast; "pyarrow's defaults"
 
 S, M and L are the sizes of `flowverdict generate cluster`. A number in brackets is that of threads. `command` is
 `flowverdict replay -o` as a command, from its start to the last verdict written; `help` and `check` are commands too.
-Before judging is timed, a sample of its answers is compared with the reference. `M/s` are millions of flows or packets a
-second.
+Before judging is timed, a sample of its answers is compared with the reference. `M/s` are millions of flows,
+or packets, a second.
 
 `track` follows packets on one million connections that are all open, seven of eight TCP, each packet on any of them at
-random; opening them is not timed. `no_table` reads the same columns and writes as many, and looks nothing up. `tracker` is
-the exact model behind `flowverdict conntrack`, buckets and expired entries included, on a load of short exchanges.
+random; opening them is not timed. `no_table` reads the same columns and writes as many, and looks nothing up. `tracker`
+is the exact model behind `flowverdict conntrack`, buckets and expired entries included, on a load of short exchanges.
 
 {markdown(MEASURED_HEAD, measurements(results))}"""

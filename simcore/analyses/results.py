@@ -118,10 +118,19 @@ def check_file(path: Path, output: Path, inputs: Sequence[str]) -> None:
     place = Place(str(output))
     if not output.absolute().parent.is_dir():
         raise LoadError.at(place, f"the folder {output.parent} does not exist. Make it first")
-    if os.path.realpath(path) in {os.path.realpath(file) for file in inputs}:
+    if path.exists() and _identity(path) in map(_identity, inputs):
         raise LoadError.at(place, f"{path} is a file of the capture that is read. Name another file to write")
     if path.exists() and not _is_parquet(path):
         raise LoadError.at(place, f"{path} exists and is not a Parquet file. Name another file to write")
+
+
+def _identity(path: Path | str) -> tuple[int, int] | None:
+    """Return what tells files apart whatever their names, links of any kind included; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_parquet(path: Path) -> bool:

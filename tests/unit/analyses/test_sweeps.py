@@ -1,5 +1,6 @@
 """Replay and what-if: the same bytes whatever the threads and batches, and what the reference says of each flow."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -226,6 +227,21 @@ def test_results_are_not_written_over_the_capture_or_to_nowhere(world, name):
     with pytest.raises(LoadError):
         simcore.replay(capture, snapshot.cluster, snapshot.policies, output=folder / name)
     assert Path(capture.files[0]).read_bytes() == before
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+@pytest.mark.parametrize("name", ["out.parquet", "out.rules.parquet"])
+def test_results_are_not_written_over_a_link_to_the_capture(world, tmp_path, link, name):
+    snapshot, capture = world
+    path = tmp_path / "flows.parquet"
+    path.write_bytes(Path(capture.files[0]).read_bytes())
+    link(path, tmp_path / name)
+    before = path.read_bytes()
+    with pytest.raises(LoadError, match="is a file of the capture that is read"):
+        simcore.replay(
+            loaders.open_capture([str(path)]), snapshot.cluster, snapshot.policies, output=tmp_path / "out.parquet"
+        )
+    assert path.read_bytes() == before
 
 
 def test_a_replay_that_fails_leaves_no_file(world, tmp_path):

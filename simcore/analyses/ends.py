@@ -172,8 +172,7 @@ def read_ports(batch: pa.RecordBatch) -> PortColumns:
     if "protocol" in names:
         column = _checked(batch, "protocol")
         if column.null_count:
-            known = validity(column)
-            protocol[known] = raw_values(column)[known]
+            protocol = np.where(validity(column), raw_values(column), np.uint8(UNKNOWN_PROTOCOL))
         else:
             protocol = raw_values(column)
     if "destination_port" not in names:

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ..kernels.groups import count_verdicts
-from ..model.flows import Capture, Split
+from ..model.flows import Capture, Split, Verdict
 from ..tables.layout import Tables
 from .ends import JUDGED_COLUMNS
 from .judging import Judged, Workspace, judge_batch
@@ -92,7 +91,7 @@ def sweep(
         workspace = Workspace(tables, min(batch_rows, split.rows))
         for batch in capture.read(split, columns, batch_rows):
             judged = judge_batch(tables, batch, workspace)
-            count_verdicts(judged.verdict, counts)
+            counts += _counted(judged.verdict)
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:
                 merger.add(tally_rows(tables, judged, batch, rows, split, first_row))
@@ -113,6 +112,14 @@ def sweep(
         if progress is not None:
             progress(done, total)
     return Sweep(counts, merger.merged().sorted())
+
+
+def _counted(verdict: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Count flows by their verdict under the first and the last policy set, as int64[3, 3]."""
+    before, after = ([row == kind for kind in Verdict] for row in (verdict[0], verdict[-1]))
+    if len(verdict) == 1:
+        return np.diag([np.count_nonzero(flows) for flows in before])
+    return np.array([[np.count_nonzero(was & becomes) for becomes in after] for was in before])
 
 
 def _written(parts: Iterator[_Part], output: Output | None) -> Iterator[_Part]:

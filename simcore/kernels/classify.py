@@ -302,21 +302,19 @@ def judge(
             i = special[m]
             composite = np.int64(destination_place[i]) - first_composite
             key = np.int64(slot_of[protocol[i]]) << 16 | np.int64(port[i])
-            target, target_class = np.int64(-1), np.uint32(0)
-            if composite >= 0:
-                for p in range(first_keys[composite], first_keys[composite + 1]):
-                    if short_ways[p, 0] == key:
-                        target, target_class = np.int64(short_ways[p, 1]), np.uint32(short_ways[p, 2])
-            unnamed = none_named or not destination_named[i]
-            known = all_known or port_known[i]
+            place = np.uintp(first_keys[np.uintp(max(composite, 0))])
+            end = np.uintp(first_keys[np.uintp(max(composite, 0) + (composite >= 0))])
+            while place < end and short_ways[place, 0] != key:
+                place += np.uintp(1)
+            target = short_ways[place, 1]
             peer = np.uintp(source_place[i])
-            if target >= 0 and target != source_place[i] and peer < first_node and unnamed and known:
-                here[i - start] = peer
-                there[i - start] = target
-                ports[i - start] = target_class
-            else:
-                special[left] = i
-                left += 1
+            short = (place < end) & (target >= 0) & (target != source_place[i]) & (peer < first_node)
+            short = short & (all_known or port_known[i]) & (none_named or not destination_named[i])
+            here[i - start] = peer * short
+            there[i - start] = target * short
+            ports[i - start] = short_ways[place, 2] * short
+            special[left] = i
+            left += not short
         for k in range(egress.shape[0]):
             for j in range(size):
                 s, d = np.uintp(here[j]), np.uintp(there[j])

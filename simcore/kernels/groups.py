@@ -156,26 +156,3 @@ def _equal(keys, a, b):
         if keys[a, column] != keys[b, column]:
             return False
     return True
-
-
-@kernel
-def count_verdicts(verdict, out):
-    """Count flows by their verdict under each policy set.
-
-    Parameters
-    ----------
-    verdict : uint8[sets, n], sets 1 or 2
-        0 to 2.
-    out : int64[3, 3]
-        Added to: ``out[before, after]``; with one set, before is after.
-    """
-    # One pair at a time is summed by vector instructions; one counter a flow would wait for itself.
-    last = verdict.shape[0] - 1
-    for start in range(0, verdict.shape[1], 4096):
-        end = min(start + 4096, verdict.shape[1])
-        for before in range(3):
-            for after in range(before if last == 0 else 0, before + 1 if last == 0 else 3):
-                found = np.int32(0)
-                for i in range(start, end):
-                    found += np.int32((verdict[0, i] == before) & (verdict[last, i] == after))
-                out[before, after] += found

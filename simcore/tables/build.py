@@ -128,13 +128,13 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
 def _short_ways(composites: Composites, classes: PortClasses) -> NDArray[np.int32]:
     """Find the frontends that lead to pods of one identity, for the kernel to judge them as that."""
     keys = composites.frontend_keys & (1 << 18) - 1
-    ways = np.full((keys.size, 3), -1, np.int32)
-    ways[:, 0] = keys
+    ways = np.full((keys.size + 1, 3), -1, np.int32)
+    ways[:-1, 0] = keys
     single = composites.plain & (np.diff(composites.distinct_starts) == 1)
     targets = composites.ends[composites.distinct_starts[:-1][single]]
     port = np.where(targets[:, 2] > 0, targets[:, 2], keys[single] & LAST_PORT)
-    ways[single, 1] = targets[:, 0]
-    ways[single, 2] = classes.table[keys[single] & ~LAST_PORT | port]
+    ways[:-1][single, 1] = targets[:, 0]
+    ways[:-1][single, 2] = classes.table[keys[single] & ~LAST_PORT | port]
     return ways
 
 

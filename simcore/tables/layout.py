@@ -43,9 +43,9 @@ class Arrays(NamedTuple):
         Number of a pod's node, or of a node itself; negative where there is none.
     composite_flags, composite_starts, frontend_keys, first_keys, frontend_starts, distinct_starts, frontend_plain, ends
         See `simcore.tables.composites.Composites`.
-    short_ways : int32[frontends, 3]
+    short_ways : int32[frontends + 1, 3]
         ``slot << 16 | port`` of each frontend; where all its ends are pods of one identity: that, and the class of the
-        port there. Otherwise -1.
+        port there. Otherwise -1, as in the last row, which is no frontend's.
     reason_of : uint8[outcomes]
         Position of each outcome's reason among all reasons.
     mixed : uint32[reasons + 1, reasons + 1, reasons + 1]

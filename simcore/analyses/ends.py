@@ -50,9 +50,14 @@ class EndColumn:
 
     def take(self, rows: NDArray[np.integer]) -> EndColumn:
         """Return some rows, widened."""
+        return self.some(rows).widened()
+
+    def some(self, rows: NDArray[np.integer]) -> EndColumn:
+        """Return some rows."""
+        known = self.known[rows] if self.known.size else self.known
         if self.v4 is not None:
-            return _wide(self.v4[rows], self.known[rows] if self.known.size else self.known)
-        return EndColumn(None, self.high[rows], self.low[rows], self.known[rows], self.pods[rows])
+            return EndColumn(self.v4[rows], self.high, self.low, known, self.pods)
+        return EndColumn(None, self.high[rows], self.low[rows], known, self.pods[rows])
 
 
 def _wide(v4: NDArray[np.uint32], known: NDArray[np.bool_]) -> EndColumn:

@@ -9,7 +9,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..kernels.classify import NO_ADDRESS, find_objects, judge, judge_special, pair_ends, place_ends, place_pairs_v4
+from ..kernels.classify import (
+    NO_ADDRESS,
+    find_objects,
+    find_objects_v4,
+    judge,
+    judge_special,
+    pair_ends,
+    place_ends,
+    place_pairs_v4,
+)
 from ..model.addresses import Family
 from ..model.cluster import Cluster
 from ..model.flows import End, Flow, Judgement, Verdict
@@ -115,8 +124,8 @@ def judge_columns(
             special,
             places[0],
             places[1],
-            objects_of(tables, source.take(special)),
-            objects_of(tables, destination.take(special)),
+            objects_of(tables, source.some(special)),
+            objects_of(tables, destination.some(special)),
             family[0],
             family[1],
             named,
@@ -165,7 +174,13 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
 
 
 def objects_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
-    """Find the objects (pods, nodes, Services, blocks) of one end, widened, of some flows."""
+    """Find the objects (pods, nodes, Services, blocks) of one end of some flows."""
+    if end.v4 is not None:
+        objects = np.empty(end.v4.size, np.int32)
+        find_objects_v4(tables.arrays.object_trie_v4, end.v4, objects)
+        if end.known.size:
+            objects[~end.known] = tables.no_address
+        return objects
     objects = np.empty(end.known.size, np.int32)
     find_objects(
         tables.arrays.object_trie_v4,

@@ -199,13 +199,15 @@ def tally_rows(
     first_row : int
         Row number, within the file, of the batch's first flow.
     """
-    source, destination = judged.source.take(rows), judged.destination.take(rows)
+    ends = judged.source.some(rows), judged.destination.some(rows)
+    source_label, destination_label = (tables.label_of[objects_of(tables, end)] for end in ends)
+    source, destination = (end.widened() for end in ends)
     tally = _unfilled(rows.size, tables.sets)
     gather(
         rows,
         (split.file << 40) + first_row,
-        tables.label_of[objects_of(tables, source)],
-        tables.label_of[objects_of(tables, destination)],
+        source_label,
+        destination_label,
         judged.ports.protocol,
         judged.ports.port,
         judged.ports.port_known,

@@ -127,6 +127,30 @@ def find_object(trie_v4, trie_v6, high, low):
 
 
 @kernel
+def find_objects_v4(trie, addresses, out):
+    """Find the objects at IPv4 addresses.
+
+    Parameters
+    ----------
+    trie : int32[...]
+        ``Arrays.object_trie_v4``.
+    addresses : uint32[n]
+        In host byte order.
+    out : int32[n]
+        Written.
+    """
+    byte = np.uint32(255)
+    for i in range(addresses.size):
+        x = addresses[i]
+        slot = trie[np.uintp(x >> np.uint32(16))]
+        if slot < 0:
+            slot = trie[np.uintp(65280 - 256 * np.int64(slot) + ((x >> np.uint32(8)) & byte))]
+        if slot < 0:
+            slot = trie[np.uintp(65280 - 256 * np.int64(slot) + (x & byte))]
+        out[i] = slot
+
+
+@kernel
 def find_objects(trie_v4, trie_v6, high, low, known, pods, pod_objects, no_address, unknown_pod, out):
     """Find the objects of one end of flows.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .analyses.judging import judge_batch as judge_batch
     from .analyses.judging import judge_flows as judge_flows
+    from .analyses.learning import learn_addresses as learn_addresses
     from .analyses.replay import RESULT_SCHEMA as RESULT_SCHEMA
     from .analyses.replay import ReplayResult as ReplayResult
     from .analyses.replay import replay as replay
@@ -52,6 +53,7 @@ _HOMES = {
     "build_tables": ".tables.build",
     "judge_batch": ".analyses.judging",
     "judge_flows": ".analyses.judging",
+    "learn_addresses": ".analyses.learning",
     "replay": ".analyses.replay",
     "whatif": ".analyses.whatif",
 }

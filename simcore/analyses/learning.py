@@ -10,18 +10,21 @@ from ..model.addresses import Address
 from ..model.cluster import Cluster
 from ..model.flows import Capture, Split
 from .ends import ENDS
-from .shards import Engine
+from .shards import Engine, Threads
+from .sweep import DEFAULT_BATCH_ROWS
 
 Found = dict[str, set[bytes]]
 
 
-def learn_addresses(capture: Capture, cluster: Cluster, engine: Engine, batch_rows: int) -> Cluster:
+def learn_addresses(
+    capture: Capture, cluster: Cluster, engine: Engine | None = None, batch_rows: int = DEFAULT_BATCH_ROWS
+) -> Cluster:
     """Give pods without address those that the capture names them with.
 
     An address that the cluster knows as a pod's, a node's or a Service's stays theirs: it is seen beside another pod
     where addresses were rewritten on the way. Reads the capture's address and pod columns once more, and only where
     some pod has no address and the capture has both columns of an end. A pod keeps every address that is seen; equal
-    captures teach equal clusters.
+    captures teach equal clusters. `simcore.replay` and `simcore.whatif` do this themselves where they get a cluster.
     """
     homeless = {pod.full_name for pod in cluster.pods if not pod.addresses}
     ends = [end for end in ENDS if {f"{end}_address", f"{end}_pod"} <= capture.columns]
@@ -37,7 +40,7 @@ def learn_addresses(capture: Capture, cluster: Cluster, engine: Engine, batch_ro
         return found
 
     seen: Found = {}
-    for found in engine.map(look, capture.splits):
+    for found in (engine or Threads()).map(look, capture.splits):
         for name, addresses in found.items():
             seen.setdefault(name, set()).update(addresses)
     owned = {*cluster.pods_at, *cluster.host_pods_at, *cluster.node_at}

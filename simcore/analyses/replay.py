@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,10 @@ from ..model.cluster import Cluster
 from ..model.flows import Capture, Split, Verdict
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
-from ..tables.build import build_tables
 from ..tables.layout import Tables
 from .groups import Groups
 from .judging import Judged
-from .learning import learn_addresses
+from .prepared import prepare
 from .results import ResultColumns, check_output, result_fields, rule_table, write_rules
 from .shards import Threads
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
@@ -50,6 +50,7 @@ class ReplayResult:
     rules: pa.Table
 
 
+@overload
 def replay(
     capture: Capture,
     cluster: Cluster,
@@ -60,17 +61,46 @@ def replay(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+) -> ReplayResult: ...
+
+
+@overload
+def replay(
+    capture: Capture,
+    cluster: Tables,
+    *,
+    threads: int | None = None,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> ReplayResult: ...
+
+
+def replay(
+    capture: Capture,
+    cluster: Cluster | Tables,
+    policies: Sequence[Policy] | None = None,
+    profile: Profile | None = None,
+    *,
+    threads: int | None = None,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    output: Path | None = None,
+    progress: Progress | None = None,
 ) -> ReplayResult:
-    """Judge every flow of a capture.
+    """Judge every flow of a capture: ``replay(capture, cluster, policies)``, or ``replay(capture, tables)``.
 
     Parameters
     ----------
     capture : Capture
         As `loaders.open_capture` gives it.
-    cluster : Cluster
+    cluster : Cluster or Tables
+        The cluster; pods without address get those that the capture names them with. Or tables of one policy set, from
+        `simcore.build_tables`, which many captures can share: they are taken as they are, and pods without address
+        stay so, unless `simcore.learn_addresses` gave them some before the tables were built.
     policies : sequence of Policy
+        Not beside tables.
     profile : Profile
-        The habits of the dataplane that enforces.
+        The habits of the dataplane that enforces; UPSTREAM if not given. Not beside tables, which have theirs.
     threads : int, optional
         How many splits are judged at a time; one a processor if not given. Does not change the result.
     batch_rows : int
@@ -84,12 +114,13 @@ def replay(
     ------
     LoadError
         A part of the capture cannot be read, or the output cannot be written there.
+    ValueError
+        The tables are not of one policy set.
     """
     if output:
         check_output(output, capture)
     engine = Threads(threads)
-    cluster = learn_addresses(capture, cluster, engine, batch_rows)
-    tables = build_tables(cluster, policies, profile=profile)
+    tables = prepare(capture, cluster, [policies], profile, engine, batch_rows)
     found = sweep(
         capture,
         tables,

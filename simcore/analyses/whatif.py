@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -16,16 +17,16 @@ from ..model.groups import Cause, Change, Edit, FlowGroup
 from ..model.policy import Direction, Policy, PolicyRef, Rule
 from ..model.profile import UPSTREAM, Profile
 from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
-from ..tables.build import build_tables
 from ..tables.layout import Tables
 from .ends import ENDS
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
-from .learning import learn_addresses
+from .prepared import prepare
 from .results import WORDS, ResultColumns, check_output, result_fields, write_rules
 from .shards import Threads
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
 
+_FILE = pa.dictionary(pa.int32(), pa.string())
 _COPIED = (
     "time",
     "source_port",
@@ -38,7 +39,7 @@ _COPIED = (
 )
 CHANGE_SCHEMA = pa.schema(
     [
-        pa.field("file", pa.int32(), nullable=False),
+        pa.field("file", _FILE, nullable=False),
         pa.field("row", pa.int64(), nullable=False),
         pa.field("change", WORDS, nullable=False),
         *(pa.field(f"{end}_address", WIDE_ADDRESS) for end in ENDS),
@@ -76,6 +77,7 @@ class WhatIfResult:
     groups: Groups
 
 
+@overload
 def whatif(
     capture: Capture,
     cluster: Cluster,
@@ -87,40 +89,78 @@ def whatif(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+) -> WhatIfResult: ...
+
+
+@overload
+def whatif(
+    capture: Capture,
+    cluster: Tables,
+    baseline: Sequence[Policy] | None = None,
+    candidate: Sequence[Policy] | None = None,
+    *,
+    threads: int | None = None,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    output: Path | None = None,
+    progress: Progress | None = None,
+) -> WhatIfResult: ...
+
+
+def whatif(
+    capture: Capture,
+    cluster: Cluster | Tables,
+    baseline: Sequence[Policy] | None = None,
+    candidate: Sequence[Policy] | None = None,
+    profile: Profile | None = None,
+    *,
+    threads: int | None = None,
+    batch_rows: int = DEFAULT_BATCH_ROWS,
+    output: Path | None = None,
+    progress: Progress | None = None,
 ) -> WhatIfResult:
     """Judge every flow of a capture under two policy sets, in one sweep.
+
+    ``whatif(capture, cluster, baseline, candidate)``, or ``whatif(capture, tables, baseline, candidate)``.
 
     Parameters
     ----------
     capture : Capture
         As `loaders.open_capture` gives it.
-    cluster : Cluster
+    cluster : Cluster or Tables
+        As for `replay`; tables are of two policy sets, the baseline first.
     baseline, candidate : sequence of Policy
-        Full sets; see `loaders.edits` for making one from the other.
+        Full sets; see `loaders.edits` for making one from the other. Beside tables, those that they were built from;
+        they may be left out, and then no group tells the edit behind it.
     profile : Profile
-        The habits of the dataplane that enforces.
+        The habits of the dataplane that enforces; UPSTREAM if not given. Not beside tables, which have theirs.
     threads, batch_rows, progress
         As for `replay`.
     output : Path, optional
         Parquet file to write in CHANGE_SCHEMA, one row a changed flow; the rule table goes beside it.
+
+    Raises
+    ------
+    LoadError
+        A part of the capture cannot be read, or the output cannot be written there.
+    ValueError
+        The tables are not of two policy sets, or of others than those given.
     """
     if output:
         check_output(output, capture)
     engine = Threads(threads)
-    cluster = learn_addresses(capture, cluster, engine, batch_rows)
-    tables = build_tables(cluster, baseline, candidate, profile=profile)
+    tables = prepare(capture, cluster, [baseline, candidate], profile, engine, batch_rows)
     found = sweep(
         capture,
         tables,
         lambda verdict: verdict[0] != verdict[1],
         engine,
         batch_rows,
-        _output(tables, output) if output else None,
+        _output(tables, output, capture.files) if output else None,
         progress,
     )
     if output:
         write_rules(tables, output)
-    edits = _edits(baseline, candidate)
+    edits = {} if baseline is None or candidate is None else _edits(baseline, candidate)
     counts = {change: int(found.counts[number == CHANGE_OF].sum()) for number, change in enumerate(CHANGES)}
     return WhatIfResult(
         flows=int(found.counts.sum()),
@@ -169,7 +209,7 @@ def _cause(group: FlowGroup, edits: dict[PolicyRef, Cause]) -> Cause | None:
     return None
 
 
-def _output(tables: Tables, path: Path) -> Output:
+def _output(tables: Tables, path: Path, files: Sequence[str]) -> Output:
     columns = ResultColumns(tables)
     changes = pa.array([str(change) for change in CHANGES], pa.string())
 
@@ -179,7 +219,7 @@ def _output(tables: Tables, path: Path) -> Output:
         ends = [end.take(rows) for end in (judged.source, judged.destination)]
         return pa.RecordBatch.from_arrays(
             [
-                pa.array(np.full(rows.size, split.file, np.int32)),
+                _repeated(files[split.file], rows.size),
                 pa.array(first_row + rows),
                 pa.DictionaryArray.from_arrays(pa.array(change), changes),
                 *(_packed(end.high, end.low, end.known) for end in ends),
@@ -191,6 +231,11 @@ def _output(tables: Tables, path: Path) -> Output:
         )
 
     return Output(path, CHANGE_SCHEMA, describe, _COPIED)
+
+
+def _repeated(file: str, count: int) -> pa.Array:
+    """Name one file in every row; a row group is of one file, and need not hold the names of all."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([file], pa.string()))
 
 
 def _packed(high: np.ndarray, low: np.ndarray, known: np.ndarray) -> pa.Array:

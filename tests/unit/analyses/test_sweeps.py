@@ -317,3 +317,78 @@ def test_groups_are_a_table_too(world):
         assert (row["protocol"], row["port"], row["flows"]) == (group.protocol, group.port, group.flows)
         assert row["before_verdict"] == group.before.verdict.name
         assert row["after_ingress"] == str(group.after.ingress)
+
+
+def test_whatif_names_the_file_of_each_changed_flow(world, tmp_path):
+    snapshot, capture = world
+    output = tmp_path / "out.parquet"
+    result = simcore.whatif(capture, snapshot.cluster, snapshot.policies, candidate_of(snapshot), output=output)
+    written = pq.read_table(output)
+    assert written.schema.equals(simcore.CHANGE_SCHEMA)
+    places = {tuple(row.values()) for row in written.select(["file", "row"]).to_pylist()}
+    assert {file for file, _ in places} == set(capture.files)
+    assert {(group.example.file, group.example.row) for group in result.groups} <= places
+    groups = pq.ParquetFile(output)
+    for number in range(groups.num_row_groups):
+        (chunk,) = groups.read_row_group(number, ["file"]).column("file").chunks
+        assert len(chunk.dictionary) == 1
+
+
+def test_a_replay_by_tables_is_the_one_by_cluster_and_policies(world, tmp_path):
+    snapshot, capture = world
+    tables = simcore.build_tables(snapshot.cluster, snapshot.policies)
+    for name, arguments in (("a", (snapshot.cluster, snapshot.policies)), ("b", (tables,)), ("c", (tables,))):
+        (tmp_path / name).mkdir()
+        result = simcore.replay(capture, *arguments, output=tmp_path / name / "out.parquet")
+        assert result.flows == ROWS
+    first, *others = ([path.read_bytes() for path in sorted((tmp_path / name).iterdir())] for name in "abc")
+    assert others == [first, first]
+
+
+def test_a_whatif_by_tables_is_the_one_by_cluster_and_policies(world):
+    snapshot, capture = world
+    candidate = candidate_of(snapshot)
+    expected = simcore.whatif(capture, snapshot.cluster, snapshot.policies, candidate)
+    tables = simcore.build_tables(snapshot.cluster, snapshot.policies, candidate)
+    assert simcore.whatif(capture, tables, snapshot.policies, candidate) == expected
+    without = simcore.whatif(capture, tables)
+    assert list(without.groups) == [replace(group, cause=None) for group in expected.groups]
+
+
+def test_tables_have_their_own_profile(world):
+    snapshot, capture = world
+    profile = simcore.UPSTREAM.with_setting("ipblock_matches_pods", "false")
+    tables = simcore.build_tables(snapshot.cluster, snapshot.policies, profile=profile)
+    by_policies = simcore.replay(capture, snapshot.cluster, snapshot.policies, profile)
+    assert simcore.replay(capture, tables).groups == by_policies.groups
+    with pytest.raises(TypeError, match="give it to build_tables"):
+        simcore.replay(capture, tables, profile=profile)
+
+
+def test_tables_of_something_else_are_refused(world):
+    snapshot, capture = world
+    one = simcore.build_tables(snapshot.cluster, snapshot.policies)
+    two = simcore.build_tables(snapshot.cluster, snapshot.policies, snapshot.policies)
+    copies = [replace(policy, rules=tuple(map(replace, policy.rules))) for policy in snapshot.policies]
+    with pytest.raises(ValueError, match="tables of 1 policy sets are needed, these are of 2"):
+        simcore.replay(capture, two)
+    with pytest.raises(ValueError, match="tables of 2 policy sets are needed, these are of 1"):
+        simcore.whatif(capture, one)
+    with pytest.raises(ValueError, match="built from other policies"):
+        simcore.whatif(capture, two, snapshot.policies, copies)
+    with pytest.raises(TypeError, match="policies are needed"):
+        simcore.replay(capture, snapshot.cluster)
+
+
+def test_tables_are_taken_as_they_are_until_addresses_are_learned(tmp_path):
+    homeless = Pod("shop", "new", {})
+    cluster = Cluster.of([Namespace("shop", {})], [homeless])
+    path = tmp_path / "capture.parquet"
+    rows = {"source_address": ["10.0.0.7"], "source_pod": ["shop/new"], "destination_address": ["10.0.0.9"]}
+    pq.write_table(pa.table({**rows, "protocol": [6]}), path)
+    capture = loaders.open_capture([str(path)])
+    tables = simcore.build_tables(cluster, ())
+    assert simcore.replay(capture, tables).flows == 1
+    assert tables.cluster.pods[0].addresses == ()
+    learned = simcore.learn_addresses(capture, cluster)
+    assert simcore.build_tables(learned, ()).cluster.pods[0].addresses == (Address.parse("10.0.0.7"),)

@@ -1,0 +1,51 @@
+"""What an analysis judges by: tables that the caller brings, or those made of a cluster and policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..model.cluster import Cluster
+from ..model.flows import Capture
+from ..model.policy import Policy
+from ..model.profile import UPSTREAM, Profile
+from ..tables.build import build_tables
+from ..tables.layout import Tables
+from .learning import learn_addresses
+from .shards import Engine
+
+
+def prepare(
+    capture: Capture,
+    given: Cluster | Tables,
+    policy_sets: Sequence[Sequence[Policy] | None],
+    profile: Profile | None,
+    engine: Engine,
+    batch_rows: int,
+) -> Tables:
+    """Return the tables for as many policy sets as `policy_sets` has places.
+
+    Raises
+    ------
+    TypeError
+        Policies are missing beside a cluster, or a profile stands beside tables.
+    ValueError
+        Tables are of another number of policy sets, or of other policies than those that stand beside them.
+    """
+    if isinstance(given, Tables):
+        return _checked(given, policy_sets, profile)
+    sets = [policies for policies in policy_sets if policies is not None]
+    if len(sets) < len(policy_sets):
+        raise TypeError("beside a cluster, policies are needed")
+    cluster = learn_addresses(capture, given, engine, batch_rows)
+    return build_tables(cluster, *sets, profile=profile or UPSTREAM)
+
+
+def _checked(tables: Tables, policy_sets: Sequence[Sequence[Policy] | None], profile: Profile | None) -> Tables:
+    if profile is not None:
+        raise TypeError("tables have their profile: give it to build_tables")
+    if tables.sets != len(policy_sets):
+        raise ValueError(f"tables of {len(policy_sets)} policy sets are needed, these are of {tables.sets}")
+    rules = {id(rule) for rule in tables.rules}
+    if any(id(rule) not in rules for policies in policy_sets for policy in policies or () for rule in policy.rules):
+        raise ValueError("the tables were built from other policies")
+    return tables

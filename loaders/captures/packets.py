@@ -66,6 +66,7 @@ _NEEDED = {
     "sctp_chunk": (SCTP,),
 }
 """Columns without which a packet of these protocols is not one."""
+_NULL_IS_NONE = ("flags", "sctp_chunk")
 
 
 @dataclass(slots=True)
@@ -234,9 +235,9 @@ Complaint = tuple[int, str] | None
 
 
 def _incomplete(columns: Mapping[str, pa.Array]) -> Complaint:
-    """Find a packet that lacks what its protocol has; TCP flags may be null where there are none."""
+    """Find a packet that lacks what its protocol has."""
     for name, protocols in _NEEDED.items():
-        if name in columns and (name == "flags" or not columns[name].null_count):
+        if name in columns and (name in _NULL_IS_NONE or not columns[name].null_count):
             continue
         needing = pc.is_in(columns["protocol"], pa.array(protocols, pa.uint8()))
         lacking = pc.and_(needing, columns[name].is_null()) if name in columns else needing

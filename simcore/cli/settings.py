@@ -1,0 +1,72 @@
+"""Options for the settings of a kernel's connection tracking: a preset, and what differs from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import click
+
+from ..model.conntrack import PRESETS, Conntrack, rounded_buckets
+
+KERNELS: dict[str, Conntrack] = {name: preset for name, preset in PRESETS.items() if isinstance(preset, Conntrack)}
+
+
+def settings_help() -> str:
+    """List every setting with its default."""
+    choices = ", ".join(
+        f"{name.removeprefix('nf_conntrack_')}={words[0]}" for name, words in Conntrack.choices().items()
+    )
+    return (
+        f"A setting by the kernel's name, nf_conntrack_ may be left out; the defaults of linux: {choices}. Repeatable."
+    )
+
+
+def with_settings(settings: Conntrack, pairs: Sequence[str]) -> Conntrack:
+    """Apply every ``NAME=VALUE``."""
+    for pair in pairs:
+        name, equals, word = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} is not NAME=VALUE, such as udp_timeout=60", param_hint="'--set'")
+        try:
+            settings = settings.with_setting(name.strip(), word.strip())
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="'--set'") from None
+    return settings
+
+
+def kernel_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--preset``, ``--set``, ``--max`` and ``--buckets``, handed on as one argument, `settings`."""
+
+    @wraps(function)
+    def command(preset: str, pairs: tuple[str, ...], maximum: int | None, buckets: int | None, **arguments: Any) -> Any:
+        if maximum is not None:
+            pairs += (f"nf_conntrack_max={maximum}",)
+        if buckets is not None:
+            pairs += (f"nf_conntrack_buckets={rounded_buckets(buckets)}",)
+        return function(settings=with_settings(KERNELS[preset], pairs), **arguments)
+
+    for option in reversed(
+        (
+            click.option(
+                "--preset",
+                type=click.Choice(list(KERNELS)),
+                default="linux",
+                show_default=True,
+                help="The kernel's defaults, or those of a node with kube-proxy and 4 CPUs.",
+            ),
+            click.option("--set", "pairs", metavar="NAME=VALUE", multiple=True, help=settings_help()),
+            click.option(
+                "--max", "maximum", type=click.IntRange(min=0), metavar="N", help="nf_conntrack_max; 0 is no limit."
+            ),
+            click.option(
+                "--buckets",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="nf_conntrack_buckets, rounded up to a multiple of 512 as a kernel does.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command

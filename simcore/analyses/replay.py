@@ -17,13 +17,18 @@ from ..model.profile import UPSTREAM, Profile
 from ..tables.layout import Tables
 from .groups import Groups
 from .judging import Judged
+from .oriented import STATE_FIELDS, OrientedCapture, StateCounts, count_states, follow, state_columns
 from .prepared import prepare
 from .results import ResultColumns, check_output, result_fields, rule_table, write_rules
 from .shards import Threads
+from .stateful import StatefulOptions
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
 
 RESULT_SCHEMA = pa.schema(result_fields())
 """What `replay` writes: one row a flow, in the order of the capture (files in order, rows in order)."""
+
+STATEFUL_SCHEMA = pa.schema([*result_fields(), *STATE_FIELDS])
+"""What a stateful `replay` writes."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class ReplayResult:
         Reason to the number of flows that it leaves unknown, most first.
     rules : pyarrow.Table
         The rule table, see `simcore.analyses.results.rule_table`.
+    state : StateCounts or None
+        What was found of connections; None where each flow was judged by itself.
     """
 
     flows: int
@@ -48,6 +55,7 @@ class ReplayResult:
     groups: Groups
     unknown_reasons: Mapping[str, int]
     rules: pa.Table
+    state: StateCounts | None = None
 
 
 @overload
@@ -61,6 +69,7 @@ def replay(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+    stateful: StatefulOptions | None = None,
 ) -> ReplayResult: ...
 
 
@@ -73,6 +82,7 @@ def replay(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+    stateful: StatefulOptions | None = None,
 ) -> ReplayResult: ...
 
 
@@ -86,6 +96,7 @@ def replay(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+    stateful: StatefulOptions | None = None,
 ) -> ReplayResult:
     """Judge every flow of a capture: ``replay(capture, cluster, policies)``, or ``replay(capture, tables)``.
 
@@ -109,6 +120,9 @@ def replay(
         Parquet file to write in RESULT_SCHEMA, one row a flow; its rule table goes beside it.
     progress : callable, optional
         Called with the rows done and the rows there are.
+    stateful : StatefulOptions, optional
+        Judge connections rather than rows: an answer has the verdict of what it answers, and each row its conntrack
+        class. Reads the capture twice more.
 
     Raises
     ------
@@ -121,13 +135,17 @@ def replay(
         check_output(output, capture)
     engine = Threads(threads)
     tables = prepare(capture, cluster, [policies], profile, engine, batch_rows)
+    oriented, state = None, None
+    if stateful is not None:
+        following, oriented, progress = follow(capture, tables, stateful, threads, batch_rows, progress)
+        state = count_states(following)
     found = sweep(
-        capture,
+        oriented or capture,
         tables,
         lambda verdict: verdict[0] != Verdict.ALLOW,
         engine,
         batch_rows,
-        _output(tables, output) if output else None,
+        _output(tables, output, oriented) if output else None,
         progress,
     )
     if output:
@@ -142,13 +160,19 @@ def replay(
         groups=groups,
         unknown_reasons=groups.reasons(),
         rules=rule_table(tables),
+        state=state,
     )
 
 
-def _output(tables: Tables, path: Path) -> Output:
+def _output(tables: Tables, path: Path, oriented: OrientedCapture | None) -> Output:
     columns = ResultColumns(tables)
 
     def describe(split: Split, first_row: int, batch: pa.RecordBatch, judged: Judged) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays(columns.of(judged, 0), schema=RESULT_SCHEMA)
 
-    return Output(path, RESULT_SCHEMA, describe)
+    def describe_states(split: Split, first_row: int, batch: pa.RecordBatch, judged: Judged) -> pa.RecordBatch:
+        assert oriented is not None
+        states = state_columns(oriented.results_of(split, first_row, batch.num_rows), judged.verdict[0])
+        return pa.RecordBatch.from_arrays([*columns.of(judged, 0), *states], schema=STATEFUL_SCHEMA)
+
+    return Output(path, RESULT_SCHEMA, describe) if oriented is None else Output(path, STATEFUL_SCHEMA, describe_states)

@@ -120,6 +120,7 @@ class Sessions:
         self._grace = np.full(kernel.FAMILIES, kernel.NEVER)
         self._grace[kernel.UDP] = _UDP_GRACE
         self._grace[[kernel.UDPLITE, kernel.GRE]] = 0
+        self._begin = begin
         self._certain = begin + longest_timeouts(settings)
         loose = not isinstance(settings, Conntrack) or settings.nf_conntrack_tcp_loose
         self._options = np.array([loose, isinstance(settings, Cilium)], np.int64)
@@ -132,6 +133,11 @@ class Sessions:
         """Connections so far, by verdict code under both policy sets."""
         total: NDArray[np.int64] = np.sum([shard.connections for shard in self._shards], axis=0)
         return total
+
+    @property
+    def longest_timeout(self) -> int:
+        """How long an entry may stay without packets, ns."""
+        return int((self._certain - self._begin).max())
 
     @property
     def size(self) -> int:

@@ -21,9 +21,11 @@ from ..tables.layout import Tables
 from .ends import ENDS
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
+from .oriented import OpenLost, StateCounts, count_lost, count_states, follow
 from .prepared import prepare
 from .results import WORDS, ResultColumns, check_output, result_fields, write_rules
 from .shards import Threads
+from .stateful import StatefulOptions
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
 
 _FILE = pa.dictionary(pa.int32(), pa.string())
@@ -67,6 +69,10 @@ class WhatIfResult:
     unchanged : int
     groups : sequence of FlowGroup
         The changed flows: lost name resolution first, then lost, gained, unknown; most flows first in each.
+    state : StateCounts or None
+        What was found of connections; None where each flow was judged by itself.
+    cut : OpenLost or None
+        The connections that the change cuts.
     """
 
     flows: int
@@ -75,6 +81,8 @@ class WhatIfResult:
     unknown: int
     unchanged: int
     groups: Groups
+    state: StateCounts | None = None
+    cut: OpenLost | None = None
 
 
 @overload
@@ -89,6 +97,7 @@ def whatif(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+    stateful: StatefulOptions | None = None,
 ) -> WhatIfResult: ...
 
 
@@ -103,6 +112,7 @@ def whatif(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+    stateful: StatefulOptions | None = None,
 ) -> WhatIfResult: ...
 
 
@@ -117,6 +127,7 @@ def whatif(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Path | None = None,
     progress: Progress | None = None,
+    stateful: StatefulOptions | None = None,
 ) -> WhatIfResult:
     """Judge every flow of a capture under two policy sets, in one sweep.
 
@@ -133,7 +144,7 @@ def whatif(
         they may be left out, and then no group tells the edit behind it.
     profile : Profile
         The habits of the dataplane that enforces; UPSTREAM if not given. Not beside tables, which have theirs.
-    threads, batch_rows, progress
+    threads, batch_rows, progress, stateful
         As for `replay`.
     output : Path, optional
         Parquet file to write in CHANGE_SCHEMA, one row a changed flow; the rule table goes beside it.
@@ -149,8 +160,12 @@ def whatif(
         check_output(output, capture)
     engine = Threads(threads)
     tables = prepare(capture, cluster, [baseline, candidate], profile, engine, batch_rows)
+    oriented, state, cut = None, None, None
+    if stateful is not None:
+        following, oriented, progress = follow(capture, tables, stateful, threads, batch_rows, progress)
+        state, cut = count_states(following), count_lost(following)
     found = sweep(
-        capture,
+        oriented or capture,
         tables,
         lambda verdict: verdict[0] != verdict[1],
         engine,
@@ -169,6 +184,8 @@ def whatif(
         unknown=counts[Change.UNKNOWN],
         unchanged=counts[Change.UNCHANGED],
         groups=Groups(tables, found.tally, capture.files, lambda group: replace(group, cause=_cause(group, edits))),
+        state=state,
+        cut=cut,
     )
 
 

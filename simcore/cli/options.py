@@ -61,11 +61,20 @@ class Count(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
-def _profile(_: click.Context, __: click.Parameter, settings: tuple[str, ...]) -> Profile:
-    """Apply every ``NAME=VALUE`` to the upstream profile."""
+CONNTRACK_PREFIXES = ("nf_conntrack_", "bpf_ct_", "bpf-ct-", "--bpf-ct-")
+CONNTRACK_SETTINGS = "flowverdict.conntrack"
+"""Where in the context the settings of a conntrack are kept."""
+
+
+def _profile(ctx: click.Context, __: click.Parameter, settings: tuple[str, ...]) -> Profile:
+    """Apply every ``NAME=VALUE`` to the upstream profile; settings of a conntrack are left to `stateful_options`."""
     profile = UPSTREAM
+    takes_conntrack = any(parameter.name == "preset" for parameter in ctx.command.params)
     for setting in settings:
         name, equals, word = setting.partition("=")
+        if takes_conntrack and name.strip().startswith(CONNTRACK_PREFIXES):
+            ctx.meta.setdefault(CONNTRACK_SETTINGS, []).append(setting)
+            continue
         if not equals:
             raise click.BadParameter(f"{setting!r} is not NAME=VALUE, such as hostnetwork=pod")
         try:

@@ -7,12 +7,14 @@ import click
 from ..model.profile import Profile
 from .inputs import Gathering, Sources
 from .options import capture_options, format_option, limit_option, set_option, source_options
+from .stateful import StatefulArguments, stateful_options
 
 
 @click.command("replay")
 @capture_options("Write the verdict of every flow, in the capture's order, and the rules beside it.")
 @source_options
 @set_option
+@stateful_options
 @limit_option
 @format_option("text", "json")
 def command(
@@ -23,6 +25,7 @@ def command(
     threads: int | None,
     batch_rows: int | None,
     profile: Profile,
+    stateful: StatefulArguments,
     limit: int,
     format_: str,
 ) -> None:
@@ -42,6 +45,7 @@ def command(
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
+    options = stateful.options(capture)
     with progress("replaying") as advance:
         result = replay(
             capture,
@@ -50,6 +54,7 @@ def command(
             profile,
             **settings(threads, batch_rows, output),
             progress=advance,
+            stateful=options,
         )
     if format_ == "json":
         emit_json(report.replay_json(result))

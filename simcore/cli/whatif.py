@@ -9,6 +9,7 @@ import click
 from ..model.profile import Profile
 from .inputs import Gathering, Sources
 from .options import capture_options, change_options, format_option, limit_option, set_option
+from .stateful import StatefulArguments, stateful_options
 
 if TYPE_CHECKING:
     from ..analyses.whatif import WhatIfResult
@@ -26,6 +27,7 @@ FAIL_ON = ("lost", "gained", "changed", "unknown")
     help="Exit with 1 if any flow changes so; changed is any of the others. Repeatable.",
 )
 @set_option
+@stateful_options
 @limit_option
 @format_option("text", "json")
 @click.pass_context
@@ -39,6 +41,7 @@ def command(
     threads: int | None,
     batch_rows: int | None,
     profile: Profile,
+    stateful: StatefulArguments,
     limit: int,
     format_: str,
 ) -> None:
@@ -62,6 +65,7 @@ def command(
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
+    options = stateful.options(capture)
     with progress("replaying") as advance:
         result = whatif(
             capture,
@@ -71,9 +75,10 @@ def command(
             profile,
             **settings(threads, batch_rows, output),
             progress=advance,
+            stateful=options,
         )
     if format_ == "json":
-        emit_json(report.whatif_json(result))
+        emit_json(report.whatif_json(result, profile.on_change))
     else:
         emit_report(report.whatif(result, limit, profile.on_change))
     ctx.exit(1 if fails(result, fail_on) else 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..model.flows import Reason, Verdict
 from ..model.policy import Direction
 from .groups import group_entries, group_json
+from .stateful import state_json, state_notes, state_sections
 from .structure import Column, Line, Report, Section, Table, line, strong, verdict_span
 from .words import count, share, words_of
 
@@ -25,7 +26,11 @@ def replay(result: ReplayResult, limit: int) -> Report:
     sections += groups_section(line(strong("Unknown"), ", most flows first"), unknown, limit)
     if result.unknown_reasons:
         sections.append(Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),)))
-    return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections))
+    notes: tuple[Line, ...] = ()
+    if result.state is not None:
+        sections[1:1] = state_sections(result.state)
+        notes = tuple(state_notes(result.state))
+    return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections), notes=notes)
 
 
 def _counts(result: ReplayResult) -> Table:
@@ -63,11 +68,13 @@ def groups_section(title: Line, groups: Groups, limit: int) -> list[Section]:
 
 def replay_json(result: ReplayResult) -> dict[str, object]:
     """Make the JSON of `replay --format json`."""
+    state = {} if result.state is None else {"stateful": state_json(result.state)}
     return {
         "flows": result.flows,
         "allowed": result.allowed,
         "denied": result.denied,
         "unknown": result.unknown,
         "unknown_reasons": dict(sorted(result.unknown_reasons.items())),
+        **state,
         "groups": [group_json(group) for group in result.groups],
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..model.groups import Change, FlowGroup
 from .groups import group_json
 from .replay import groups_section
+from .stateful import cut_json, cut_section, state_json, state_notes, state_sections
 from .structure import Column, Line, Report, Section, Span, Table, Tone, line, strong
 from .words import count, share
 
@@ -33,6 +34,11 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     lost = result.groups.of(Change.LOST)
     dns = tuple(group for group in lost if group.is_dns)
     sections = [Section((), (_counts(result),))]
+    notes = [line(ON_CHANGE[on_change])] if result.lost else []
+    if result.state is not None and result.cut is not None:
+        sections.append(cut_section(result.cut, on_change))
+        sections += state_sections(result.state)
+        notes += state_notes(result.state)
     sections += groups_section(_title(Change.LOST, "Lost"), lost, limit)
     for change, name in ((Change.GAINED, "Gained"), (Change.UNKNOWN, "Unknown")):
         sections += groups_section(_title(change, name), result.groups.of(change), limit)
@@ -41,7 +47,7 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
         summary=(_headline(result, lost),),
         warnings=(dns_warning(dns),) if dns else (),
         sections=tuple(sections),
-        notes=(line(ON_CHANGE[on_change]),) if result.lost else (),
+        notes=tuple(notes),
     )
 
 
@@ -92,13 +98,17 @@ def _title(change: Change, name: str) -> Line:
     return line(Span(name, tone), f": {meaning}{first}")
 
 
-def whatif_json(result: WhatIfResult) -> dict[str, object]:
+def whatif_json(result: WhatIfResult, on_change: str = "keep") -> dict[str, object]:
     """Make the JSON of `whatif --format json`."""
+    state: dict[str, object] = {}
+    if result.state is not None and result.cut is not None:
+        state = {"stateful": state_json(result.state), "cut": cut_json(result.cut, on_change)}
     return {
         "flows": result.flows,
         "lost": result.lost,
         "gained": result.gained,
         "unknown": result.unknown,
         "unchanged": result.unchanged,
+        **state,
         "groups": [group_json(group) for group in result.groups],
     }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..model.conntrack import Conntrack, CtClass
+from ..model.conntrack import RULESETS, Conntrack, CtClass
 from ..model.ports import TCP
 from .packets import ANSWERS, FLAGS, Row, ends_of, kind_of, protocol_of, rows_of
 from .structure import Choice, Column, Line, Report, Section, Span, Table, Tone, faint, line, strong
@@ -53,7 +53,7 @@ def conntrack(tracked: Tracked, settings: Conntrack, ruleset: str, clients: str)
     return Report(
         line(f"{count(tracked.packets, 'packet')} tracked with ruleset {ruleset}"),
         summary=tuple(_summary(tracked)),
-        warnings=tuple(_warnings(tracked, clients)),
+        warnings=tuple(_warnings(tracked, ruleset, clients)),
         sections=tuple(sections),
         notes=tuple(_notes(tracked)),
     )
@@ -67,8 +67,8 @@ def _summary(tracked: Tracked) -> Iterator[Line]:
     yield line(f"{answer}. {period(tracked.first_time, tracked.last_time)}.")
 
 
-def _warnings(tracked: Tracked, clients: str) -> Iterator[Line]:
-    if tracked.packets and not tracked.from_clients:
+def _warnings(tracked: Tracked, ruleset: str, clients: str) -> Iterator[Line]:
+    if tracked.packets and not tracked.from_clients and RULESETS[ruleset].new_from == ("a",):
         yield line(
             f"No packet enters at side a, the clients' side ({clients}), so no client opens a connection. "
             "Name their networks with --client CIDR, or give the packets a column side."

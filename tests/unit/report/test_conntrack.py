@@ -62,9 +62,9 @@ def tracked(lines=LINES, limit=100, six=False):
     return found
 
 
-def text(found, width=None, settings=LINUX):
+def text(found, width=None, settings=LINUX, ruleset="stateful"):
     layout = PIPE if width is None else Layout(prose=min(width, 120), table=width)
-    return plain_text(conntrack(found, settings, "stateful", CLIENTS), layout)
+    return plain_text(conntrack(found, settings, ruleset, CLIENTS), layout)
 
 
 @pytest.mark.parametrize("width", [100, 160])
@@ -123,6 +123,7 @@ def test_all_would_pass():
 def test_nobody_on_the_clients_side_is_warned_of():
     assert "WARNING" not in text(tracked(LINES[:2])).replace("\n", " ")
     assert f"No packet enters at side a, the clients' side ({CLIENTS})" in text(tracked(LINES[1:2]))
+    assert "WARNING" not in text(tracked(LINES[1:2]), ruleset="bothnew")
 
 
 def test_no_limit_of_entries():

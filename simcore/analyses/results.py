@@ -116,6 +116,8 @@ def check_file(path: Path, output: Path, inputs: Sequence[str]) -> None:
         It cannot, at the place of `output`.
     """
     place = Place(str(output))
+    if str(path).encode(errors="ignore") != os.fsencode(path):
+        raise LoadError.at(place, "this path is not UTF-8. Name another file to write")
     if not output.absolute().parent.is_dir():
         raise LoadError.at(place, f"the folder {output.parent} does not exist. Make it first")
     if path.exists() and _identity(path) in map(_identity, inputs):

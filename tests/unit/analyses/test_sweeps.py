@@ -219,7 +219,9 @@ def test_the_edited_policy_is_named_and_a_moved_one_is_not_edited(world):
     assert edits <= {(policy.ref, Edit.REMOVED) for policy in dropped}
 
 
-@pytest.mark.parametrize("name", ["capture/a.parquet", "nowhere/out.parquet", "cluster/policies.yaml", "cluster"])
+@pytest.mark.parametrize(
+    "name", ["capture/a.parquet", "nowhere/out.parquet", "cluster/policies.yaml", "cluster", "a\udcff.parquet"]
+)
 def test_results_are_not_written_over_the_capture_or_to_nowhere(world, name):
     snapshot, capture = world
     folder = Path(capture.files[0]).parent.parent

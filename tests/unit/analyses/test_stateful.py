@@ -1,0 +1,410 @@
+"""Connections of small captures made by hand: what each row is, what lets it pass, what is counted."""
+
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import loaders
+import simcore
+from simcore.analyses.orientation import Orientation, habits_of
+from simcore.analyses.stateful import Following, StatefulOptions, Variant
+from simcore.errors import LoadError
+from simcore.model.conntrack import LINUX, SECOND, CtState
+from simcore.tables.build import build_tables
+
+# db lets web in on 5432 and may open nothing itself: by itself, each of its answers would be denied.
+CLUSTER = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {nodeName: a, containers: [{name: web}]}
+status: {podIP: 10.0.0.1, podIPs: [{ip: 10.0.0.1}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {nodeName: b, containers: [{name: db, ports: [{containerPort: 35432}]}]}
+status: {podIP: 10.0.0.2, podIPs: [{ip: 10.0.0.2}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  policyTypes: [Ingress, Egress]
+  ingress:
+  - from: [{podSelector: {matchLabels: {app: web}}}]
+    ports: [{port: 5432}, {port: 35432}, {port: 53, protocol: UDP}]
+"""
+WEB, DB, OUT = "10.0.0.1", "10.0.0.2", "192.0.2.9"
+BEGIN = int(datetime(2026, 1, 5, 10, tzinfo=UTC).timestamp())
+S, SA, A, FA, R, ALL = 0x02, 0x12, 0x10, 0x11, 0x14, 0x1B
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cluster") / "cluster.yaml"
+    path.write_text(CLUSTER)
+    return loaders.load_manifests([str(path)])
+
+
+def row(time, source, destination, flags=None, *, lasts=0.0, packets=1, protocol=6):
+    """A row; ends are (address, port), the time is in seconds since the begin."""
+    return {
+        "time": None if time is None else round((BEGIN + time) * SECOND),
+        "end_time": None if time is None else round((BEGIN + time + lasts) * SECOND),
+        "source_address": int(ip_address(source[0])),
+        "destination_address": int(ip_address(destination[0])),
+        "source_port": source[1],
+        "destination_port": destination[1],
+        "protocol": protocol,
+        "tcp_flags": flags,
+        "packets": packets,
+    }
+
+
+SCHEMA = pa.schema(
+    [
+        ("time", pa.timestamp("ns")),
+        ("end_time", pa.timestamp("ns")),
+        ("source_address", pa.uint32()),
+        ("destination_address", pa.uint32()),
+        ("source_port", pa.uint16()),
+        ("destination_port", pa.uint16()),
+        ("protocol", pa.uint8()),
+        ("tcp_flags", pa.uint8()),
+        ("packets", pa.int64()),
+    ]
+)
+
+
+@pytest.fixture
+def written(tmp_path):
+    def _written(*rows, name="capture", group=None):
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), path, row_group_size=group or max(len(rows), 1))
+        return loaders.open_capture([str(path)])
+
+    return _written
+
+
+@pytest.fixture
+def judged(snapshot, tmp_path):
+    def _judged(capture, **settings):
+        output = tmp_path / "out.parquet"
+        options = StatefulOptions(**settings)
+        result = simcore.replay(capture, snapshot.cluster, snapshot.policies, output=output, stateful=options)
+        words = [
+            (row["verdict"], row["ct_class"], row["passed_by"], row["orientation"], row["oriented_by"])
+            for row in pq.read_table(output).to_pylist()
+        ]
+        return result, words
+
+    return _judged
+
+
+CLIENT, SERVER = (WEB, 40_000), (DB, 5432)
+DNS = (DB, 53)
+
+
+def test_an_answer_has_the_verdict_of_what_it_answers(written, judged):
+    capture = written(row(0, CLIENT, SERVER, S), row(0.001, SERVER, CLIENT, SA), row(1, CLIENT, SERVER, A))
+    result, words = judged(capture)
+    assert words == [
+        ("ALLOW", "new", "rule", "forward", "flags"),
+        ("ALLOW", "established", "reply", "reverse", "flags"),
+        ("ALLOW", "established", "established", "forward", "flags"),
+    ]
+    assert (result.allowed, result.state.connections) == (3, 1)
+    assert result.state.passed_by == {"rule": 1, "established": 1, "reply": 1}
+
+
+def test_syns_without_answer_are_new_again_and_again(written, judged):
+    other = (DB, 5433)
+    _, words = judged(written(*(row(time, CLIENT, other, S) for time in (0, 1, 3)), row(4, SERVER, CLIENT, SA)))
+    assert words[:3] == [("DENY", "new", None, "forward", "flags")] * 3
+
+
+def test_an_answer_to_what_is_denied_is_invalid(written, judged):
+    denied = (WEB, 40_001), (DB, 5433)
+    _, words = judged(written(row(0, *denied, S), row(0.1, *denied[::-1], SA)))
+    assert words == [("DENY", "new", None, "forward", "flags"), ("DENY", "invalid", None, "reverse", "flags")]
+
+
+def test_a_server_that_speaks_after_the_entry_is_gone_opens_anew(written, judged):
+    """C-2.5: what is picked up in mid-stream is NEW from whoever speaks first. Egress of db is denied."""
+    udp = {"protocol": 17}
+    capture = written(
+        row(0, CLIENT, DNS, **udp),
+        row(0.1, DNS, CLIENT, **udp),
+        row(20, DNS, CLIENT, **udp),
+        row(141, DNS, CLIENT, **udp),
+    )
+    _, words = judged(capture)
+    assert words[1:3] == [("ALLOW", "established", "reply", "reverse", "ports")] * 2
+    assert words[3] == ("DENY", "new", None, "forward", "first-seen")
+
+
+def test_what_runs_when_the_capture_begins_is_taken_to_be_open(written, judged):
+    capture = written(row(0, SERVER, CLIENT, A), row(1, CLIENT, SERVER, A))
+    _, words = judged(capture)
+    assert words == [
+        ("ALLOW", "established", "reply", "reverse", "ports"),
+        ("ALLOW", "established", "established", "forward", "ports"),
+    ]
+
+
+def test_a_port_that_a_container_declares_is_a_servers(written, judged):
+    high = (DB, 35_432)
+    _, words = judged(written(row(0, high, (WEB, 33_000), A), row(1, (WEB, 33_000), high, A)))
+    assert [word[3:] for word in words] == [("reverse", "ports"), ("forward", "ports")]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "told"),
+    [("auto", "flags"), ("flags", "flags"), ("ports", "ports"), ("first-seen", "first-seen")],
+)
+def test_the_user_says_what_tells(orientation, told, written, judged):
+    capture = written(row(0, SERVER, CLIENT, SA), row(1, CLIENT, SERVER, A))
+    _, words = judged(capture, orientation=Orientation(orientation))
+    assert words[0][4] == told
+    assert words[0][3] == ("forward" if told == "first-seen" else "reverse")
+
+
+def test_a_stray_reset_opens_nothing(written, judged):
+    _, words = judged(written(row(0, CLIENT, SERVER, R), row(1, SERVER, CLIENT, FA)))
+    assert [word[1] for word in words] == ["invalid", "invalid"]
+
+
+def test_what_has_no_protocol_belongs_to_no_connection(written, judged):
+    result, words = judged(written(row(0, CLIENT, SERVER, S, protocol=None)))
+    assert words == [("UNKNOWN", None, None, "forward", "first-seen")]
+    assert result.state.classes["none"] == 1
+
+
+def changes_of(snapshot, capture, settings=LINUX, **options):
+    tables = build_tables(snapshot.cluster, snapshot.policies)
+    following = Following(capture, tables, [Variant(settings)], StatefulOptions(**options))
+    parts = [window.changes[0] for window in following.windows()] + [following.sessions[0].finish()]
+    return [
+        (round((time - BEGIN * SECOND) / SECOND, 6), CtState(before).name, CtState(after).name)
+        for part in parts
+        for time, before, after in zip(part.time.tolist(), part.before.tolist(), part.after.tolist(), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            [row(0, CLIENT, SERVER, S), row(0.5, SERVER, CLIENT, SA), row(2, CLIENT, SERVER, FA, lasts=3, packets=9)],
+            [
+                (0, "NONE", "SYN_SENT"),
+                (0.5, "SYN_SENT", "ESTABLISHED"),
+                (5, "ESTABLISHED", "TIME_WAIT"),
+                (125, "TIME_WAIT", "NONE"),
+            ],
+        ),
+        ([row(0, CLIENT, SERVER, S, lasts=7, packets=4)], [(0, "NONE", "SYN_SENT"), (120, "SYN_SENT", "NONE")]),
+        (
+            [row(0, CLIENT, SERVER, S), row(0.5, SERVER, CLIENT, R)],
+            [(0, "NONE", "SYN_SENT"), (0.5, "SYN_SENT", "NONE")],
+        ),
+        (
+            [row(0, CLIENT, SERVER, S), row(0.5, SERVER, CLIENT, SA), row(4, SERVER, CLIENT, R)],
+            [
+                (0, "NONE", "SYN_SENT"),
+                (0.5, "SYN_SENT", "ESTABLISHED"),
+                (4, "ESTABLISHED", "CLOSE"),
+                (14, "CLOSE", "NONE"),
+            ],
+        ),
+        (
+            [
+                row(0, CLIENT, SERVER, S),
+                row(1, SERVER, CLIENT, SA),
+                row(2, CLIENT, SERVER, FA),
+                row(9, CLIENT, SERVER, S),
+            ],
+            [
+                (0, "NONE", "SYN_SENT"),
+                (1, "SYN_SENT", "ESTABLISHED"),
+                (2, "ESTABLISHED", "TIME_WAIT"),
+                (9, "TIME_WAIT", "SYN_SENT"),
+                (129, "SYN_SENT", "NONE"),
+            ],
+        ),
+        (
+            [row(0, CLIENT, DNS, protocol=17), row(0.1, DNS, CLIENT, protocol=17)],
+            [(0, "NONE", "UNREPLIED"), (0.1, "UNREPLIED", "REPLIED"), (30.1, "REPLIED", "NONE")],
+        ),
+        (
+            [
+                row(0, CLIENT, DNS, protocol=17, lasts=9, packets=9),
+                row(0.1, DNS, CLIENT, protocol=17, lasts=9, packets=9),
+            ],
+            [
+                (0, "NONE", "UNREPLIED"),
+                (0.1, "UNREPLIED", "REPLIED"),
+                (2, "REPLIED", "ASSURED"),
+                (129.1, "ASSURED", "NONE"),
+            ],
+        ),
+        (
+            [row(0, CLIENT, DNS, protocol=17, lasts=100, packets=3), row(0, DNS, (WEB, 41_000), protocol=17)],
+            [
+                (0, "NONE", "UNREPLIED"),
+                (0, "NONE", "REPLIED"),
+                (30, "UNREPLIED", "NONE"),
+                (30, "REPLIED", "NONE"),
+                (100, "NONE", "UNREPLIED"),
+                (130, "UNREPLIED", "NONE"),
+            ],
+        ),
+        ([row(0, SERVER, (OUT, 9), S)], []),
+        ([row(0, (OUT, 9), SERVER, S, lasts=3, packets=3)], [(0, "NONE", "SYN_SENT"), (120, "SYN_SENT", "NONE")]),
+    ],
+    ids=[
+        "closed",
+        "unanswered",
+        "refused",
+        "reset",
+        "reopened",
+        "dns",
+        "stream",
+        "gap",
+        "egress denied",
+        "ingress denied",
+    ],
+)
+def test_what_becomes_of_entries(rows, expected, snapshot, written, monkeypatch):
+    monkeypatch.setattr("simcore.analyses.orientation._pairs_up", lambda capture: True)
+    found = changes_of(snapshot, written(*rows))
+    assert sorted(found) == sorted(expected)
+
+
+def test_a_record_of_both_directions_tells_all_at_once(snapshot, written):
+    capture = written(
+        row(0, CLIENT, SERVER, ALL, lasts=2, packets=10), row(0, (WEB, 1_111), SERVER, S | R, lasts=0.5, packets=2)
+    )
+    assert not habits_of(capture).one_way
+    assert sorted(changes_of(snapshot, capture)) == [
+        (0, "NONE", "ESTABLISHED"),
+        (0, "NONE", "ESTABLISHED"),
+        (0.5, "ESTABLISHED", "NONE"),
+        (2, "ESTABLISHED", "TIME_WAIT"),
+        (122, "TIME_WAIT", "NONE"),
+    ]
+
+
+def test_without_flags_connections_are_taken_to_be_closed_at_their_end(snapshot, written):
+    capture = written(row(0, CLIENT, SERVER, lasts=5, packets=8))
+    assert changes_of(snapshot, capture)[-2:] == [(5, "ESTABLISHED", "TIME_WAIT"), (125, "TIME_WAIT", "NONE")]
+
+
+def test_rows_out_of_order_count_at_their_time_within_the_window(written, judged):
+    rows = [
+        row(0, CLIENT, SERVER, S),
+        row(50, (WEB, 2), SERVER, S),
+        row(0.5, SERVER, CLIENT, SA),
+        row(1, CLIENT, SERVER, A),
+    ]
+    result, words = judged(written(*rows))
+    assert [word[1] for word in words] == ["new", "new", "established", "established"]
+    assert (result.state.late, result.state.untimed) == (0, 0)
+    result, words = judged(written(*rows), reorder=10 * SECOND)
+    assert result.state.late == 2
+
+
+def test_rows_without_time_count_where_they_stand(written, judged):
+    result, words = judged(written(row(0, CLIENT, SERVER, S), row(None, SERVER, CLIENT, SA)))
+    assert [word[1] for word in words] == ["new", "established"]
+    assert result.state.untimed == 1
+
+
+def test_a_capture_without_times_is_refused(written, judged):
+    with pytest.raises(LoadError, match="no record has a time"):
+        judged(written(row(None, CLIENT, SERVER, S)))
+
+
+def test_files_are_read_side_by_side(snapshot, tmp_path, written):
+    """A file a node, both of the same hour: answers stand in the other file."""
+    there = [row(time, (WEB, 1_024 + time), SERVER, S) for time in range(0, 3_600, 10)]
+    back = [row(time + 0.01, SERVER, (WEB, 1_024 + time), SA) for time in range(0, 3_600, 10)]
+    written(*there, name="a", group=50)
+    written(*back, name="b", group=70)
+    capture = loaders.open_capture([str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")])
+    outputs = set()
+    for threads, batch_rows in ((1, 1_000), (2, 7), (3, 100)):
+        output = tmp_path / f"{threads}.parquet"
+        result = simcore.replay(
+            capture,
+            snapshot.cluster,
+            snapshot.policies,
+            threads=threads,
+            batch_rows=batch_rows,
+            output=output,
+            stateful=StatefulOptions(),
+        )
+        assert (result.state.connections, result.state.late, result.denied) == (360, 0, 0)
+        assert result.state.classes == {"new": 360, "established": 360, "invalid": 0, "none": 0}
+        outputs.add(output.read_bytes())
+    assert len(outputs) == 1
+
+
+def test_whatif_tells_what_breaks_now_and_what_at_the_next_reconnect(snapshot, written, tmp_path):
+    path = tmp_path / "change.yaml"
+    path.write_text(CLUSTER[CLUSTER.rindex("---") : CLUSTER.index("  ingress:")])
+    candidate = loaders.load_policies([str(path)])
+    rows = []
+    for port, closed in ((1, True), (2, True), (3, False)):
+        rows += [row(port, (WEB, port), SERVER, S), row(port + 0.1, SERVER, (WEB, port), SA)]
+        rows += [row(port + 1, (WEB, port), SERVER, FA if closed else A)]
+    rows += [row(9, (WEB, 9), SERVER, S)]
+    result = simcore.whatif(
+        written(*rows),
+        snapshot.cluster,
+        snapshot.policies,
+        candidate,
+        stateful=StatefulOptions(),
+        output=tmp_path / "o",
+    )
+    assert (result.lost, result.cut.connections, result.cut.open_at_end) == (10, 4, 1)
+    # Changed rows are written from client to server, answers too.
+    assert set(pq.read_table(tmp_path / "o")["destination_port"].to_pylist()) == {5432}
+
+
+VPC = {
+    "srcaddr": [WEB, DB, WEB, DB, WEB],
+    "dstaddr": [DB, WEB, DB, WEB, DB],
+    "srcport": [40_000, 5432, 40_000, 5432, 40_001],
+    "dstport": [5432, 40_000, 5432, 40_000, 5433],
+    "protocol": [6] * 5,
+    "packets": [9, 8, 3, 2, 1],
+    "bytes": [900, 800, 300, 200, 60],
+    "start": [BEGIN + 1, BEGIN, BEGIN + 60, BEGIN + 60, BEGIN + 2],
+    "end": [BEGIN + 58, BEGIN + 58, BEGIN + 70, BEGIN + 70, BEGIN + 2],
+    "tcp_flags": [2, 18, 1, 1, 2],
+    "interface_id": ["eni-1"] * 5,
+    "action": ["ACCEPT"] * 5,
+}
+
+
+def test_vpc_flow_logs_are_paired(tmp_path, snapshot, judged):
+    """The answer is stamped a second before what it answers: seconds are not finer than that."""
+    path = tmp_path / "vpc.parquet"
+    pq.write_table(pa.table(VPC), path)
+    capture = loaders.open_capture([str(path)])
+    assert habits_of(capture).one_way
+    result, words = judged(capture)
+    assert words == [
+        ("ALLOW", "new", "rule", "forward", "flags"),
+        ("ALLOW", "established", "reply", "reverse", "flags"),
+        ("ALLOW", "established", "established", "forward", "flags"),
+        ("ALLOW", "established", "reply", "reverse", "flags"),
+        ("DENY", "new", None, "forward", "flags"),
+    ]
+    assert result.state.connections == 2

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,6 +11,7 @@ import msgspec
 
 from simcore.errors import Diagnostic, LoadError, Severity
 from simcore.model.cluster import Cluster
+from simcore.model.memory import collection_paused
 from simcore.model.policy import Policy, PolicyRef
 
 from .clusters.kubernetes import Collector
@@ -61,7 +60,7 @@ def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapsh
         With every error of the whole input.
     """
     intake = _Intake(strict_cidr)
-    with _collection_paused():
+    with collection_paused():
         intake.read(paths, with_cluster=True)
         cluster = intake.collector.cluster({ref.namespace for ref in intake.policies})
     return Snapshot(cluster, intake.finish(), intake.ignored(), tuple(intake.problems))
@@ -87,7 +86,7 @@ def load_policies(
         With every error of the whole input.
     """
     intake = _Intake(strict_cidr)
-    with _collection_paused():
+    with collection_paused():
         intake.read(paths, with_cluster=False)
     policies = intake.finish()
     if diagnostics is not None:
@@ -188,18 +187,3 @@ def _unmodelled_warning(count: int, first: Document) -> Diagnostic:
     which = "this policy" if count == 1 else f"{count} policies of this kind, this being the first,"
     message = f"{what} is not modelled: verdicts do not take {which} into account and may be wrong for it"
     return Diagnostic(Severity.WARNING, first.place(), message)
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Keep the garbage collector from walking the growing input again and again.
-
-    Measured on 10,000 YAML policies: 13 s with it, 3 s without. Documents hold no cycles.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -52,30 +52,36 @@ def frontends(cluster: Cluster) -> Iterator[Frontend]:
 
 
 class _LabelledPods:
-    """Running pods by namespace, and by namespace and label: a Service's selector looks at few of them."""
+    """Running pods by namespace, and by those labels in it that Services ask for: a selector looks at few of them."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._in_namespace: dict[str, list[int]] = {}
-        self._labelled: dict[tuple[str, str, str], list[int]] = {}
+        self._labelled: dict[tuple[str, str, str], list[int]] = {
+            label: [] for service in cluster.services for label in _labels_asked_for(service)
+        }
         for number, pod in enumerate(cluster.pods):
             if not pod.finished:
                 self._in_namespace.setdefault(pod.namespace, []).append(number)
                 for key, value in pod.labels.items():
-                    self._labelled.setdefault((pod.namespace, key, value), []).append(number)
+                    if (wanted := self._labelled.get((pod.namespace, key, value))) is not None:
+                        wanted.append(number)
 
     def selected_by(self, service: Service) -> list[int]:
         """List the positions of the pods that a Service selects; none where it lists its backends instead."""
         if service.selector is None or service.backends is not None:
             return []
         lists = [self._in_namespace.get(service.namespace, [])]
-        lists += [
-            self._labelled.get((service.namespace, requirement.key, next(iter(requirement.values))), [])
-            for requirement in service.selector.requirements
-            if requirement.operator is Operator.IN and len(requirement.values) == 1
-        ]
+        lists += [self._labelled[label] for label in _labels_asked_for(service)]
         selects = service.selector.matches
         return [number for number in min(lists, key=len) if selects(self._cluster.pods[number].labels)]
+
+
+def _labels_asked_for(service: Service) -> Iterator[tuple[str, str, str]]:
+    """Yield namespace, key and value of every label that a Service's pods must carry."""
+    for requirement in service.selector.requirements if service.selector else ():
+        if requirement.operator is Operator.IN and len(requirement.values) == 1:
+            yield service.namespace, requirement.key, next(iter(requirement.values))
 
 
 def _targets(service: Service, port: ServicePort, cluster: Cluster, selected: list[int]) -> tuple[Target, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,92 +35,80 @@ def collect_atoms(rules: Iterable[Rule]) -> dict[Atom, int]:
     return atoms
 
 
-class LabelIndex:
-    """Sets of numbered objects as the bits of an integer, by label: any selector is a few AND, OR and NOT."""
+class LabelColumns:
+    """Labels of numbered objects, a column of value codes for each key: selectors are comparisons of columns."""
 
-    def __init__(self, labelled: Iterable[Mapping[str, str]]) -> None:
-        values: dict[str, dict[str, list[int]]] = {}
-        count = 0
-        for labels in labelled:
+    def __init__(self, labelled: Sequence[Mapping[str, str]]) -> None:
+        self._size = len(labelled)
+        self._columns: dict[str, NDArray[np.int32]] = {}
+        self._codes: dict[str, dict[str, int]] = {}
+        for number, labels in enumerate(labelled):
             for key, value in labels.items():
-                values.setdefault(key, {}).setdefault(value, []).append(count)
-            count += 1
-        self._size = count
-        self._everything = (1 << count) - 1
-        self._with_value = {
-            key: {value: bits_of(numbers, count) for value, numbers in by_value.items()}
-            for key, by_value in values.items()
-        }
-        self._cache: dict[LabelSelector, int] = {}
+                if key not in self._columns:
+                    self._columns[key] = np.full(self._size, _ABSENT, np.int32)
+                    self._codes[key] = {}
+                codes = self._codes[key]
+                self._columns[key][number] = codes.setdefault(value, len(codes))
 
-    def select(self, selector: LabelSelector) -> int:
-        """Return the set that a selector selects."""
-        if (found := self._cache.get(selector)) is None:
-            found = self._everything
-            for requirement in selector.requirements:
-                found &= self._meets(requirement)
-            self._cache[selector] = found
-        return found
+    def select(self, selector: LabelSelector, first: int, last: int) -> NDArray[np.bool_]:
+        """Tell which of the objects from `first` up to `last` a selector selects."""
+        selected = np.ones(last - first, bool)
+        for requirement in selector.requirements:
+            selected &= self._meets(requirement, first, last)
+        return selected
 
-    def _meets(self, requirement: Requirement) -> int:
-        by_value = self._with_value.get(requirement.key, {})
-        present = requirement.values & by_value.keys()
-        listed = 0
-        for value in present:
-            listed |= by_value[value]
-        match requirement.operator:
-            case Operator.IN:
-                return listed
-            case Operator.NOT_IN:
-                return self._everything & ~listed
-            case Operator.EXISTS | Operator.DOES_NOT_EXIST:
-                exists = 0
-                for numbers in by_value.values():
-                    exists |= numbers
-                return exists if requirement.operator is Operator.EXISTS else self._everything & ~exists
+    def _meets(self, requirement: Requirement, first: int, last: int) -> NDArray[np.bool_]:
+        if requirement.key not in self._columns:
+            negative = requirement.operator in (Operator.NOT_IN, Operator.DOES_NOT_EXIST)
+            return np.full(last - first, negative)
+        column = self._columns[requirement.key][first:last]
+        if requirement.operator in (Operator.EXISTS, Operator.DOES_NOT_EXIST):
+            return np.asarray((column == _ABSENT) == (requirement.operator is Operator.DOES_NOT_EXIST))
+        codes = self._codes[requirement.key]
+        listed = np.zeros(column.size, bool)
+        for value in requirement.values & codes.keys():
+            listed |= column == codes[value]
+        return listed if requirement.operator is Operator.IN else ~listed
 
 
-def bits_of(numbers: list[int] | NDArray[np.int64], size: int) -> int:
-    """Pack a list of numbers below `size` into the bits of an integer."""
-    flags = np.zeros(size, np.uint8)
-    flags[numbers] = 1
-    return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")
-
-
-def numbers_of(bits: int, size: int) -> NDArray[np.int64]:
-    """List the numbers whose bits are set, ascending."""
-    packed = np.frombuffer(bits.to_bytes((size + 7) // 8, "little"), np.uint8)
-    return np.flatnonzero(np.unpackbits(packed, count=size, bitorder="little"))
+_ABSENT = -1
 
 
 class PodSelector:
-    """Which pods of a cluster an `Endpoints` atom selects; only those that selectors can see."""
+    """Which pods of a cluster an `Endpoints` atom selects; only those that selectors can see.
+
+    Pods are looked at by namespace, so that an atom of one namespace costs no more than that namespace is large.
+    """
 
     def __init__(self, cluster: Cluster, selectable: NDArray[np.bool_]) -> None:
         names = list(dict.fromkeys([*cluster.namespaces, *(pod.namespace for pod in cluster.pods)]))
-        self._size = len(cluster.pods)
-        self._selectable = bits_of(np.flatnonzero(selectable), self._size) if self._size else 0
-        self._namespaces = LabelIndex(cluster.namespace_labels(name) for name in names)
-        self._pods = LabelIndex(pod.labels for pod in cluster.pods)
         number_of = {name: number for number, name in enumerate(names)}
-        inhabitants: list[list[int]] = [[] for _ in names]
-        for number, pod in enumerate(cluster.pods):
-            inhabitants[number_of[pod.namespace]].append(number)
-        self._inhabitants = [bits_of(numbers, self._size) if numbers else 0 for numbers in inhabitants]
-        self._count = len(names)
-        self._by_namespaces: dict[LabelSelector, int] = {}
+        of_pod = np.array([number_of[pod.namespace] for pod in cluster.pods], np.int64)
+        self._order = np.argsort(of_pod, kind="stable")
+        self._starts = np.searchsorted(of_pod[self._order], np.arange(len(names) + 1))
+        self._selectable = selectable[self._order]
+        self._namespaces = LabelColumns([cluster.namespace_labels(name) for name in names])
+        self._pods = LabelColumns([cluster.pods[number].labels for number in self._order])
+        self._ranges: dict[LabelSelector, list[tuple[int, int]]] = {}
 
     def select(self, atom: Endpoints) -> NDArray[np.int64]:
         """List the positions of the selected pods, ascending."""
-        if not self._size:
-            return np.empty(0, np.int64)
-        bits = self._in_namespaces(atom.namespaces) & self._pods.select(atom.pods) & self._selectable
-        return numbers_of(bits, self._size)
+        found = [
+            first + np.flatnonzero(self._pods.select(atom.pods, first, last) & self._selectable[first:last])
+            for first, last in self._in_namespaces(atom.namespaces)
+        ]
+        return np.sort(self._order[np.concatenate(found)]) if found else np.empty(0, np.int64)
 
-    def _in_namespaces(self, selector: LabelSelector) -> int:
-        if (found := self._by_namespaces.get(selector)) is None:
-            found = 0
-            for number in numbers_of(self._namespaces.select(selector), self._count):
-                found |= self._inhabitants[number]
-            self._by_namespaces[selector] = found
+    def _in_namespaces(self, selector: LabelSelector) -> list[tuple[int, int]]:
+        """List the stretches of pods, in order of namespaces, that live in the selected ones."""
+        if (found := self._ranges.get(selector)) is None:
+            namespaces = np.flatnonzero(self._namespaces.select(selector, 0, len(self._starts) - 1))
+            found = []
+            bounds = self._starts[namespaces].tolist(), self._starts[namespaces + 1].tolist()
+            for first, last in zip(*bounds, strict=True):
+                if found and found[-1][1] == first:
+                    found[-1] = (found[-1][0], last)
+                elif first < last:
+                    found.append((first, last))
+            self._ranges[selector] = found
         return found

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..model.addresses import Family
 from ..model.cluster import Cluster
 from ..model.flows import Outcome, Reason, Verdict
+from ..model.memory import collection_paused
 from ..model.policy import Policy
 from ..model.ports import LAST_PORT
 from ..model.profile import UPSTREAM, Profile
@@ -57,6 +58,11 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
     CapacityError
         The rules need more port classes than the tables can number.
     """
+    with collection_paused():
+        return _build(cluster, policy_sets, profile)
+
+
+def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: Profile) -> Tables:
     book = RuleBook(policy_sets, profile)
     identities = Identities(book.rules, cluster, profile)
     objects = Objects(cluster, identities)

@@ -245,7 +245,7 @@ class Identities:
         starts = np.searchsorted(self._sorted_pods, pods, "left")
         counts = np.searchsorted(self._sorted_pods, pods, "right") - starts
         places = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-        return Membership(np.unique(self._of_end[self._ends_by_pod[places]]), _NOBODY)
+        return Membership(distinct(self._of_end[self._ends_by_pod[places]], self.count), _NOBODY)
 
     def _contained(self, atom: Network) -> Membership:
         ranges, identities = self._ends_by_range[atom.cidr.family]
@@ -254,8 +254,20 @@ class Identities:
             identities[np.searchsorted(ranges, first) : np.searchsorted(ranges, end)]
             for first, end in space.ranges_of(atom)
         ]
-        sure = np.unique(np.concatenate(parts)) if parts else _NOBODY
+        sure = distinct(np.concatenate(parts), self.count) if parts else _NOBODY
         return Membership(sure, self._at_unknown_address)
+
+
+def distinct(numbers: NDArray[np.integer], count: int) -> Numbers:
+    """Return the distinct ones of numbers below `count`, ascending: `numpy.unique` takes ten times as long."""
+    if numbers.size < 2:
+        return numbers.astype(np.int64)
+    if 16 * numbers.size < count:
+        ordered = np.sort(numbers)
+        return np.asarray(ordered[np.append(True, ordered[1:] != ordered[:-1])], np.int64)
+    here = np.zeros(count, bool)
+    here[numbers] = True
+    return np.flatnonzero(here)
 
 
 def _stirred(signatures: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -16,7 +16,7 @@ from ..model.policy import Action, Direction, Role, Rule
 from ..model.ports import PORT_PROTOCOLS
 from ..model.profile import Profile
 from .atoms import members_of
-from .identities import Identities, Kind, Membership
+from .identities import Identities, Kind, Membership, distinct
 from .ports import MAYBE, NO, OTHER_SLOT, YES, PortClasses
 from .programs import Program
 from .words import words
@@ -160,15 +160,19 @@ class Columns:
         if any(isinstance(member, Anything) for member in members):
             return _EVERYBODY
         parts = [self._identities.members(m) for m in members if not isinstance(m, Anything)]
-        none = np.empty(0, np.int64)
-        sure = np.unique(np.concatenate([none, *(part.sure for part in parts)]))
-        maybe = np.unique(np.concatenate([none, *(part.maybe for part in parts)]))
-        return Membership(sure, np.setdiff1d(maybe, sure, assume_unique=True))
+        sure, maybe = self._united([part.sure for part in parts]), self._united([part.maybe for part in parts])
+        return Membership(sure, np.setdiff1d(maybe, sure, assume_unique=True) if maybe.size else maybe)
+
+    def _united(self, parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+        parts = [part for part in parts if part.size]
+        if len(parts) == 1:
+            return parts[0]
+        return distinct(np.concatenate(parts), self._identities.count) if parts else np.empty(0, np.int64)
 
     def _in_columns(self, members: Membership | None) -> Membership | None:
         if members is _EVERYBODY:
             return _EVERYBODY
-        sure, maybe = (np.unique(self.of_identity[part]).astype(np.int64) for part in (members.sure, members.maybe))
+        sure, maybe = (distinct(self.of_identity[part], self.count) for part in (members.sure, members.maybe))
         return Membership(sure, maybe)
 
     def members(self, peer: PeerSet) -> Membership | None:

@@ -28,6 +28,7 @@ from simcore.kernels.protocols import (
     UNTRACKED,
 )
 from simcore.kernels.tcp import KINDS
+from simcore.kernels.window import NO_OPTIONS
 from simcore.model.addresses import Address, Cidr, Family
 from simcore.model.conntrack import UDPLITE
 from simcore.model.ports import GRE, ICMP, ICMPV6, SCTP, TCP, UDP
@@ -56,7 +57,9 @@ _MAPPED = 0xFFFF << 32
 _NOT_TOLD = -1
 
 
-def packet_rows(batch: pa.RecordBatch, ruleset: Ruleset, clients: Iterable[Cidr] = ()) -> NDArray[np.void]:
+def packet_rows(
+    batch: pa.RecordBatch, ruleset: Ruleset, clients: Iterable[Cidr] = (), *, sums: bool = True
+) -> NDArray[np.void]:
     """Turn a batch of PACKET_SCHEMA into PACKET rows.
 
     Parameters
@@ -67,6 +70,8 @@ def packet_rows(batch: pa.RecordBatch, ruleset: Ruleset, clients: Iterable[Cidr]
         What is let through as NEW, and which addresses are rewritten.
     clients : iterable of Cidr
         Networks on side a, for packets whose side is null. Without any, such packets come from side a.
+    sums : bool
+        Whether checksums are looked at (``nf_conntrack_checksum``).
     """
     rows = np.zeros(batch.num_rows, PACKET)
     rows["time"] = batch.column("time").cast(pa.int64()).to_numpy(zero_copy_only=False)
@@ -77,18 +82,17 @@ def packet_rows(batch: pa.RecordBatch, ruleset: Ruleset, clients: Iterable[Cidr]
     rows["chunk"], rows["tag"], rows["initiate_tag"] = (
         _numbers(batch, name, _NOT_TOLD) for name in ("sctp_chunk", "sctp_tag", "sctp_initiate_tag")
     )
-    sums = _booleans(batch, "checksum_ok", True)
-    rows["bad"] = ~sums
+    rows["bad"] = ~_booleans(batch, "checksum_ok", True) & sums & ~np.isin(rows["handler"], (BY_GRE, BY_GENERIC))
     networks = tuple(clients)
     entered_a = _entered_a(batch, source, networks)
     rows["allowed"] = _allowed(rows, entered_a, ruleset)
     ports, answers = _ports(batch, protocol, "")
-    target, client = _rewritten(source, destination, protocol, entered_a, networks, ruleset)
+    for rule in ruleset.masquerade:
+        rows["local"] |= _equals(destination, rule.to)
+    target, client = _rewritten(source, destination, protocol, entered_a, rows["local"] != 0, networks, ruleset)
     _set_tuple(rows["tuple"], source, destination, ports)
     _set_tuple(rows["reply"], target, client, answers)
     rows["nat"] = bool(ruleset.dnat or ruleset.masquerade)
-    for rule in ruleset.masquerade:
-        rows["local"] |= _equals(destination, rule.to)
     _judge_icmp(rows, batch, protocol, destination)
     for number, port in ruleset.notrack:
         rows["action"][(protocol == number) & (_numbers(batch, "destination_port", 0) == port)] = UNTRACKED
@@ -103,7 +107,9 @@ def _fill_tcp(rows: NDArray[np.void], batch: pa.RecordBatch) -> None:
     rows["acknowledgement"] = _numbers(batch, "acknowledgement", 0)
     rows["length"] = _numbers(batch, "length", 0)
     rows["window"] = _numbers(batch, "window", 65535)
-    rows["scale"] = _numbers(batch, "window_scale", _NOT_TOLD)
+    others = _booleans(batch, "sack_permitted", False) | (_numbers(batch, "mss", _NOT_TOLD) != _NOT_TOLD)
+    scale = _numbers(batch, "window_scale", NO_OPTIONS)
+    rows["scale"] = np.where(others & (scale == NO_OPTIONS), _NOT_TOLD, scale)
 
 
 def _numbers(batch: pa.RecordBatch, name: str, missing: int) -> NDArray[np.int64]:
@@ -222,6 +228,7 @@ def _rewritten(
     destination: Words,
     protocol: NDArray[np.int64],
     entered_a: Mask,
+    local: Mask,
     clients: tuple[Cidr, ...],
     ruleset: Ruleset,
 ) -> tuple[Words, Words]:
@@ -239,7 +246,7 @@ def _rewritten(
         home_a = bool(clients) or rule.enters == "a"
         leaves_a = _within_any(target, homes) == home_a
         fits = _within(source, rule.source) & (entered_a == (rule.enters == "a")) & (leaves_a == (rule.leaves == "a"))
-        client[fits & ~done] = _halves(rule.to)
+        client[fits & ~done & ~local] = _halves(rule.to)
         done |= fits
     return target, client
 
@@ -269,5 +276,9 @@ def _judge_icmp(rows: NDArray[np.void], batch: pa.RecordBatch, protocol: NDArray
         _set_tuple(quoted, receiver, sender, answers_to)
         rows["tuple"][errors] = quoted[errors]
         rows["reply"][errors, 0:2] = destination[errors]
-    refused = four & (kind > _LAST_ICMP_TYPE) | errors & (inner == _NOT_TOLD) | (four | six) & (rows["bad"] != 0)
+    inner_kind = _numbers(batch, "inner_icmp_type", _NOT_TOLD)
+    aimless = (inner == ICMP) & ~np.isin(inner_kind, [*_ICMP_ANSWERS, *_ICMP_ANSWERS.values()])
+    aimless |= (inner == ICMPV6) & ~np.isin(inner_kind, [*_ICMPV6_ANSWERS, *_ICMPV6_ANSWERS.values()])
+    aimless |= inner == _NOT_TOLD
+    refused = four & (kind > _LAST_ICMP_TYPE) | errors & aimless | (four | six) & (rows["bad"] != 0)
     rows["action"][refused] = REFUSED_ALWAYS

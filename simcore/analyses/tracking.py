@@ -133,7 +133,8 @@ class Tracker:
         ValueError
             The packets are not in the order of time.
         """
-        rows = packet_rows(packets, self.ruleset, self._clients)
+        sums = self.settings.nf_conntrack_checksum
+        rows = packet_rows(packets, self.ruleset, self._clients, sums=sums)
         if rows.size and (np.diff(rows["time"]) < 0).any():
             raise ValueError("the packets are not in the order of time; sort them by their column time")
         out = np.zeros(rows.size, exact.OUT)

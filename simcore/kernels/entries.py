@@ -6,50 +6,23 @@ Direction 0 is the original one, that of the packet that opened the connection; 
 import numpy as np
 
 ENTRY = np.dtype(
-    {
-        "names": [
-            "expiry",
-            "key",
-            "key_high",
-            "status",
-            "retransmits",
-            "last",
-            "end",
-            "max_end",
-            "max_window",
-            "max_ack",
-            "last_ack",
-            "last_end",
-            "last_window",
-            "last_sequence",
-            "side",
-            "stream_after",
-            "tag",
-            "tags",
-        ],
-        "formats": [
-            "i8",
-            "u4",
-            "u1",
-            "u1",
-            "u1",
-            "u1",
-            ("u4", (2,)),
-            ("u4", (2,)),
-            ("u4", (2,)),
-            ("u4", (2,)),
-            "u4",
-            "u4",
-            "u4",
-            "u2",
-            ("u1", (2,)),
-            "i8",
-            ("u4", (2,)),
-            "u1",
-        ],
-        "offsets": [0, 8, 12, 13, 14, 15, 16, 24, 32, 40, 48, 52, 56, 60, 62, 16, 16, 24],
-        "itemsize": 64,
-    }
+    [
+        ("expiry", "i8"),
+        ("key", "u4"),
+        ("key_high", "u1"),
+        ("status", "u1"),
+        ("retransmits", "u1"),
+        ("last", "u1"),
+        ("end", "u4", (2,)),
+        ("max_end", "u4", (2,)),
+        ("max_window", "u4", (2,)),
+        ("max_ack", "u4", (2,)),
+        ("last_ack", "u4"),
+        ("last_end", "u4"),
+        ("last_window", "u4"),
+        ("last_sequence", "u2"),
+        ("side", "u1", (2,)),
+    ]
 )
 """One cache line.
 
@@ -62,7 +35,8 @@ the option; then CLOSED, LIBERAL, UNACKED, ACK_SEEN). Of the last packet: `last`
 then the direction), `last_sequence` (low 16 bits), `last_ack`, `last_end`, `last_window` (30 bits, then CHALLENGED,
 SIMULTANEOUS); `retransmits` of it.
 
-UDP has `stream_after` (ns) in the same place, and SCTP `tag` (what each direction must carry) and `tags`.
+Of UDP, `end` is the time (ns, low half first) after which it is a stream. Of SCTP, `end` is the verification tag that
+each direction must carry, and `last` what is known of the tags.
 """
 
 # Of status.

@@ -44,6 +44,7 @@ from .protocols import BY_TCP, ERROR_ABOUT, REFUSED_ALWAYS, REFUSED_EARLY, UNTRA
 
 CLASS_NEW, CLASS_ESTABLISHED, CLASS_RELATED, CLASS_INVALID, CLASS_UNTRACKED, CLASS_NONE = range(6)
 SHORTEST_CHAIN, CHAIN_SPREAD = 50, 30
+WORTH_SHORTENING = 120_000_000_000  # ns
 NO_ENTRY = -1
 OUT = np.dtype(
     [
@@ -118,7 +119,7 @@ def track_one(table, packet, limits, rules):
     node = find(table, packet.tuple, packet.time)
     if packet.action == ERROR_ABOUT:
         if node < 0 or not reaches(table, node, packet.reply):
-            return CLASS_INVALID, np.int64(NO_ENTRY), False
+            return CLASS_INVALID, max(node >> 1, np.int64(NO_ENTRY)), False
         return CLASS_RELATED, node >> 1, True
     if node >= 0:
         again, ct_class, accepted = pass_known(table, node, packet, limits, rules)
@@ -155,7 +156,8 @@ def pass_known(table, node, packet, limits, rules):
         return True, ct_class, False
     if outcome == REFUSED or outcome == SHORTEN:
         limit = limits[said & LIMIT_BITS]
-        if outcome == SHORTEN and limit > 0 and record.expiry - packet.time > limit:
+        left = record.expiry - packet.time
+        if outcome == SHORTEN and limit > 0 and left > limit and left >= WORTH_SHORTENING:
             record.expiry = packet.time + limit
             watch(table, entry)
         return False, CLASS_INVALID, False
@@ -275,8 +277,8 @@ def choose_reply(table, entry, now):
         return False
     begin_at = hash_tuple(table.numbers, table.tuples[entry, 0]) % size
     for attempt in range(size):
-        port = np.uint64(lowest + (begin_at + attempt) % size)
-        reply[4] = reply[4] & ~(np.uint64(0xFFFF) << shift) | port << shift
+        other_port = np.uint64(lowest + (begin_at + attempt) % size)
+        reply[4] = reply[4] & ~(np.uint64(0xFFFF) << shift) | other_port << shift
         if find(table, reply, now) == NOTHING:
             return True
     table.numbers[CLASHED] += 1

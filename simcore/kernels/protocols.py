@@ -95,7 +95,9 @@ def begin(entry, packet, options):
 def begin_other(entry, now):
     """Fill the entry of a connection without states."""
     entry.status = np.uint8(OTHER)
-    entry.stream_after = now + STREAM_AGE
+    after = now + STREAM_AGE
+    entry.end[0] = np.uint32(after & 0xFFFFFFFF)
+    entry.end[1] = np.uint32(after >> 32)
 
 
 @kernel
@@ -137,7 +139,8 @@ def step_other(entry, handler, now):
         return REFRESH | ICMPV6_LIMIT
     if handler == BY_GENERIC:
         return REFRESH | GENERIC_LIMIT
-    stream = entry.status & np.uint8(REPLIED) and (handler != BY_UDP or now > entry.stream_after)
+    after = np.int64(entry.end[1]) << 32 | np.int64(entry.end[0])
+    stream = entry.status & np.uint8(REPLIED) and (handler != BY_UDP or now > after)
     if stream:
         entry.status |= np.uint8(ASSURED)
     if handler == BY_GRE:

@@ -9,8 +9,8 @@ INIT, INIT_ACK, HEARTBEAT, HEARTBEAT_ACK, ABORT = 1, 2, 4, 5, 6
 SHUTDOWN, SHUTDOWN_ACK, ERROR, COOKIE_ECHO, COOKIE_ACK, SHUTDOWN_COMPLETE = 7, 8, 9, 10, 11, 14
 CHUNKS = 16  # any other chunk changes no state
 INVALID = 31
-KNOWN = 64  # of tags: the capture has verification tags
-FAILED, FAILED_BY = 4, 8  # of tags: a heartbeat carried another tag, and from which direction
+KNOWN = 64  # of `last`: the capture has verification tags
+FAILED, FAILED_BY = 4, 8  # of `last`: a heartbeat carried another tag, and from which direction
 
 
 def _transitions():
@@ -81,14 +81,14 @@ def begin_sctp(entry, chunk, tag, initiate_tag):
         return False
     if tag < 0:
         return True
-    entry.tags = np.uint8(KNOWN)
+    entry.last = np.uint8(KNOWN)
     if chunk == INIT:
-        entry.tag[1] = np.uint32(initiate_tag)
+        entry.end[1] = np.uint32(initiate_tag)
         return tag == 0
     if chunk == HEARTBEAT:
-        entry.tag[0] = np.uint32(tag)
+        entry.end[0] = np.uint32(tag)
     else:
-        entry.tag[1] = np.uint32(tag)
+        entry.end[1] = np.uint32(tag)
     return True
 
 
@@ -120,7 +120,7 @@ def step_sctp(entry, direction, chunk, tag, initiate_tag, fresh):
         new = old
     else:
         new = np.int64(TRANSITIONS[np.uintp(direction), np.uintp(chunk), np.uintp(max(old - 12, 0))])
-    if entry.tags & np.uint8(KNOWN) and tag >= 0 and chunk >= 0:
+    if entry.last & np.uint8(KNOWN) and tag >= 0 and chunk >= 0:
         judged = check_tag(entry, direction, chunk, tag)
         if judged != REFRESH:
             return judged
@@ -146,7 +146,7 @@ def check_tag(entry, direction, chunk, tag):
     Aborts and completed shutdowns may carry either end's tag: the flag that says which is in no capture.
     """
     other = np.uintp(1) - np.uintp(direction)
-    own, peer = np.int64(entry.tag[direction]), np.int64(entry.tag[other])
+    own, peer = np.int64(entry.end[direction]), np.int64(entry.end[other])
     if chunk == INIT:
         return REFRESH if tag == 0 else REFUSED
     if chunk == ABORT or chunk == SHUTDOWN_COMPLETE:
@@ -155,41 +155,41 @@ def check_tag(entry, direction, chunk, tag):
         return REFRESH
     if chunk != HEARTBEAT and chunk != HEARTBEAT_ACK:
         return REFRESH if tag == own else REFUSED
-    tags = np.int64(entry.tags)
+    tags = np.int64(entry.last)
     if own == 0:
-        entry.tag[direction] = np.uint32(tag)
+        entry.end[direction] = np.uint32(tag)
         return REFRESH
     if tag != own:
         if chunk == HEARTBEAT:
             by = FAILED_BY if direction == 1 else 0
-            entry.tags = np.uint8(tags & ~FAILED_BY | FAILED | by)
+            entry.last = np.uint8(tags & ~FAILED_BY | FAILED | by)
             return KEEP
         if not tags & FAILED or tags & FAILED_BY == (FAILED_BY if direction == 1 else 0):
             return REFUSED
-        entry.tag[direction] = np.uint32(tag)
-        entry.tag[other] = np.uint32(0)
-    entry.tags = np.uint8(tags & ~FAILED)
+        entry.end[direction] = np.uint32(tag)
+        entry.end[other] = np.uint32(0)
+    entry.last = np.uint8(tags & ~FAILED)
     return REFRESH
 
 
 @kernel
 def take_tag(entry, direction, chunk, initiate_tag):
     """Keep the tag that an INIT or its answer sets; whether it fits those set before."""
-    tags = np.int64(entry.tags)
+    tags = np.int64(entry.last)
     mine, theirs = np.int64(1) << np.int64(direction), np.int64(2) >> np.int64(direction)
     other = np.uintp(1) - np.uintp(direction)
     if chunk == COOKIE_ACK:
-        entry.tags = np.uint8(tags & ~3)
+        entry.last = np.uint8(tags & ~3)
     elif chunk == INIT:
         if tags & 3 == 3:
             tags &= ~theirs
-        entry.tags = np.uint8(tags | mine)
-        entry.tag[other] = np.uint32(initiate_tag)
+        entry.last = np.uint8(tags | mine)
+        entry.end[other] = np.uint32(initiate_tag)
     elif chunk == INIT_ACK and initiate_tag >= 0:
-        set_before = np.int64(entry.tag[other])
+        set_before = np.int64(entry.end[other])
         if not tags & theirs and set_before and set_before != initiate_tag:
             return False
         if tags & 3 == 3 and set_before != initiate_tag:
             return False
-        entry.tag[other] = np.uint32(initiate_tag)
+        entry.end[other] = np.uint32(initiate_tag)
     return True

@@ -168,7 +168,8 @@ def step_tcp(
         0 original, 1 reply.
     kind, flags, sequence, acknowledgement, length, window, scale : int64
         `kind` is ``KINDS[flags]``, and legal. A sequence number of -1: there are no numbers; every packet counts as
-        in its window and every reset as exact. `scale` is -1 where the packet has no such option.
+        in its window and every reset as exact. `scale` is -1 where the packet has no such option, NO_OPTIONS where it
+        has none at all.
     options : int64
         LOOSE, BE_LIBERAL, IGNORE_INVALID_RST.
     retrans : int64
@@ -211,8 +212,11 @@ def step_tcp(
     elif new == SYN_RECV:
         if direction == 1 and kind == KIND_ACK and entry.last_window & np.uint32(SIMULTANEOUS):
             new = np.int64(ESTABLISHED)
+    elif kind == KIND_RST and old >= FIN_WAIT and old <= CLOSE:
+        # What is known may be of a connection before, on the same ports: nothing is checked.
+        checked = False
     elif kind == KIND_RST and checked:
-        acked = entry.side[np.uintp(1) - np.uintp(direction)] & np.uint8(ACK_SEEN)
+        acked = entry.side[np.uintp(1) - np.uintp(direction)] & np.uint8(ACK_SEEN) and last_kind != KIND_SYN
         if acked:
             new = judge_reset(entry, direction, sequence, status, last_kind, same_way, options)
             if new == INVALID:

@@ -25,6 +25,7 @@ INSIDE, OUTSIDE, LATE = 0, 1, 2
 WORD = 0xFFFFFFFF
 LEAST_ACK_WINDOW = 66000
 HIGHEST_SCALE = 14
+NO_OPTIONS = -2
 
 
 @kernel
@@ -48,12 +49,16 @@ def scale_of(entry, direction):
 
 @kernel
 def start_sender(entry, direction, end, window, scale):
-    """Begin a direction with its SYN or SYN/ACK; windows are scaled only where both ends offer it."""
+    """Begin a direction with its SYN or SYN/ACK; windows are scaled only where both ends offer it.
+
+    A segment without any option leaves what was offered before.
+    """
     entry.end[direction] = np.uint32(end)
     entry.max_end[direction] = np.uint32(end)
     entry.max_window[direction] = np.uint32(max(window, 1))
-    offered = np.int64(NO_SCALE) if scale < 0 else min(scale, np.int64(HIGHEST_SCALE))
-    entry.side[direction] = np.uint8(np.int64(entry.side[direction]) & LIBERAL | offered)
+    if scale != NO_OPTIONS:
+        offered = np.int64(NO_SCALE) if scale < 0 else min(scale, np.int64(HIGHEST_SCALE))
+        entry.side[direction] = np.uint8(np.int64(entry.side[direction]) & LIBERAL | offered)
     if direction == 1:
         first, second = np.int64(entry.side[0]), np.int64(entry.side[1])
         if first & SCALE_BITS == NO_SCALE or second & SCALE_BITS == NO_SCALE:

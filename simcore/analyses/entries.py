@@ -61,6 +61,27 @@ class EntryClass:
         """Whether packets keep it alive, so that most of these have all of their time left."""
         return self.state in _LASTING and not self.is_denied
 
+    def setting(self, settings: Conntrack | Cilium) -> str:
+        """Name the setting that says how long it lives."""
+        state = self.state.word.lower()
+        if isinstance(settings, Cilium):
+            if self.group != TCP:
+                return "bpf-ct-timeout-regular-any"
+            last = {
+                CtState.SYN_SENT: "-syn",
+                CtState.LAST_ACK: "-fin",
+                CtState.TIME_WAIT: "-fin",
+                CtState.CLOSE: "-fin",
+            }
+            return f"bpf-ct-timeout-regular-tcp{last.get(self.state, '')}"
+        if self.group == TCP:
+            return f"nf_conntrack_tcp_timeout_{state.removesuffix('2')}"
+        if self.group == SCTP:
+            return f"nf_conntrack_sctp_timeout_{state}"
+        word = {ICMP: "icmp", ICMPV6: "icmpv6", GRE: "gre", OTHER: "generic"}.get(self.group, "udp")
+        is_stream = self.state is CtState.ASSURED and word in ("udp", "gre")
+        return f"nf_conntrack_{word}_timeout{'_stream' if is_stream else ''}"
+
     def lifetime(self, settings: Conntrack | Cilium) -> float:
         """Return the seconds from its last packet to its end."""
         protocol = UDP if self.group == VXLAN else self.group

@@ -23,6 +23,8 @@ MOST_SLOTS = 20_000_000
 """Slots of all nodes together; more are made longer."""
 BINS = 512
 """About how many points a curve has at most."""
+CILIUM_INTERVAL, CILIUM_SHORTEST = 300, 10
+"""Seconds between two passes of Cilium's collector, at first and at least."""
 CHUNK = 1 << 20
 """Changes that are counted in one go."""
 _NICE = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -199,7 +201,7 @@ class Counter:
     scale : float
         How many entries stand for one.
     first_pass : float
-        Seconds from the start of the period to the collector's first pass.
+        Seconds from the start of the period to the kernel's collector's first pass.
     """
 
     def __init__(
@@ -228,11 +230,14 @@ class Counter:
             np.array([not each.is_assured for each in CLASSES]),
             limits,
             buckets,
-            np.array([scale]),
-            np.array([period.start, period.slot, period.bin // period.slot, getattr(settings, "hz", 250)], np.int64),
+            np.array([scale, *_intervals(settings)]),
+            np.array([period.start, period.slot, period.bin // period.slot, getattr(settings, "hz", 0)], np.int64),
         )
         self._tally = _tally(nodes + 1, owners, period.begin)
         self._rings = _rings(nodes, period, first_pass)
+        if isinstance(settings, Cilium):
+            self._rings.interval[:, 0] = settings.conntrack_gc_interval or CILIUM_INTERVAL
+            self._rings.next_pass[:] = period.begin + SECOND * self._rings.interval[:, 0]
         self._overflow = _overflow(nodes, owners)
         self._curve = _curve(nodes + 1, period)
         self._clock = np.array([1 + (period.begin - period.start) // period.slot], np.int64)
@@ -327,6 +332,15 @@ class Counter:
         return np.append(first, known.min() if known.size else -1)
 
 
+def _intervals(settings: Conntrack | Cilium) -> tuple[float, float]:
+    """Return the seconds between two passes of Cilium's collector, at least and at most."""
+    if isinstance(settings, Conntrack):
+        return 0.0, 0.0
+    if settings.conntrack_gc_interval:
+        return float(settings.conntrack_gc_interval), float(settings.conntrack_gc_interval)
+    return float(CILIUM_SHORTEST), float(max(settings.conntrack_gc_max_interval, CILIUM_SHORTEST))
+
+
 def _tally(nodes: int, owners: int, begin: int) -> Tally:
     def whole(value: int = 0) -> NDArray[np.int64]:
         return np.full(nodes, value, np.int64)
@@ -345,6 +359,7 @@ def _tally(nodes: int, owners: int, begin: int) -> Tally:
         slot_least=whole(int(EMPTY)),
         slot_top=np.zeros(nodes),
         area=np.zeros(nodes),
+        slot_opens=whole(),
         slot_ends=whole(),
         slot_visits=whole(),
         classes=np.zeros((nodes, len(CLASSES)), np.int64),
@@ -367,6 +382,8 @@ def _rings(nodes: int, period: Period, first_pass: float) -> Rings:
         bound=np.zeros(nodes + 1),
         bound_time=np.full(nodes + 1, period.begin, np.int64),
         slot_bound=np.zeros(nodes + 1),
+        before=np.zeros(nodes + 1),
+        zombies_before=np.zeros(nodes + 1),
     )
 
 

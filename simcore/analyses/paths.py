@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ..errors import CapacityError
 from ..kernels.classify import NODES, PODS
 from ..kernels.occupancy import MOST_NODES
-from ..kernels.paths import ENTERS, find_paths, resolve_ends
+from ..kernels.paths import ENTERS, TUNNEL, find_paths, resolve_ends, tunnel_rows
+from ..kernels.sessions import ROW
 from ..model.services import Target, frontends
 from ..tables.layout import Tables
 from .entries import VXLAN_KIND, kinds_of
@@ -60,21 +61,22 @@ class Paths:
         """Tables of each node: two under Cilium, for TCP and the rest."""
         return 2 if self._is_doubled else 1
 
-    def resolve(
+    def resolved(
         self,
         end: NDArray[np.int32],
         other: NDArray[np.int32],
-        port: NDArray[np.int32],
+        port: NDArray[np.uint16],
         protocol: NDArray[np.uint8],
         key: NDArray[np.uint64],
-    ) -> None:
+    ) -> NDArray[np.int32]:
         """Turn Services and node ports among ends into backends; see `simcore.kernels.paths.resolve_ends`."""
+        resolved = np.array(end)
         resolve_ends(
-            end,
-            other,
+            resolved,
+            np.ascontiguousarray(other),
             port,
-            protocol,
-            key,
+            np.ascontiguousarray(protocol),
+            np.ascontiguousarray(key),
             self.objects,
             self._pods,
             self._object_node,
@@ -83,6 +85,19 @@ class Paths:
             self._backends,
             self._ports,
         )
+        return resolved
+
+    def with_tunnels(self, rows: NDArray[np.void]) -> NDArray[np.void]:
+        """Add to records between pods of two nodes those of the outer packets of VXLAN (C-9).
+
+        The outer source port is a hash of what is inside, so that there is an entry for each direction of each
+        connection, as UDP that nobody answers, on both nodes.
+        """
+        words = ROW.itemsize // 8
+        added = np.empty(2 * rows.size * words, np.uint64).view(ROW)
+        count = tunnel_rows(rows, self.objects, self._pods, self._object_node, TUNNEL, added)
+        joined: NDArray[np.void] = np.concatenate([rows.view(np.uint64), added[:count].view(np.uint64)]).view(ROW)
+        return joined
 
     def entries(self, changes: Changes) -> Entries:
         """Tell of changes whose entries they are about, and where these are."""

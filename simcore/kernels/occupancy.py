@@ -31,8 +31,9 @@ class Tally(NamedTuple):
         Most and least entries of the slot.
     slot_top, area : float64[n]
         Most allocated entries of the slot, and its entries times nanoseconds.
-    slot_ends, slot_visits : int64[n]
-        Entries that expired in the slot, and buckets that new ones visited.
+    slot_opens, slot_ends, slot_visits : int64[n]
+        Entries that were made in the slot, those that expired, and buckets that new ones visited; no buckets and no
+        expiries of the fleet.
     classes, class_peak : int64[n, classes]
         Entries by class now, and at the peak.
     owners, owner_peak : int32[n, owners]
@@ -56,6 +57,7 @@ class Tally(NamedTuple):
     slot_least: np.ndarray
     slot_top: np.ndarray
     area: np.ndarray
+    slot_opens: np.ndarray
     slot_ends: np.ndarray
     slot_visits: np.ndarray
     classes: np.ndarray
@@ -169,7 +171,14 @@ def apply_changes(t, start, stop, time, before, after, kind, path, class_of, buc
     live, since, mark, held, hold_starts = t.live, t.since, t.mark, t.held, t.hold_starts
     classes, class_peak, owners, owner_peak = t.classes, t.class_peak, t.owners, t.owner_peak
     zombies, top, top_time, area = t.zombies, t.top, t.top_time, t.area
-    most, least, slot_top, ends, visits = t.slot_most, t.slot_least, t.slot_top, t.slot_ends, t.slot_visits
+    most, least, slot_top, opens, ends, visits = (
+        t.slot_most,
+        t.slot_least,
+        t.slot_top,
+        t.slot_opens,
+        t.slot_ends,
+        t.slot_visits,
+    )
     fleet = np.int64(live.size - 1)
     for i in range(start, stop):
         was, now, now_time = before[i], after[i], time[i]
@@ -201,6 +210,7 @@ def apply_changes(t, start, stop, time, before, after, kind, path, class_of, buc
                     owner_peak[n] = owners[n]
                     mark[n] = -1
                 live[n] += change
+                opens[n] += np.int64(was == 0)
                 if was != 0:
                     classes[n, left] -= 1
                     owners[n, owner] -= 1

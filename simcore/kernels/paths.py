@@ -4,6 +4,8 @@ import numpy as np
 
 from .jit import kernel
 from .occupancy import NODE_BITS, OWNER_SHIFT
+from .records import UNTRACKED
+from .sessions import ANSWERED, EGRESS_DENIED, EVIDENCE, FLAGS, FORWARD, HINT, LOW, MANY, PASSES, REVERSE
 
 DIRECT, THROUGH, TUNNEL, ENTERS = 0, 1, 2, 3
 """How a connection gets to an end: by itself, through a Service, as a tunnel; from ENTERS on by way of a node."""
@@ -27,8 +29,8 @@ def resolve_ends(end, other, port, protocol, key, objects, pods, object_node, en
         Objects of one end; written: ``way * objects + object``, the way being DIRECT, THROUGH, or ENTERS + node.
     other : int32[n]
         Objects of the other ends.
-    port : int32[n]
-        Port of the end; below 0 where it has none.
+    port : uint16[n]
+        Port of the end; 0 where it has none.
     protocol : uint8[n]
         IANA number.
     key : uint64[n]
@@ -52,7 +54,7 @@ def resolve_ends(end, other, port, protocol, key, objects, pods, object_node, en
         chosen = mix(key[i])
         list_of = found
         way = np.int64(DIRECT)
-        if pods <= found and object_node[found] >= 0 and last_port > 0 and port[i] >= 0:
+        if pods <= found and object_node[found] >= 0 and last_port > 0 and port[i] > 0:
             wanted = np.int64(protocol[i]) << 16 | np.int64(port[i])
             place = np.searchsorted(ports, wanted)
             if place < last_port and ports[place] == wanted:
@@ -139,3 +141,63 @@ def find_paths(
         if there >= 0 and (is_doubled or (there != here and there != enters)):
             nodes |= (there + 1) << shift
         path[i] = np.int64(label_of[owner]) << np.int64(OWNER_SHIFT) | nodes
+
+
+@kernel
+def tunnel_rows(rows, objects, pods, object_node, way, out):
+    """Write records of the outer packets of a tunnel for records between pods of two nodes.
+
+    Parameters
+    ----------
+    rows : ROW[n]
+        With ends as `resolve_ends` writes them.
+    objects, pods : int
+        How many objects there are, and how many of them are pods.
+    object_node : int32[objects]
+        Node of each pod and node; below 0: none.
+    way : int
+        What marks an end of a tunnel.
+    out : ROW[2 * n]
+        Written up to the returned number.
+    """
+    written = 0
+    for i in range(rows.size):
+        row = rows[i]
+        client, server = np.int64(row["source"]) % objects, np.int64(row["destination"]) % objects
+        if row["protocol"] == UNTRACKED:
+            continue
+        here, there = np.int64(object_node[client]), np.int64(object_node[server])
+        if client >= pods or server >= pods or here < 0 or there < 0 or here == there:
+            continue
+        code = np.int64(row["codes"]) & 0x33
+        what = np.int64(row["what"])
+        turned = what >> HINT & 3 == REVERSE
+        for side in range(2):
+            # Outer packets run with the record's own; the other way only where it tells of an answer.
+            backward = (side == 1) != turned
+            if side == 1 and what & ANSWERED == 0:
+                continue
+            source, destination = (server, client) if backward else (client, server)
+            outer = out[written]
+            # Outer ports are few: connections that share one share an entry.
+            port = mix(np.uint64(row["key"])) % np.uint64(28_232)
+            pair = np.uint64(object_node[source]) << np.uint64(32) | np.uint64(object_node[destination])
+            outer["key"] = mix(mix(pair) ^ port)
+            outer["time"] = row["time"]
+            outer["end"] = row["end"]
+            outer["row"] = row["row"]
+            outer["source"] = source
+            outer["destination"] = way * objects + destination
+            outer["spacing"] = row["spacing"]
+            outer["what"] = (what & MANY) | LOW | FORWARD << HINT | FLAGS << EVIDENCE
+            outer["protocol"] = 17
+            # What policy stops never leaves the node; what it stops at the other end has come that far.
+            outer["codes"] = outer_code(code & 3) | outer_code(code >> 4 & 3) << 4
+            written += 1
+    return written
+
+
+@kernel
+def outer_code(code):
+    """Return the verdict on outer packets: they are there unless the inner ones are stopped where they start."""
+    return code if code == EGRESS_DENIED else PASSES

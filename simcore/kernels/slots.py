@@ -7,7 +7,7 @@ import numpy as np
 from .jit import kernel
 from .occupancy import apply_changes, close_slot, find_peaks
 from .overflow import overflow
-from .zombies import close_slot_of_zombies
+from .zombies import close_slot_of_maps, close_slot_of_zombies
 
 EMPTY = np.int64(0x7FFFFFFFFFFFFFFF)
 """Stands for the fewest entries of a slot in which no time has passed yet."""
@@ -46,10 +46,10 @@ class Rules(NamedTuple):
         Whether packets keep it alive; whether a full table may evict it.
     limits, buckets : float64[n]
         Of each node: most entries (0: no limit), buckets of the hash table.
-    numbers : float64[1]
-        How many entries stand for one.
+    numbers : float64[3]
+        How many entries stand for one; seconds between two passes of Cilium's collector, at least and at most.
     times : int64[4]
-        Nanoseconds: start of the first slot, length of a slot; slots a bin; ticks a second.
+        Nanoseconds: start of the first slot, length of a slot; slots a bin; the kernel's ticks a second, 0 for Cilium.
     """
 
     class_of: np.ndarray
@@ -123,11 +123,15 @@ def finish_slot(t, r, o, c, rules, clock, end):
     length, scale = rules.times[1], rules.numbers[0]
     close_slot(t, end, scale)
     passes = r.next_pass.copy()
-    # Slots before the first are there in the rings as well: nothing happened, and the collector passed at some time.
-    number = clock[0] + r.decayed.shape[1]
-    close_slot_of_zombies(
-        t, r, number, end, length / 1e9, rules.lifetime, rules.refreshed, rules.times[3], rules.buckets, scale
-    )
+    hz = rules.times[3]
+    if hz > 0:
+        # Slots before the first are in the rings too: nothing happened, and the collector passed at some time.
+        number = clock[0] + r.decayed.shape[1]
+        close_slot_of_zombies(
+            t, r, number, end, length / 1e9, rules.lifetime, rules.refreshed, hz, rules.buckets, scale
+        )
+    else:
+        close_slot_of_maps(t, r, end, rules.numbers[1], rules.numbers[2], scale)
     place = (clock[0] - 1) // rules.times[2]
     for n in range(t.live.size):
         c.most[n, place] = max(c.most[n, place], t.slot_most[n])
@@ -136,7 +140,8 @@ def finish_slot(t, r, o, c, rules, clock, end):
         c.top[n, place] = max(c.top[n, place], t.slot_top[n])
         c.bound[n, place] = max(c.bound[n, place], r.slot_bound[n])
         t.slot_most[n], t.slot_least[n], t.area[n], t.slot_top[n] = 0, EMPTY, 0.0, 0.0
-        t.slot_ends[n], t.slot_visits[n] = 0, 0
+        t.slot_opens[n], t.slot_ends[n], t.slot_visits[n] = 0, 0, 0
+        r.before[n] = scale * t.live[n]
         if n < passes.size and r.next_pass[n] != passes[n]:
             o.zombies[n] = 0.0
     clock[0] += 1

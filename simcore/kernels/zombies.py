@@ -35,6 +35,8 @@ class Rings(NamedTuple):
         Most allocated entries whatever the phase, and at the end of which slot; the last is the fleet.
     slot_bound : float64[n + 1]
         The same for the last slot.
+    before, zombies_before : float64[n + 1]
+        Live entries when the slot began, and zombies at most.
     """
 
     decayed: np.ndarray
@@ -45,6 +47,8 @@ class Rings(NamedTuple):
     bound: np.ndarray
     bound_time: np.ndarray
     slot_bound: np.ndarray
+    before: np.ndarray
+    zombies_before: np.ndarray
 
 
 @kernel
@@ -136,6 +140,21 @@ def bound_zombies(r, k, n, slot_seconds):
 
 
 @kernel
+def note_bound(t, r, n, zombies, end, scale):
+    """Note how many entries a node may have had allocated in a slot.
+
+    As many as it held at most and zombies there may be at the end; and no more than there may have been when the slot
+    began and were made since, for an entry that expires takes no more room than one that lives.
+    """
+    at_most = r.before[n] + r.zombies_before[n] + scale * t.slot_opens[n]
+    r.slot_bound[n] = min(scale * t.slot_most[n] + max(zombies, r.zombies_before[n]), at_most)
+    if r.slot_bound[n] > r.bound[n]:
+        r.bound[n] = r.slot_bound[n]
+        r.bound_time[n] = end
+    r.zombies_before[n] = zombies
+
+
+@kernel
 def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, buckets, scale):
     """Bring the zombies of every node to the end of slot `k`; let the collector pass where it is due.
 
@@ -174,10 +193,7 @@ def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, b
         r.interval[n, now] = longest + timer_step(longest, hz)
         found = bound_zombies(r, k, n, slot_seconds) if r.ended[n, now] > 0 else 0.0
         fleet += found
-        r.slot_bound[n] = scale * t.slot_most[n] + found
-        if r.slot_bound[n] > r.bound[n]:
-            r.bound[n] = r.slot_bound[n]
-            r.bound_time[n] = end
+        note_bound(t, r, n, found, end, scale)
         if end >= r.next_pass[n]:
             t.zombies[n] = 0.0
             seconds = pass_interval(t.classes, n, lifetime, refreshed, hz, False)
@@ -185,7 +201,46 @@ def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, b
             r.next_pass[n] = max(r.next_pass[n] + 1e9 * seconds, np.float64(end))
         fleet_zombies += t.zombies[n]
     t.zombies[nodes] = fleet_zombies
-    r.slot_bound[nodes] = scale * t.slot_most[nodes] + fleet
-    if r.slot_bound[nodes] > r.bound[nodes]:
-        r.bound[nodes] = r.slot_bound[nodes]
-        r.bound_time[nodes] = end
+    note_bound(t, r, nodes, fleet, end, scale)
+
+
+@kernel
+def close_slot_of_maps(t, r, end, shortest, longest, scale):
+    """The same for Cilium's maps: only its own collector removes anything, and adapts its interval to what it finds.
+
+    Many deletions shorten the interval, few lengthen it. With an unknown phase, all that may expire within an interval
+    may be there: as much as at the last pass, or as has expired since.
+
+    Parameters
+    ----------
+    t : simcore.kernels.occupancy.Tally
+        Its slot is complete; `zombies` is written.
+    r : Rings
+        Written; ``interval[n, 0]`` is the present interval, ``ended[n, 0]`` what the last pass found.
+    end : int
+        End of the slot in nanoseconds.
+    shortest, longest : float
+        Seconds between passes at least and at most.
+    scale : float
+        How many entries stand for one.
+    """
+    maps = r.next_pass.size
+    total, fleet = 0.0, 0.0
+    for n in range(maps):
+        found = t.zombies[n]
+        most = max(found, r.ended[n, 0])
+        if end >= r.next_pass[n]:
+            r.ended[n, 0] = found
+            share = found / max(found + scale * t.live[n], 1.0)
+            if share > 0.25:
+                r.interval[n, 0] *= 1 - min(share, 0.9)
+            elif share < 0.05:
+                r.interval[n, 0] *= 1.5
+            r.interval[n, 0] = min(max(r.interval[n, 0], shortest), longest)
+            r.next_pass[n] = end + 1e9 * r.interval[n, 0]
+            t.zombies[n] = 0.0
+        fleet += most
+        total += t.zombies[n]
+        note_bound(t, r, n, most, end, scale)
+    t.zombies[maps] = total
+    note_bound(t, r, maps, fleet, end, scale)

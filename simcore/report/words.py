@@ -136,6 +136,19 @@ def size(number: int) -> str:
     return f"{number} B" if unit == "B" else f"{value:.3g} {unit}"
 
 
+def duration(seconds: float) -> str:
+    """Write a length of time in its largest whole units: ``5 d``, ``2 h 13 min``, ``0.5 s``."""
+    whole = round(seconds)
+    if whole < 1:
+        return f"{seconds:.1g} s"
+    parts = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        number, whole = divmod(whole, length)
+        if number:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2])
+
+
 def iso_time(nanoseconds: int | None) -> str | None:
     """Write a time as JSON does, in UTC with all its digits."""
     if nanoseconds is None:

@@ -10,44 +10,11 @@ from simcore.analyses.paths import Paths
 from simcore.analyses.sessions import Changes
 from simcore.kernels.occupancy import NODE_BITS, NODE_MASK, OWNER_SHIFT
 from simcore.kernels.paths import TUNNEL
-from simcore.model.addresses import Address
-from simcore.model.cluster import Backend, Cluster, Namespace, Node, Pod, Service, ServicePort, WorkloadRef
 from simcore.model.conntrack import CtState
 from simcore.model.ports import TCP, UDP
 from simcore.tables.build import build_tables
+from tests.sizing import CLUSTER, address
 
-
-def address(text):
-    return Address.parse(text)
-
-
-def pod(name, where, node, **more):
-    owners = (WorkloadRef("shop", "Deployment", name.rstrip("0123456789")),)
-    return Pod("shop", name, {"app": name}, (address(where),), node, owners=owners, **more)
-
-
-def service(name, where, *backends, node_port=0):
-    listed = tuple(Backend("", TCP, address(backend), 8080) for backend in backends)
-    return Service("shop", name, (address(where),), (ServicePort("", TCP, 80, 8080, node_port),), backends=listed)
-
-
-CLUSTER = Cluster.of(
-    [Namespace("shop", {})],
-    [
-        pod("web1", "10.0.1.1", "n1"),
-        pod("web2", "10.0.2.1", "n2"),
-        pod("db1", "10.0.1.2", "n1"),
-        pod("lost1", "10.0.9.9", ""),
-        pod("agent1", "10.9.0.1", "n1", host_network=True),
-    ],
-    [Node("n1", (address("10.9.0.1"),)), Node("n2", (address("10.9.0.2"),)), Node("n3", (address("10.9.0.3"),))],
-    [
-        service("far", "10.96.0.2", "10.0.2.1", node_port=30080),
-        service("near", "10.96.0.1", "10.0.1.2"),
-        service("self", "10.96.0.3", "10.0.1.1"),
-        service("none", "10.96.0.4"),
-    ],
-)
 TABLES = build_tables(CLUSTER, ())
 
 
@@ -65,7 +32,7 @@ def where(source, destination, port=80, *, protocol=TCP, denied=False, cilium=Fa
     ends = [np.array([object_at(text)], np.int32) for text in (source, destination)]
     other = ends[0].copy()
     protocols, keys = np.array([protocol], np.uint8), np.array([key], np.uint64)
-    paths.resolve(ends[1], other, np.array([port], np.int32), protocols, keys)
+    ends[1] = paths.resolved(ends[1], other, np.array([port], np.uint16), protocols, keys)
     ends[1] += way * paths.objects
     states = np.zeros(1, np.uint8), np.array([CtState.SYN_SENT], np.uint8)
     changes = Changes(np.zeros(1, np.int64), *states, protocols, *ends, np.array([denied], np.uint8))

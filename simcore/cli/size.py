@@ -1,0 +1,80 @@
+"""``flowverdict size``: what the conntrack tables of every node need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..model.profile import Profile
+from .inputs import Gathering, Sources
+from .options import capture_options, change_options, format_option, limit_option, set_option
+from .sizing_options import SizingArguments, sizing_options
+
+
+@click.command("size")
+@capture_options("Write the entries of every node over time.")
+@change_options
+@sizing_options
+@set_option
+@click.option(
+    "--plot",
+    metavar="OUT.svg",
+    type=click.Path(dir_okay=False),
+    help="Draw the entries of the fullest nodes over time.",
+)
+@limit_option
+@format_option("text", "json")
+def command(
+    capture_paths: tuple[str, ...],
+    sources: Sources,
+    mapping: dict[str, str],
+    output: str | None,
+    threads: int | None,
+    batch_rows: int | None,
+    asked: SizingArguments,
+    profile: Profile,
+    plot: str | None,
+    limit: int,
+    format_: str,
+) -> None:
+    """Size the conntrack tables of every node for the traffic of a capture.
+
+    Tells how many entries each node holds, how many it may hold with those that have expired and are not collected
+    yet, whose they are, and what to set. A change of policies (--candidate, --apply, --delete), of timeouts (--set)
+    or of traffic (--scale) is compared with how things are. CAPTURE is Parquet: a file, several, or a folder.
+    """
+    from loaders import open_capture
+
+    from ..analyses.sizing import Assumptions, size
+    from ..report.plot import occupancy_plot
+    from ..report.sizing import sizing
+    from ..report.sizing_json import sizing_json
+    from .console import emit_json, emit_report
+    from .progress import progress
+    from .running import settings
+
+    before, after = asked.settings()
+    gathering = Gathering(sources, profile)
+    capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
+    inputs = gathering.finish()
+    assert capture is not None
+    changes = asked.changes(sources)
+    with progress("sizing") as advance:
+        result = size(
+            capture,
+            inputs.cluster,
+            Assumptions(inputs.before, before),
+            Assumptions(inputs.after, after, asked.scale) if changes else None,
+            profile,
+            asked.options(),
+            changes=changes,
+            **settings(threads, batch_rows, output),
+            progress=advance,
+        )
+    if plot:
+        Path(plot).write_text(occupancy_plot(result), "utf-8", newline="\n")
+    if format_ == "json":
+        emit_json(sizing_json(result))
+    else:
+        emit_report(sizing(result, limit))

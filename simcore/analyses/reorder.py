@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +18,13 @@ from ..kernels.records import release_rows
 from ..kernels.sessions import ROW
 from ..model.conntrack import SECOND
 from ..model.flows import Capture, Split
-from .shards import Engine
+from .shards import Engine, Threads
 
-WINDOW_ROWS = 1 << 20
+WINDOW_ROWS = 1 << 19
 """About how many records a window holds."""
 _WORDS = ROW.itemsize // 8
 
+T = TypeVar("T")
 MakeRows = Callable[[Split, int, pa.RecordBatch, NDArray[np.int64]], NDArray[np.void]]
 """What makes ROW records of a batch, given its split, its position in the capture, and the state of `settle_times`."""
 
@@ -179,27 +183,40 @@ class Reordered:
     ) -> Iterator[tuple[NDArray[np.void], int]]:
         """Yield the records of each window, in the order of the capture, and the window's end.
 
-        A window's records come from all splits that overlap it, read side by side. What a record counts as does not
-        depend on windows or batches.
+        A window's records come from all splits that overlap it, read side by side; the next window is read while the
+        caller is busy with this one. What a record counts as does not depend on windows or batches.
         """
-        streams: list[_Stream] = []
-        opened = 0
         ends = window_ends(self._spans, rows)
-        for number, end in enumerate(ends):
-            while opened < len(self._spans) and self._spans[opened].first < end:
-                span = self._spans[opened]
+        streams: list[_Stream] = []
+        waiting = deque(self._spans)
+
+        def read(number: int) -> tuple[NDArray[np.void], int]:
+            end = ends[number]
+            while waiting and waiting[0].first < end:
+                span = waiting.popleft()
                 batches = self._capture.read(span.split, self._columns, batch_rows)
                 streams.append(_Stream(span, iter(batches), self._make, self._late))
-                opened += 1
             streams.sort(key=lambda stream: stream.span.position)
             until = end + SECOND if number + 1 == len(ends) else end  # an answer may count that much later
+            found = list(engine.map(lambda stream: stream.pull(until, results), streams))
+            done = [stream for stream in streams if stream.is_empty]
+            self.late_rows += sum(int(stream.seen[1]) for stream in done)
+            self.untimed_rows += sum(int(stream.seen[2]) for stream in done)
+            streams[:] = [stream for stream in streams if not stream.is_empty]
+            return _joined([np.empty(0, ROW), *found]), until
 
-            def pull(stream: _Stream, until: int = until) -> NDArray[np.void]:
-                return stream.pull(until, results)
+        if isinstance(engine, Threads) and engine.count == 1:
+            yield from map(read, range(len(ends)))
+        else:
+            yield from ahead(read, len(ends))
 
-            yield _joined([np.empty(0, ROW), *engine.map(pull, streams)]), until
-            for stream in streams:
-                if stream.is_empty:
-                    self.late_rows += int(stream.seen[1])
-                    self.untimed_rows += int(stream.seen[2])
-            streams = [stream for stream in streams if not stream.is_empty]
+
+def ahead(make: Callable[[int], T], count: int) -> Iterator[T]:
+    """Yield ``make(0)`` to ``make(count - 1)``, each made while the caller is busy with the one before."""
+    with ThreadPoolExecutor(1, thread_name_prefix="flowverdict") as pool:
+        coming = pool.submit(make, 0) if count else None
+        for number in range(count):
+            assert coming is not None
+            made = coming.result()
+            coming = pool.submit(make, number + 1) if number + 1 < count else None
+            yield made

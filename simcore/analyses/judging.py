@@ -147,6 +147,8 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
         place_ends(
             arrays.trie_v4,
             arrays.trie_v6,
+            arrays.exact,
+            arrays.exact_places,
             end.high,
             end.low,
             end.known,
@@ -185,6 +187,8 @@ def objects_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
     find_objects(
         tables.arrays.object_trie_v4,
         tables.arrays.object_trie_v6,
+        tables.arrays.exact,
+        tables.arrays.exact_objects,
         end.high,
         end.low,
         end.known,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .jit import kernel
-from .tries import find_v4, find_v6, is_mapped
+from .tries import exact_slot, find_exact, find_v4, find_v6, is_mapped
 
 # Places that are none: ends nobody can look up, and marks on the destination of a pair.
 NO_ADDRESS, UNKNOWN_POD, SAME = -1, -2, -3
@@ -60,13 +60,15 @@ def place_pairs_v4(trie, source, destination, source_place, destination_place):
 
 
 @kernel
-def place_ends(trie_v4, trie_v6, high, low, known, pods, pod_places, pod_families, places, families):
+def place_ends(
+    trie_v4, trie_v6, exact, exact_places, high, low, known, pods, pod_places, pod_families, places, families
+):
     """Find the places of one end of flows, by pod where the record names one, else by address.
 
     Parameters
     ----------
-    trie_v4, trie_v6 : int32[...]
-        Tries to look addresses up in.
+    trie_v4, trie_v6, exact, exact_places
+        Of Arrays.
     high, low : uint64[n]
         Halves of the addresses, IPv4 ones mapped into IPv6.
     known : bool[n]
@@ -105,7 +107,12 @@ def place_ends(trie_v4, trie_v6, high, low, known, pods, pod_places, pod_familie
             places[i] = slot
             families[i] = 4
         else:
-            slot = trie_v6[np.uintp(high[i] >> np.uint64(48))]
+            place = exact_slot(high[i], low[i], exact.shape[0])
+            while exact_places[place] >= 0 and (exact[place, 0] != high[i] or exact[place, 1] != low[i]):
+                place = (place + np.uintp(1)) & np.uintp(exact.shape[0] - 1)
+            slot = exact_places[place]
+            if slot < 0:
+                slot = trie_v6[np.uintp(high[i] >> np.uint64(48))]
             half, shift = high[i], np.uint64(40)
             for level in range(14):
                 if slot >= 0:
@@ -119,11 +126,12 @@ def place_ends(trie_v4, trie_v6, high, low, known, pods, pod_places, pod_familie
 
 
 @kernel
-def find_object(trie_v4, trie_v6, high, low):
+def find_object(trie_v4, trie_v6, exact, exact_objects, high, low):
     """Return the object at an address of either family."""
     if is_mapped(high, low):
         return find_v4(trie_v4, np.int64(low & np.uint64(0xFFFFFFFF)))
-    return find_v6(trie_v6, high, low)
+    found = find_exact(exact, exact_objects, high, low)
+    return found if found >= 0 else find_v6(trie_v6, high, low)
 
 
 @kernel
@@ -151,13 +159,15 @@ def find_objects_v4(trie, addresses, out):
 
 
 @kernel
-def find_objects(trie_v4, trie_v6, high, low, known, pods, pod_objects, no_address, unknown_pod, out):
+def find_objects(
+    trie_v4, trie_v6, exact, exact_objects, high, low, known, pods, pod_objects, no_address, unknown_pod, out
+):
     """Find the objects of one end of flows.
 
     Parameters
     ----------
-    trie_v4, trie_v6 : int32[...]
-        Object tries.
+    trie_v4, trie_v6, exact, exact_objects
+        Of Arrays; the tries are those of objects.
     high, low, known, pods
         As for `place_ends`.
     pod_objects : int32[pods]
@@ -184,7 +194,12 @@ def find_objects(trie_v4, trie_v6, high, low, known, pods, pod_objects, no_addre
                 slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64(address & byte))]
             out[i] = slot
         else:
-            slot = trie_v6[np.uintp(high[i] >> np.uint64(48))]
+            place = exact_slot(high[i], low[i], exact.shape[0])
+            while exact_objects[place] >= 0 and (exact[place, 0] != high[i] or exact[place, 1] != low[i]):
+                place = (place + np.uintp(1)) & np.uintp(exact.shape[0] - 1)
+            slot = exact_objects[place]
+            if slot < 0:
+                slot = trie_v6[np.uintp(high[i] >> np.uint64(48))]
             half, shift = high[i], np.uint64(40)
             for level in range(14):
                 if slot >= 0:
@@ -236,10 +251,12 @@ def pair_ends(
         if source_pod[i] >= 0 and destination_pod[i] >= 0:
             same = source_pod[i] == destination_pod[i]
         elif source_pod[i] >= 0:
-            there = find_object(t.object_trie_v4, t.object_trie_v6, destination_high[i], destination_low[i])
+            high, low = destination_high[i], destination_low[i]
+            there = find_object(t.object_trie_v4, t.object_trie_v6, t.exact, t.exact_objects, high, low)
             same = there == pod_objects[source_pod[i]] and there < t.limits[PODS]
         elif destination_pod[i] >= 0:
-            there = find_object(t.object_trie_v4, t.object_trie_v6, source_high[i], source_low[i])
+            high, low = source_high[i], source_low[i]
+            there = find_object(t.object_trie_v4, t.object_trie_v6, t.exact, t.exact_objects, high, low)
             same = there == pod_objects[destination_pod[i]] and there < t.limits[PODS]
         else:
             same = source_high[i] == destination_high[i] and source_low[i] == destination_low[i]

@@ -3,6 +3,9 @@
 A trie is one int32 array of nodes. The root has 65,536 slots for the first 16 bits, every other node 256 slots for
 the next 8. A slot holds a value (0 and up), or, where the ranges part further down, ``-1 - node``: the 256 slots
 of that node begin at ``65536 + 256 * node``. Values are pushed to the leaves, so that a walk never looks back.
+
+Single IPv6 addresses would take a node for each of their last bytes, and a walk through all of them. They stand in a
+hash table beside the trie, which holds what is around them: open addressing, at most half full.
 """
 
 import numpy as np
@@ -46,40 +49,46 @@ def find_v6(trie, high, low):
 
 
 @kernel
-def find_addresses_v4(trie, addresses, out):
-    """Look up many IPv4 addresses.
-
-    Parameters
-    ----------
-    trie : int32[...]
-        See the module.
-    addresses : uint32[n]
-        In host byte order.
-    out : int32[n]
-        Written: the value for each address.
-    """
-    for i in range(addresses.size):
-        out[i] = find_v4(trie, np.int64(addresses[i]))
+def exact_slot(high, low, size):
+    """Return the slot at which the search for an IPv6 address begins, in a table of `size` (a power of two) slots."""
+    mixed = (np.uint64(high) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(low)) * np.uint64(0xC2B2AE3D27D4EB4F)
+    return np.uintp((mixed ^ (mixed >> np.uint64(32))) & np.uint64(size - 1))
 
 
 @kernel
-def find_addresses(trie_v4, trie_v6, high, low, out):
-    """Look up many addresses of either family, IPv4 ones mapped into IPv6.
+def find_exact(exact, values, high, low):
+    """Return the value of a single IPv6 address, or -1 where it is none of the table's."""
+    slot = exact_slot(high, low, exact.shape[0])
+    while values[slot] >= 0 and (exact[slot, 0] != high or exact[slot, 1] != low):
+        slot = (slot + np.uintp(1)) & np.uintp(exact.shape[0] - 1)
+    return values[slot]
+
+
+@kernel
+def fill_exact(high, low, exact):
+    """Write addresses into a table.
 
     Parameters
     ----------
-    trie_v4, trie_v6 : int32[...]
-        See the module.
     high, low : uint64[n]
-        The halves of each address.
-    out : int32[n]
-        Written: the value for each address.
+        The halves of distinct addresses.
+    exact : uint64[size, 2]
+        Written; `size` is a power of two, more than n.
+
+    Returns
+    -------
+    int32[size]
+        Which address stands in each slot; -1 where none does.
     """
+    taken = np.full(exact.shape[0], -1, np.int32)
     for i in range(high.size):
-        if is_mapped(high[i], low[i]):
-            out[i] = find_v4(trie_v4, np.int64(low[i] & np.uint64(0xFFFFFFFF)))
-        else:
-            out[i] = find_v6(trie_v6, high[i], low[i])
+        slot = exact_slot(high[i], low[i], exact.shape[0])
+        while taken[slot] >= 0:
+            slot = (slot + np.uintp(1)) & np.uintp(exact.shape[0] - 1)
+        taken[slot] = i
+        exact[slot, 0] = high[i]
+        exact[slot, 1] = low[i]
+    return taken
 
 
 @kernel

@@ -22,7 +22,7 @@ from .objects import Objects
 from .ports import PortClasses, classify_ports, protocol_slots
 from .programs import RuleBook, bind_programs
 from .rows import REASONS, build_rows
-from .tries import build_trie
+from .tries import build_exact, build_trie, find_single, without
 
 FIXED = (
     Outcome(Verdict.UNKNOWN, Reason.UNKNOWN_PROTOCOL),
@@ -72,12 +72,18 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
     rows = build_rows(programs, book.rules, identities, classes, profile, FIXED)
     outcomes = rows.outcomes
     mixed = _mixed_cells(outcomes)
-    tries = {family: _tries(family, identities, composites, objects) for family in Family}
+    places = {family: _places(family, identities, composites) for family in Family}
+    starts_v4, starts_v6 = (identities.spaces[family].starts for family in (Family.V4, Family.V6))
+    single = find_single(starts_v6)
+    exact = build_exact(starts_v6, single)
     arrays = Arrays(
-        trie_v4=tries[Family.V4][0],
-        trie_v6=tries[Family.V6][0],
-        object_trie_v4=tries[Family.V4][1],
-        object_trie_v6=tries[Family.V6][1],
+        trie_v4=build_trie(Family.V4, starts_v4, places[Family.V4]),
+        trie_v6=build_trie(Family.V6, starts_v6, without(single, places[Family.V6])),
+        object_trie_v4=build_trie(Family.V4, starts_v4, objects.by_range[Family.V4]),
+        object_trie_v6=build_trie(Family.V6, starts_v6, without(single, objects.by_range[Family.V6])),
+        exact=exact.keys,
+        exact_places=exact.values(places[Family.V6]),
+        exact_objects=exact.values(objects.by_range[Family.V6]),
         slot_of=protocol_slots(),
         port_class=classes.table,
         missing_port_class=classes.unknown,
@@ -110,7 +116,7 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
             np.int64,
         ),
     )
-    places, families = _pod_places(cluster, identities, composites)
+    pod_places, pod_families = _pod_places(cluster, identities, composites)
     pod_objects = [
         number if identities.selectable[number] else objects.node(pod.node) for number, pod in enumerate(cluster.pods)
     ]
@@ -123,8 +129,8 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
         rules=tuple(book.rules),
         label_of=objects.label_of,
         labels=tuple(objects.labels),
-        pod_places=places,
-        pod_families=families,
+        pod_places=pod_places,
+        pod_families=pod_families,
         pod_objects=np.array(pod_objects, np.int32),
         no_address=objects.no_address,
         unknown_pod=objects.unknown_pod,
@@ -144,10 +150,8 @@ def _short_ways(composites: Composites, classes: PortClasses) -> NDArray[np.int3
     return ways
 
 
-def _tries(
-    family: Family, identities: Identities, composites: Composites, objects: Objects
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Build the two tries of a family: places, and objects."""
+def _places(family: Family, identities: Identities, composites: Composites) -> NDArray[np.int32]:
+    """Find the place of every range of a family."""
     space = identities.spaces[family]
     places = identities.outside[family].astype(np.int32)
     for address, owners in identities.owners.items():
@@ -158,7 +162,7 @@ def _tries(
     for address, number in composites.number.items():
         if address.family is family:
             places[space.range_at(address.value)] = identities.count + number
-    return build_trie(family, space.starts, places), build_trie(family, space.starts, objects.by_range[family])
+    return places
 
 
 def _pod_places(

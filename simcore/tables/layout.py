@@ -23,6 +23,10 @@ class Arrays(NamedTuple):
         Address to place: an identity, or (from ``first_composite`` on) a composite address.
     object_trie_v4, object_trie_v6 : int32[...]
         Address to object.
+    exact : uint64[size, 2]
+        Halves of the single IPv6 addresses, which are looked for here before the tries; see `simcore.kernels.tries`.
+    exact_places, exact_objects : int32[size]
+        Their places and objects; -1 where there is no address.
     slot_of : uint8[256]
         IANA protocol to slot: 0 to 2 for TCP, UDP, SCTP, 3 for any other, 4 for a missing one.
     port_class : uint16[4 * 65536]
@@ -61,6 +65,9 @@ class Arrays(NamedTuple):
     trie_v6: NDArray[np.int32]
     object_trie_v4: NDArray[np.int32]
     object_trie_v6: NDArray[np.int32]
+    exact: NDArray[np.uint64]
+    exact_places: NDArray[np.int32]
+    exact_objects: NDArray[np.int32]
     slot_of: NDArray[np.uint8]
     port_class: NDArray[np.uint16]
     missing_port_class: NDArray[np.int32]

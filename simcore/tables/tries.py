@@ -1,16 +1,64 @@
-"""Ranges to multibit tries (the layout is described in `simcore.kernels.tries`)."""
+"""Ranges to multibit tries and a table of single addresses (the layout is described in `simcore.kernels.tries`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.tries import grow_trie
+from ..kernels.tries import fill_exact, grow_trie
 from ..model.addresses import Family
 
 _HALF = (1 << 64) - 1
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Single IPv6 addresses by hash (`simcore.kernels.tries`).
+
+    Attributes
+    ----------
+    keys : uint64[size, 2]
+        Halves of the addresses.
+    ranges : int32[size]
+        Number of the range that each address is; -1 where a slot is empty.
+    """
+
+    keys: NDArray[np.uint64]
+    ranges: NDArray[np.int32]
+
+    def values(self, of_range: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return a value for each slot from those of the ranges; -1 where it is empty."""
+        return np.where(self.ranges < 0, np.int32(-1), of_range[self.ranges])
+
+
+def find_single(starts: Sequence[int]) -> NDArray[np.int64]:
+    """List the ranges, by number, that are a single address."""
+    return np.array([n for n, (one, next_) in enumerate(pairwise(starts)) if next_ - one == 1], np.int64)
+
+
+def build_exact(starts: Sequence[int], single: NDArray[np.int64]) -> Exact:
+    """Build the hash table of some ranges that are single IPv6 addresses."""
+    high, low = _halves([starts[number] for number in single.tolist()])
+    keys = np.zeros((1 << (2 * single.size + 1).bit_length(), 2), np.uint64)
+    taken = fill_exact(high, low, keys)
+    return Exact(keys, np.where(taken < 0, -1, np.append(single, -1)[taken]).astype(np.int32))
+
+
+def without(single: NDArray[np.int64], values: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Give some ranges the value of one beside them, so that a trie can pass over them."""
+    kept = np.ones(values.size, bool)
+    kept[single] = False
+    numbers = np.maximum.accumulate(np.where(kept, np.arange(values.size), -1))
+    return values[np.where(numbers < 0, np.argmax(kept), numbers)]
+
+
+def _halves(numbers: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    high = np.array([number >> 64 for number in numbers], np.uint64)
+    return high, np.array([number & _HALF for number in numbers], np.uint64)
 
 
 def build_trie(family: Family, starts: Sequence[int], values: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -30,8 +78,7 @@ def build_trie(family: Family, starts: Sequence[int], values: NDArray[np.int32])
     int32[65536 + 256 * nodes]
         The trie.
     """
-    shift = 128 - family.bits
-    high = np.array([start << shift >> 64 for start in starts], np.uint64)
-    low = np.array([start << shift & _HALF for start in starts], np.uint64)
-    trie: NDArray[np.int32] = grow_trie(high, low, values, family.bits)
+    edges = np.flatnonzero(np.diff(values, prepend=-1))
+    high, low = _halves([starts[number] << 128 - family.bits for number in edges.tolist()])
+    trie: NDArray[np.int32] = grow_trie(high, low, values[edges], family.bits)
     return trie

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simcore.analyses.tally import Tally
+from simcore.kernels.classify import find_object, find_objects, find_objects_v4
 from simcore.kernels.rows import number_signatures
-from simcore.kernels.tries import find_addresses, find_addresses_v4
 from simcore.model.addresses import Family
-from simcore.tables.tries import build_trie
+from simcore.tables.tries import build_exact, build_trie, find_single, without
 
 from .. import naive
 
@@ -25,24 +25,30 @@ def range_tables(draw, bits):
 
 
 @given(range_tables(32))
-def test_the_ipv4_trie_agrees_with_its_twin(table):
+def test_ipv4_addresses_are_found_as_by_their_twin(table):
     starts, values, addresses = table
-    trie = build_trie(Family.V4, starts, values)
     out = np.empty(len(addresses), np.int32)
-    find_addresses_v4(trie, np.array(addresses, np.uint32), out)
+    find_objects_v4(build_trie(Family.V4, starts, values), np.array(addresses, np.uint32), out)
     assert out.tolist() == naive.find_addresses(starts, values, addresses)
 
 
 @given(range_tables(128))
-def test_the_ipv6_trie_agrees_with_its_twin(table):
+def test_ipv6_addresses_are_found_as_by_their_twin(table):
     starts, values, addresses = table
     addresses = [address for address in addresses if address >> 32 != 0xFFFF]
-    trie = build_trie(Family.V6, starts, values)
-    out = np.empty(len(addresses), np.int32)
+    single = find_single(starts)
+    trie, exact = build_trie(Family.V6, starts, without(single, values)), build_exact(starts, single)
+    count = len(addresses)
+    out = np.empty(count, np.int32)
     high = np.array([address >> 64 for address in addresses], np.uint64)
     low = np.array([address & (1 << 64) - 1 for address in addresses], np.uint64)
-    find_addresses(np.zeros(65536, np.int32), trie, high, low, out)
+    none = np.full(count, -1, np.int32)
+    known = np.ones(count, bool)
+    table_v4 = np.zeros(65536, np.int32)
+    find_objects(table_v4, trie, exact.keys, exact.values(values), high, low, known, none, none, 7, 8, out)
     assert out.tolist() == naive.find_addresses(starts, values, addresses)
+    one = [find_object(table_v4, trie, exact.keys, exact.values(values), *pair) for pair in zip(high, low, strict=True)]
+    assert one == out.tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))

@@ -59,7 +59,7 @@ class Network(click.ParamType[Cidr]):
     "--gc-first-pass",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="When the collector first passes, from the first packet on; by default once its own interval is over.",
+    help="When the collector first passes, from the first packet on; by default after the 60 s of an idle table.",
 )
 @click.option(
     "--limit",

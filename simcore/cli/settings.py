@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -24,7 +25,7 @@ def settings_help() -> str:
 
 
 def with_settings(settings: Conntrack, pairs: Sequence[str]) -> Conntrack:
-    """Apply every ``NAME=VALUE``."""
+    """Apply every ``NAME=VALUE``; buckets are rounded up as a kernel does (CT-7.4)."""
     for pair in pairs:
         name, equals, word = pair.partition("=")
         if not equals:
@@ -33,7 +34,7 @@ def with_settings(settings: Conntrack, pairs: Sequence[str]) -> Conntrack:
             settings = settings.with_setting(name.strip(), word.strip())
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="'--set'") from None
-    return settings
+    return replace(settings, nf_conntrack_buckets=rounded_buckets(settings.nf_conntrack_buckets))
 
 
 def kernel_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,7 +45,7 @@ def kernel_options(function: Callable[..., Any]) -> Callable[..., Any]:
         if maximum is not None:
             pairs += (f"nf_conntrack_max={maximum}",)
         if buckets is not None:
-            pairs += (f"nf_conntrack_buckets={rounded_buckets(buckets)}",)
+            pairs += (f"nf_conntrack_buckets={buckets}",)
         return function(settings=with_settings(KERNELS[preset], pairs), **arguments)
 
     for option in reversed(

@@ -12,8 +12,9 @@ import pytest
 from simcore.analyses.tracking import TRACK_SCHEMA
 from simcore.cli.conntrack import CLIENTS
 from simcore.cli.run import run
+from simcore.cli.settings import KERNELS, with_settings
 from simcore.model.addresses import Cidr
-from simcore.model.conntrack import RULESETS, CtClass
+from simcore.model.conntrack import LINUX, RULESETS, CtClass
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = (ROOT / "docs/conntrack.md").read_text("utf-8")
@@ -96,6 +97,17 @@ def test_settings_and_presets(example, call):
         99,
     ]
     assert timeouts("--preset", "kube-proxy", "--set", "tcp_timeout_established=9") == [120, 60, 9]
+
+
+def test_buckets_are_rounded_as_a_kernel_does():
+    assert with_settings(LINUX, ["buckets=513", "udp_timeout=1"]).nf_conntrack_buckets == 1024
+    assert all(with_settings(preset, []) == preset for preset in KERNELS.values())
+
+
+def test_no_buckets_at_all(example, call):
+    code, _, err = call("conntrack", *example, "--set", "buckets=0")
+    assert code == 2
+    assert "nf_conntrack_buckets and hz are 1 or more" in " ".join(err.split())
 
 
 def test_a_full_table(call):

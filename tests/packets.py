@@ -28,15 +28,34 @@ GAPS = [1] * 30 + [0, 25, 250, 499, 500, 501, 750, 2499, 2500, 2501, 7499, 7500,
 
 # What usually happens next: (who speaks, flags or chunk). 0 is the client.
 TALKS = {
-    TCP: [(0, 2), (1, 18), (0, 16), (0, 24), (1, 16), (1, 24), (0, 16), (0, 17), (1, 16), (1, 24), (1, 17), (0, 16)],
-    SCTP: [(0, 1), (1, 2), (0, 10), (1, 11), (0, 0), (1, 3), (0, 4), (1, 5), (0, 7), (1, 8), (0, 14)],
+    TCP: [
+        [(0, 2), (1, 18), (0, 16), (0, 24), (1, 16), (1, 24), (0, 16), (0, 17), (1, 16), (1, 24), (1, 17), (0, 16)],
+        [
+            (0, 2),
+            (1, 18),
+            (0, 16),
+            (1, 24),
+            (1, 17),
+            (0, 17),
+            (0, 2),
+            (1, 16),
+            (0, 4),
+            (0, 2),
+            (1, 18),
+        ],  # LAST_ACK, SYN
+        [(0, 2), (1, 18), (0, 16), (0, 2), (1, 18), (0, 16), (0, 24), (1, 24), (0, 16), (1, 4)],  # both start again
+        [(0, 2), (1, 2), (1, 18), (0, 18), (1, 16), (0, 16), (1, 24)],  # both open
+        [(0, 2), (1, 16), (0, 4), (0, 2), (1, 20)],  # refused, after a challenge
+    ],
+    SCTP: [[(0, 1), (1, 2), (0, 10), (1, 11), (0, 0), (1, 3), (0, 4), (1, 5), (0, 7), (1, 8), (0, 14)]],
 }
+
 KINDS = [SYN, SYN | ACK, ACK, ACK, ACK | PSH, ACK | PSH, FIN | ACK, FIN | ACK, RST, RST | ACK]
 STRANGE_FLAGS = [0, FIN, SYN | FIN, SYN | RST, ACK | 32, 255, SYN | 64 | 128, PSH]
 OFFSETS = [0] * 12 + [1, -1, -2, 10, 500, 999, 1000, 1001, 1999, 2000, -1000, -1001, 65535, 65536, -66000, -66001]
 OFFSETS += [-66002, -67000, 1 << 31, 100_000]
 SMALL_OFFSETS = [0] * 30 + [1, -1, 100]
-SKIPS = [0] * 6 + [1, 2, 3, 7]
+SKIPS = [0] * 8 + [1, 2, 3, 6]
 WINDOWS = [1000, 1000, 65535, 512, 0, 1]
 CHUNKS = [1, 2, 10, 11, 0, 3, 4, 5, 6, 7, 8, 9, 14]
 LINES = [
@@ -97,7 +116,9 @@ class Maker:
                 packet = self.packet(connection, direction, kind)
             else:
                 packet = self.packet(connection, direction)
-            if self.choose([False] * 12 + [True]):
+            if self.sent and self.choose([False] * 8 + [True]):
+                packet = replace(self.choose(self.sent[-2:]), time=self.now)
+            elif self.choose([False] * 12 + [True]):
                 packet = self.error(connection, direction)
             elif self.choose([False] * 20 + [True]):
                 packet = replace(packet, checksum_ok=False)
@@ -109,7 +130,7 @@ class Maker:
         if protocol == ICMPV6 or (ends is PLAIN and protocol == TCP and self.choose([False] * 6 + [True])):
             ends = PLAIN6
         ports = {"ftp": [21, 21, 5001], "notrack": [9999, 53]}.get(self.ruleset, [80, 53])
-        talk = TALKS.get(protocol, [(0, None), (1, None)] * 3)
+        talk = self.choose(TALKS.get(protocol, [[(0, None), (1, None)] * 3]))
         return Connection(protocol, ends, (self.choose([40000, 40001]), self.choose(ports)), talk[self.choose(SKIPS) :])
 
     def packet(self, connection, direction, kind=None):

@@ -147,6 +147,7 @@ class Oracle:
     def __init__(self, settings, ruleset=STATEFUL, clients=(), table=None):
         self.settings, self.ruleset = settings, ruleset
         self.clients = [ip_network(network) for network in clients]
+        self.own = {plain(rule.to) for rule in ruleset.masquerade}  # addresses of the router itself
         self.table = RoomyTable(settings) if table is None else table
         self.expectations = {}  # control connection -> (Tuple without source part, when it lapses)
 
@@ -195,7 +196,7 @@ class Oracle:
             self.table.remove(entry)
         if direction == REPLY:
             entry.replied = True
-        verdict = self.verdict(packet, ct_class)
+        verdict = "drop" if self.is_for_router(entry, direction) else self.verdict(packet, ct_class)
         if verdict == "accept" and entry.conversation is not None and ct_class is CtClass.ESTABLISHED:
             self.listen(entry, packet, direction)
         return ct_class, verdict, entry
@@ -223,15 +224,22 @@ class Oracle:
         ct_class = class_of(entry, ORIGINAL)
         self.rewrite_destination(entry, packet)
         verdict = self.verdict(packet, ct_class)
-        if verdict == "accept" and not self.rewrite_source(entry, packet):
+        for_router = self.is_for_router(entry, ORIGINAL)
+        if (verdict == "drop" and not for_router) or not self.rewrite_source(entry, packet):
+            return ct_class, "drop", None
+        if for_router:
             verdict = "drop"
-        if verdict == "drop":
-            return ct_class, verdict, None
+            if packet.protocol == TCP:  # nothing listens: the router's own RST, the first reply, deletes the entry
+                return ct_class, verdict, None
         entry.confirmed = True
         if packet.protocol == TCP and packet.destination_port in self.ruleset.ftp_ports:
             entry.conversation = Conversation()
         self.table.insert(entry, packet.time)
         return ct_class, verdict, entry
+
+    def is_for_router(self, entry, direction):
+        """Whether the packet ends at the router: tracked there, no rule of forwarding asked, nothing comes out."""
+        return entry.tuples[1 - direction].source in self.own
 
     def verdict(self, packet, ct_class):
         if ct_class in (CtClass.ESTABLISHED, CtClass.RELATED):
@@ -266,7 +274,7 @@ class Oracle:
         entry = self.table.find(answered, packet.time) if answered is not None else None
         if entry is None:
             return CtClass.INVALID, "drop", None
-        if answered.destination != packet.destination_address:
+        if answered.destination != plain(packet.destination_address):
             return CtClass.INVALID, "drop", entry
         return CtClass.RELATED, "accept", entry
 
@@ -275,16 +283,16 @@ class Oracle:
     def rewrite_destination(self, entry, packet):
         for rule in self.ruleset.dnat:
             if packet.protocol in rule.protocols and same(packet.destination_address, rule.address):
-                entry.tuples[REPLY] = entry.tuples[REPLY]._replace(source=str(ip_address(str(rule.to))))
+                entry.tuples[REPLY] = entry.tuples[REPLY]._replace(source=plain(rule.to))
                 return
 
     def rewrite_source(self, entry, packet):
         """Choose the address and port under which the packet leaves; False where none is free."""
         reply = entry.tuples[REPLY]
-        leaves = self.side_of(reply.source)
+        leaves = None if reply.source in self.own else self.side_of(reply.source)
         for rule in self.ruleset.masquerade:
             if (packet.side, leaves) == (rule.enters, rule.leaves) and contains(rule.source, packet.source_address):
-                reply = reply._replace(destination=str(ip_address(str(rule.to))))
+                reply = reply._replace(destination=plain(rule.to))
                 break
         if self.ruleset.dnat or self.ruleset.masquerade:
             reply = self.free_reply(reply, packet.time)
@@ -360,8 +368,12 @@ def invert(own):
     return None if other is None else Tuple(own.destination, own.source, own.protocol, own.source_part, (other, code))
 
 
+def plain(address):
+    return str(ip_address(str(address)))
+
+
 def same(address, other):
-    return ip_address(address) == ip_address(str(other))
+    return plain(address) == plain(other)
 
 
 def contains(network, address):

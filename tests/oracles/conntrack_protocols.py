@@ -72,7 +72,8 @@ def sctp(entry, packet, direction, settings):
         if entry.memory is None:
             return INVALID
     memory, old = entry.memory, entry.state
-    known = tag == memory.tags[direction]
+    # Which of the two tags ABORT and SHUTDOWN COMPLETE carry is told by a flag that no capture has.
+    known = tag in (memory.tags if chunk in (ABORT, SHUTDOWN_COMPLETE) else memory.tags[direction : direction + 1])
     if chunk in (HEARTBEAT, HEARTBEAT_ACK):
         trust = heartbeat(memory, chunk, tag, direction)
         if trust != "known":

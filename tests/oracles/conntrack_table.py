@@ -1,7 +1,7 @@
 """The table of a kernel, simulated plainly: chains in buckets, reaping, early drop and the collector (C-5, C-6).
 
-What it leaves out: a pass that takes longer than its slice of time, and the kernel's timers, which round long waits
-up. So each slice of the collector happens in an instant, and the next pass begins exactly when it was meant to.
+What it leaves out: a pass that takes longer than its slice of time. Each slice of the collector happens in an instant.
+The kernel's timers go off late, by more the longer they wait; that is in here, with a grid laid through the first pass.
 """
 
 from collections import defaultdict
@@ -11,6 +11,7 @@ SECOND = 1_000_000_000
 SHORTEST, LONGEST, LONGEST_REMAINING = 1, 60, 300  # seconds
 SEED_SAMPLES = 100
 EVICTION_RANGE = 8
+FINE = 63  # ticks a timer can wait and be a tick late at most; eight times as long, eight times as late, and so on
 
 
 class BucketTable:
@@ -27,7 +28,7 @@ class BucketTable:
         self.allocated = set()
         self.evicted = self.full = 0
         self.pressed = False  # an early drop has failed since the collector last ran
-        self.next_slice, self.next_bucket = first_pass, 0
+        self.first_pass, self.next_slice, self.next_bucket = first_pass, first_pass, 0
         self.passes = []
 
     def bucket_of(self, tuple_):
@@ -102,7 +103,7 @@ class BucketTable:
                     continue
                 if gone > 64000 // self.hz:
                     self.next_bucket, self.pressed = bucket, False
-                    self.next_slice = now + self.jiffy
+                    self.next_slice = self.timer(now, 1)
                     return
                 if entry.is_expired(now):
                     self.remove(entry)
@@ -113,8 +114,17 @@ class BucketTable:
                     self.remove(entry)
                     gone += 1
         self.next_bucket, self.pressed = 0, False
-        wait = min(max(self.mean, SHORTEST * self.hz), LONGEST * self.hz)
-        self.next_slice = max(self.passes[-1] + wait * self.jiffy, now + self.jiffy)
+        took = max((now - self.passes[-1]) // self.jiffy, 1)
+        wait = min(max(self.mean, SHORTEST * self.hz), LONGEST * self.hz) - took
+        self.next_slice = self.timer(now, max(wait, 1))
+
+    def timer(self, now, ticks):
+        """When a timer goes off that is set now: at the next line of the grid behind its time."""
+        step = 1
+        while ticks >= FINE * step:
+            step *= 8
+        end = (now - self.first_pass) // self.jiffy + ticks
+        return self.first_pass + (end // step + 1) * step * self.jiffy
 
     def count_in(self, entry, now):
         """Take the entry's remaining time into the mean, in ticks, with division that cuts towards zero."""

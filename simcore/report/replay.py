@@ -28,7 +28,7 @@ def replay(result: ReplayResult, limit: int) -> Report:
         sections.append(Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),)))
     notes: tuple[Line, ...] = ()
     if result.state is not None:
-        sections[1:1] = state_sections(result.state)
+        sections += state_sections(result.state)
         notes = tuple(state_notes(result.state))
     return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections), notes=notes)
 

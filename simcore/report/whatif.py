@@ -37,11 +37,12 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     notes = [line(ON_CHANGE[on_change])] if result.lost else []
     if result.state is not None and result.cut is not None:
         sections.append(cut_section(result.cut, on_change))
-        sections += state_sections(result.state)
         notes += state_notes(result.state)
     sections += groups_section(_title(Change.LOST, "Lost"), lost, limit)
     for change, name in ((Change.GAINED, "Gained"), (Change.UNKNOWN, "Unknown")):
         sections += groups_section(_title(change, name), result.groups.of(change), limit)
+    if result.state is not None:
+        sections += state_sections(result.state)
     return Report(
         title=line(f"What-if over {count(result.flows, 'flow')}"),
         summary=(_headline(result, lost),),

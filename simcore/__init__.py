@@ -10,12 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analyses.curves import CURVE_SCHEMA as CURVE_SCHEMA
     from .analyses.judging import judge_batch as judge_batch
     from .analyses.judging import judge_flows as judge_flows
     from .analyses.learning import learn_addresses as learn_addresses
     from .analyses.replay import RESULT_SCHEMA as RESULT_SCHEMA
     from .analyses.replay import ReplayResult as ReplayResult
     from .analyses.replay import replay as replay
+    from .analyses.sizing import Assumptions as Assumptions
+    from .analyses.sizing import SizingOptions as SizingOptions
+    from .analyses.sizing import size as size
     from .analyses.whatif import CHANGE_SCHEMA as CHANGE_SCHEMA
     from .analyses.whatif import WhatIfResult as WhatIfResult
     from .analyses.whatif import whatif as whatif
@@ -35,7 +39,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Address": ".model.addresses",
+    "Assumptions": ".analyses.sizing",
     "CHANGE_SCHEMA": ".analyses.whatif",
+    "CURVE_SCHEMA": ".analyses.curves",
     "Cluster": ".model.cluster",
     "End": ".model.flows",
     "FLOW_SCHEMA": ".model.schema",
@@ -47,6 +53,7 @@ _HOMES = {
     "Reference": ".reference",
     "ReplayResult": ".analyses.replay",
     "SimulatorError": ".errors",
+    "SizingOptions": ".analyses.sizing",
     "UPSTREAM": ".model.profile",
     "Verdict": ".model.flows",
     "WhatIfResult": ".analyses.whatif",
@@ -55,6 +62,7 @@ _HOMES = {
     "judge_flows": ".analyses.judging",
     "learn_addresses": ".analyses.learning",
     "replay": ".analyses.replay",
+    "size": ".analyses.sizing",
     "whatif": ".analyses.whatif",
 }
 

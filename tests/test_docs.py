@@ -12,6 +12,7 @@ import pytest
 import loaders
 import simcore
 from loaders.synthetic.demo import write_demo
+from simcore.analyses.curves import CURVE_SCHEMA
 from simcore.analyses.replay import RESULT_SCHEMA
 from simcore.analyses.whatif import CHANGE_SCHEMA
 from simcore.cli.commands import flowverdict
@@ -97,7 +98,9 @@ def test_every_setting_has_a_row_with_its_words_the_default_first():
         assert f"| `{name}` | {', '.join(f'`{word}`' for word in words)} |" in README
 
 
-@pytest.mark.parametrize("column", dict.fromkeys([*RESULT_SCHEMA.names, *CHANGE_SCHEMA.names, *RULE_COLUMNS]))
+@pytest.mark.parametrize(
+    "column", dict.fromkeys([*RESULT_SCHEMA.names, *CHANGE_SCHEMA.names, *RULE_COLUMNS, *CURVE_SCHEMA.names])
+)
 def test_every_result_column_is_documented(column):
     assert f"`{column}`" in RESULTS
 
@@ -161,16 +164,21 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert "25,857 of 200,000 flows would be lost" in capsys.readouterr().out
 
 
-def test_the_transcript_of_the_readme_is_real(tmp_path, monkeypatch, capsys):
+TRANSCRIPTS = [block for _, block in FENCED.findall(README) if block.startswith("$ flowverdict")]
+
+
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda block: block.split()[2])
+def test_the_transcripts_of_the_readme_are_real(transcript, tmp_path, monkeypatch, capsys):
     from simcore.cli.run import run
 
     monkeypatch.chdir(tmp_path)
     write_demo("demo-output")
-    (transcript,) = [block for _, block in FENCED.findall(README) if block.startswith("$ flowverdict")]
     command, *told = transcript.splitlines()
     assert run(shlex.split(command)[2:]) == 0
     printed = set(capsys.readouterr().out.splitlines())
     assert [line for line in told if line.strip() != "[...]" and line not in printed] == []
+    for plot in Path("demo-output").glob("*.svg"):
+        assert plot.read_text("utf-8") == (ROOT / "docs" / plot.name).read_text("utf-8"), "draw it anew"
 
 
 def test_the_test_file_of_the_readme_is_one(tmp_path, monkeypatch, capsys):

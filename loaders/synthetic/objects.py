@@ -98,7 +98,10 @@ class Nodes:
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {"name": self._names[number], "labels": labels},
-            "status": {"addresses": [*addresses, {"type": "Hostname", "address": self._names[number]}]},
+            "status": {
+                "addresses": [*addresses, {"type": "Hostname", "address": self._names[number]}],
+                "capacity": {"cpu": "16", "memory": "64Gi", "pods": "110"},
+            },
         }
 
 

@@ -70,7 +70,10 @@ def _node(number: int, name: str) -> Document:
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
-        "status": {"addresses": [{"type": "InternalIP", "address": f"10.0.0.1{number}"}]},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": f"10.0.0.1{number}"}],
+            "capacity": {"cpu": "8", "memory": "32Gi"},
+        },
     }
 
 

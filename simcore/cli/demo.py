@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ..report.demo import Step
 
 
+PRESET = "kube-proxy"
+"""Whose conntrack tables the demo's nodes have."""
+
+
 @click.command("demo")
 @click.option(
     "--out",
@@ -34,15 +38,18 @@ if TYPE_CHECKING:
 def command(out: str, limit: int) -> None:
     """Show what a policy change would cut in a made-up cluster.
 
-    Writes a cluster, its policies, a capture and a change, runs the what-if, and names the commands that do so by
-    hand.
+    Writes a cluster, its policies, a capture and a change, runs the what-if, names the commands that do so by hand, and
+    sizes the conntrack tables of the nodes before and after the change.
     """
     from loaders import open_capture
     from loaders.synthetic.demo import write_demo
 
+    from ..analyses.sizing import Assumptions, SizingOptions, size
     from ..analyses.whatif import whatif
+    from ..model.conntrack import PRESETS
     from ..model.profile import UPSTREAM
     from ..report.demo import demo
+    from ..report.sizing import sizing_brief
     from ..report.whatif import whatif as whatif_report
     from .console import emit, emit_report
     from .inputs import Gathering, Sources
@@ -58,6 +65,19 @@ def command(out: str, limit: int) -> None:
     emit("\n")
     written = [str(getattr(files, field.name)) for field in fields(files)]
     emit_report(demo(written, steps(files, result.groups)))
+    emit("\n")
+    with progress("sizing") as advance:
+        sized = size(
+            capture,
+            inputs.cluster,
+            Assumptions(inputs.before, PRESETS[PRESET]),
+            Assumptions(inputs.after, PRESETS[PRESET]),
+            UPSTREAM,
+            SizingOptions(preset=PRESET),
+            changes=[f"apply {files.change}"],
+            progress=advance,
+        )
+    emit_report(sizing_brief(sized, limit))
 
 
 def program() -> str:
@@ -93,4 +113,8 @@ def steps(files: DemoFiles, groups: Sequence[FlowGroup]) -> list[Step]:
         )
         found.append((loss_words(loss), command_of("explain", *asked, *change)))
     found.append(("A verdict for every flow", command_of("replay", files.capture, "-o", verdicts)))
+    plot = ("--preset", PRESET, "--plot", files.capture.with_name("occupancy.svg"))
+    found.append(
+        ("The conntrack tables below, in full, with a plot", command_of("size", files.capture, *change, *plot))
+    )
     return found

@@ -58,9 +58,9 @@ def occupancy_plot(result: Sizing) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        *_head(result),
     ]
     most = _reach(result, shown)
+    parts += _head(result, any(0 < table.current.entries <= most for table in shown))
     width = (WIDTH - columns * (_LEFT + _RIGHT)) / columns
     for number, table in enumerate(shown):
         left = (number % columns) * (WIDTH / columns) + _LEFT
@@ -78,19 +78,20 @@ def _cases(result: Sizing) -> list[tuple[str, Case, str]]:
     return [("before: ", result.baseline, _BEFORE), ("after: ", result.candidate, _AFTER)]
 
 
-def _head(result: Sizing) -> Iterator[str]:
+def _head(result: Sizing, has_limit: bool) -> Iterator[str]:
     noun = "Cilium's conntrack maps" if result.final.fleet.kube_proxy is None else "Conntrack entries"
     changes = f": {'; '.join(result.changes)}" if result.changes else ""
     words = f"{noun} over {duration(result.seconds)}{changes}"
-    yield _text(_LEFT, 26, _shortened(words, 110), _INK, "start", 'font-size="16" font-weight="600"')
+    yield _text(_LEFT, 26, _shortened(words, 84), _INK, "start", 'font-size="16" font-weight="600"')
     x = float(_LEFT)
     for label, _, colour in _cases(result):
         for words, dashes in ((f"{label}live", ""), (f"{label}allocated at most", ' stroke-dasharray="4 3"')):
             yield f'<line x1="{x:.1f}" y1="48" x2="{x + 22:.1f}" y2="48" stroke="{colour}" stroke-width="2"{dashes}/>'
             yield _text(x + 28, 52, words, _INK, "start")
             x += 42 + 6.4 * len(words)
-    yield f'<line x1="{x:.1f}" y1="48" x2="{x + 22:.1f}" y2="48" stroke="{_LIMIT}" stroke-width="1.5"/>'
-    yield _text(x + 28, 52, "maximum now", _INK, "start")
+    if has_limit:
+        yield f'<line x1="{x:.1f}" y1="48" x2="{x + 22:.1f}" y2="48" stroke="{_LIMIT}" stroke-width="1.5"/>'
+        yield _text(x + 28, 52, "maximum now", _INK, "start")
 
 
 def _reach(result: Sizing, shown: Sequence[TableSize]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .structure import Column, Entry, Line, Report, Section, Span, Table, Tone, faint, line, strong
+from .structure import Choice, Column, Entry, Line, Report, Section, Span, Table, Tone, faint, line, strong, unbroken
 from .words import count, duration, moment, period, share, size
 
 if TYPE_CHECKING:
@@ -16,13 +16,19 @@ if TYPE_CHECKING:
 _MOST_OWNERS = 5
 _MOST_CLASSES = 6
 _MOST_LOST = 5
+_WIDE_ONLY = frozenset({"mean", "maximum"})
+_WIDE_SETTINGS = frozenset({"CPUs", "RAM"})
+UNKNOWN = "unknown"
+"""The node of pods of no known node."""
 TIGHT = 0.2
 """A smaller margin than this is worth a look."""
 
 PHASE = (
     "allocated: what a kernel compares with its maximum. Entries that have expired stay allocated until the collector "
-    "or a look-up finds them, so it is more than what is live. At most: whenever the collector passes."
+    "or a look-up finds them, so it is more than what is live. At most: whenever the collector passes. Lost: "
+    "connections whose first packet finds no room. Set to: at most, and the headroom."
 )
+EMPTY_AT_FIRST = "Tables are taken to be empty when the capture begins; means and percentiles include that."
 CILIUM_PHASE = (
     "allocated: live entries, and expired ones that Cilium's collector has not removed yet. At most: whenever it "
     "passes. A full map evicts the entry that was used least recently, live or not, and may do so before it is quite "
@@ -38,9 +44,13 @@ def sizing(result: Sizing, limit: int) -> Report:
     sections = []
     if result.candidate:
         sections.append(_comparison(result, shown))
-    sections.append(Section(line(strong("Tables"), _order_words(case)), (_tables(case, shown), *_more(hidden))))
+    sections.append(
+        Section(
+            line(strong("Tables"), _order_words(case)), (_fitting(_tables(result, shown), _WIDE_ONLY), *_more(hidden))
+        )
+    )
     if shown:
-        sections.append(Section(line(strong("Settings")), (_settings(case, shown),)))
+        sections.append(Section(line(strong("Settings")), (_fitting(_settings(case, shown), _WIDE_SETTINGS),)))
     if full := [table for table in tightest if table.turned_away or table.evicted][:limit]:
         sections.append(Section(line(Span("Full tables", Tone.BAD)), tuple(_full(table) for table in full)))
     if shown:
@@ -52,8 +62,37 @@ def sizing(result: Sizing, limit: int) -> Report:
         summary=tuple(_summary(result)),
         warnings=tuple(_warnings(result)),
         sections=tuple(sections),
-        notes=(line(CILIUM_PHASE if case.fleet.kube_proxy is None else PHASE),),
+        notes=(_phase(case), line(EMPTY_AT_FIRST)),
     )
+
+
+def sizing_brief(result: Sizing, limit: int) -> Report:
+    """Make a shorter report: what a change makes of each table, and what to set."""
+    case = result.final
+    shown = sorted(case.tables, key=lambda table: (_tightness(table), table.node, table.table))[:limit]
+    return Report(
+        title=line(f"{_noun(case)} of {_nodes(case)}, from {count(result.flows, 'flow')}"),
+        summary=tuple(_summary(result)),
+        sections=(
+            *((_comparison(result, shown),) if result.candidate else ()),
+            Section(line(strong("Settings")), (_fitting(_settings(case, shown), _WIDE_SETTINGS),)),
+        ),
+        notes=(_phase(case),),
+    )
+
+
+def _phase(case: Case) -> Line:
+    return line(CILIUM_PHASE if case.fleet.kube_proxy is None else PHASE)
+
+
+def _fitting(table: Table, wide_only: frozenset[str]) -> Choice:
+    """Leave out some columns where there is little room."""
+    kept = [number for number, column in enumerate(table.columns) if column.name not in wide_only]
+    narrow = Table(
+        tuple(table.columns[number] for number in kept),
+        tuple(tuple(row[number] for number in kept) for row in table.rows),
+    )
+    return Choice(table, (narrow,))
 
 
 def _noun(case: Case) -> str:
@@ -110,6 +149,10 @@ def _warnings(result: Sizing) -> Iterator[Line]:
             f". What they keep piles up for longer than was seen, and what was open before is not in it at all: "
             f"{count(kept, 'entry', 'entries')} of the peak {'is' if kept == 1 else 'are'} of this kind, and there may "
             "be more. The rest has come to its full height.",
+        )
+    if any(table.node == UNKNOWN for table in result.final.tables):
+        yield line(
+            f"Some pods are on no known node: their entries are counted on the node {UNKNOWN!r}. Load these pods."
         )
     if result.late:
         yield line(f"{count(result.late, 'row')} came too late to be put in order (--reorder); counted when they came.")
@@ -174,34 +217,36 @@ def _change(before: int, after: int) -> Span:
     return Span(words, Tone.GOOD if after < before else Tone.DOUBT)
 
 
-def _tables(case: Case, shown: Sequence[TableSize]) -> Table:
+def _tables(result: Sizing, shown: Sequence[TableSize]) -> Table:
+    case = result.final
     columns = (
         Column("node"),
         Column("live", True),
         Column("at"),
         Column("mean", True),
-        Column(f"{case.policing.percent:g}% of time", True),
+        Column(f"{case.policing.percent:g}%", True),
         Column("allocated", True),
         Column("at most", True),
-        Column("maximum now", True),
+        Column("maximum", True),
         Column("used", True),
-        Column("turned away" if case.fleet.kube_proxy else "evicted", True),
+        Column("lost" if case.fleet.kube_proxy else "evicted", True),
     )
-    rows = [_row(case, table) for table in shown]
+    is_one_day = moment(result.begin)[:10] == moment(result.end)[:10]
+    rows = [_row(case, table, is_one_day) for table in shown]
     if len(case.tables) > 1:
-        rows.append(_row(case, case.fleet))
+        rows.append(_row(case, case.fleet, is_one_day))
     return Table(columns, tuple(rows))
 
 
-def _row(case: Case, table: TableSize) -> tuple[Line, ...]:
+def _row(case: Case, table: TableSize, is_one_day: bool) -> tuple[Line, ...]:
     is_fleet = table is case.fleet
     lost = table.turned_away if table.kube_proxy else table.evicted
     return (
         line(faint(name_of(table)) if is_fleet else name_of(table)),
         line(f"{table.peak_live:,}"),
-        line(moment(table.peak_time)[11:] if table.peak_live else ""),
+        line(moment(table.peak_time)[11 if is_one_day else 5 :] if table.peak_live else ""),
         line(f"{table.mean:,.0f}"),
-        line(f"within {table.percentile:,}"),
+        line(f"{table.percentile:,}"),
         line(f"{table.peak_allocated:,}"),
         line(f"{table.allocated_bound:,}"),
         line("" if is_fleet else _limit_words(table.current.entries)),
@@ -225,15 +270,15 @@ def _settings(case: Case, shown: Sequence[TableSize]) -> Table:
     columns = [
         Column("node"),
         Column("CPUs", True),
-        Column("memory", True),
-        Column("maximum now", True),
+        Column("RAM", True),
+        Column("maximum", True),
         Column("set to", True),
-        Column("buckets now", True),
+        Column("buckets", True),
         Column("set to", True),
-        Column("table's memory", True),
+        Column("takes", True),
     ]
     if is_kernel:
-        columns.append(Column("kube-proxy would set", True))
+        columns.append(Column("kube-proxy sets", True))
     else:
         del columns[5:7]
     return Table(tuple(columns), tuple(_setting(table, is_kernel) for table in shown))
@@ -298,7 +343,7 @@ def class_words(found: EntryClass) -> str:
 
 
 def _listed(parts: Sequence[tuple[str, int]], whole: int, most: int) -> Line:
-    shown = [f"{name} {number:,} ({share(min(number, whole), whole)})" for name, number in parts[:most]]
+    shown = [unbroken(f"{name} {number:,} ({share(min(number, whole), whole)})") for name, number in parts[:most]]
     if rest := sum(number for _, number in parts[most:]):
-        shown.append(f"others {rest:,}")
+        shown.append(unbroken(f"others {rest:,}"))
     return line(", ".join(shown))

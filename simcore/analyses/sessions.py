@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..kernels import sessions as kernel
 from ..kernels.ordering import lay_out_changes, order_changes, order_rows, pick_times
-from ..kernels.sessions import index_entries, sweep_entries, take_rows
+from ..kernels.session_table import index_entries, sweep_entries, take_rows
 from ..model.conntrack import SECOND, Cilium, Conntrack, CtState, timeouts
 from ..model.ports import GRE, ICMP, ICMPV6, SCTP, TCP, UDP
 from .shards import Engine, Threads
@@ -97,7 +97,7 @@ class Sessions:
     shards : int
         How many parts the table has. Changes no result.
     results : uint8[rows of the capture], optional
-        Written: what is said of each row, see `simcore.kernels.sessions.take_rows`.
+        Written: what is said of each row, see `simcore.kernels.session_table.take_rows`.
 
     Attributes
     ----------

@@ -90,7 +90,7 @@ class Following:
     Attributes
     ----------
     results : uint8[rows] or uint8[0]
-        See `simcore.kernels.sessions.take_rows`. In the order of the capture's splits.
+        See `simcore.kernels.session_table.take_rows`. In the order of the capture's splits.
     sessions : tuple of Sessions
         The tables of connections; once all windows are taken, with what is open at the end.
     """

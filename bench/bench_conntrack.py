@@ -1,4 +1,4 @@
-"""Following packets: the exact tracker on a load, and a loop over the same columns that looks nothing up."""
+"""Following packets: in bulk on a million live connections, beside a loop that looks nothing up; exactly on a load."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +8,7 @@ import pytest
 
 from loaders.synthetic.live import draw_live, opening_packets
 from loaders.synthetic.packets import draw_load, packet_batch
+from simcore.analyses.bulk import BULK_SCHEMA, BulkTracker
 from simcore.analyses.tracking import Tracker
 from simcore.model.addresses import Cidr
 from simcore.model.conntrack import LINUX
@@ -40,6 +41,27 @@ def live(sizes):
 def columns_of(packets):
     names = [name for name in COLUMNS if name != "time"]
     return [packets["time"].cast("int64").to_numpy(), *(packets[name].fill_null(0).to_numpy() for name in names)]
+
+
+def followed(tracker, table):
+    for batch in table.to_batches():
+        tracker.track_arrays(batch)
+    return tracker
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_track(benchmark, live, load, sizes, threads):
+    opening, packets = live
+    exact = Tracker(LINUX, clients=CLIENTS).track(load)
+    assert BulkTracker(LINUX, clients=CLIENTS, shards=threads).track(load).equals(exact.select(BULK_SCHEMA.names))
+
+    def opened():
+        return (followed(BulkTracker(LINUX, clients=CLIENTS, shards=threads), opening), packets), {}
+
+    tracker = benchmark.pedantic(followed, setup=opened, rounds=sizes.rounds_of(ROUNDS))
+    end = packets["time"][-1].value
+    assert tracker.live(end) == sizes.live_connections
+    benchmark.extra_info.update(packets=packets.num_rows, connections=sizes.live_connections, entry_bytes=tracker.size)
 
 
 def test_tracker(benchmark, load, sizes):

@@ -99,7 +99,7 @@ def goals(results: Results) -> Rows:
             sweep = results.measured.get(f"sweep[{capture}-{threads}]")
             ratio = sweep.extra["to_decode"] if sweep else None
             rows.append(_goal(f"replay / bare decode, {capture}, {_threads(threads)}", ratio, "", 3))
-    rate = _million(results.rate("track[live-2]"))
+    rate = _million(results.rate("track[2]"))
     rows += [
         _goal("packets of 1 M live connections, two threads", rate, "Mpackets/s", 15, at_least=True),
         _goal("flowverdict --help", results.seconds("help"), "s", 0.3),
@@ -111,13 +111,13 @@ def goals(results: Results) -> Rows:
 def ratios(results: Results) -> Rows:
     """List comparisons without a goal."""
     one, two = results.rate("judge[random-1]"), results.rate("judge[random-2]")
-    tracked = results.rate("track[live-1]")
+    tracked = results.rate("track[1]")
     whole = _ratio(results.seconds("replay[2]"), results.seconds("decode[ipv4-2]"))
     found = [
         ("random flows: two threads / one", _ratio(two, one)),
         ("random flows, one thread / reading and writing the columns only", _ratio(one, results.rate("no_lookup[1]"))),
         ("packets, one thread / reading and writing the columns only", _ratio(tracked, results.rate("no_table[1]"))),
-        ("packets: two threads / one", _ratio(results.rate("track[live-2]"), tracked)),
+        ("packets: two threads / one", _ratio(results.rate("track[2]"), tracked)),
         ("whole replay, building tables included / bare decode, ipv4, two threads", whole),
     ]
     return [(what, MISSING if value is None else f"{value:.2f}") for what, value in found]

@@ -15,8 +15,8 @@ REPORT = {
         entry("build[M]", 4.0, pods=20_000, table_bytes=30_000_000),
         entry("decode[ipv4-1]", 0.25, flows=10_000_000),
         entry("sweep[ipv4-1]", 0.5, flows=10_000_000, groups=1_234, to_decode=2.0),
-        entry("track[live-1]", 1.0, packets=10_000_000),
-        entry("track[live-2]", 0.5, packets=10_000_000, connections=1_000_000, entry_bytes=64_000_000),
+        entry("track[1]", 1.0, packets=10_000_000),
+        entry("track[2]", 0.5, packets=10_000_000, connections=1_000_000, entry_bytes=64_000_000),
         entry("no_table[1]", 0.1, packets=10_000_000),
         entry("command", 2.5, flows=10_000_000, peak_bytes=500_000_000),
     ]

@@ -84,8 +84,8 @@ def packet_rows(
     )
     rows["bad"] = ~_booleans(batch, "checksum_ok", True) & sums & ~np.isin(rows["handler"], (BY_GRE, BY_GENERIC))
     networks = tuple(clients)
-    entered_a = _entered_a(batch, source, networks)
-    rows["allowed"] = _allowed(rows, entered_a, ruleset)
+    entered_a = entered_a_of(batch, networks)
+    rows["allowed"] = allowed_of(rows["flags"], rows["handler"] == BY_TCP, entered_a, ruleset)
     ports, answers = _ports(batch, protocol, "")
     for rule in ruleset.masquerade:
         rows["local"] |= _equals(destination, rule.to)
@@ -107,9 +107,7 @@ def _fill_tcp(rows: NDArray[np.void], batch: pa.RecordBatch) -> None:
     rows["acknowledgement"] = _numbers(batch, "acknowledgement", 0)
     rows["length"] = _numbers(batch, "length", 0)
     rows["window"] = _numbers(batch, "window", 65535)
-    others = _booleans(batch, "sack_permitted", False) | (_numbers(batch, "mss", _NOT_TOLD) != _NOT_TOLD)
-    scale = _numbers(batch, "window_scale", NO_OPTIONS)
-    rows["scale"] = np.where(others & (scale == NO_OPTIONS), _NOT_TOLD, scale)
+    rows["scale"] = scales_of(batch)
 
 
 def _numbers(batch: pa.RecordBatch, name: str, missing: int) -> NDArray[np.int64]:
@@ -173,27 +171,49 @@ def _within_any(addresses: Words, blocks: tuple[Cidr, ...]) -> Mask:
     return result
 
 
-def _entered_a(batch: pa.RecordBatch, source: Words, clients: tuple[Cidr, ...]) -> Mask:
-    """Say which packets entered from side a."""
+def entered_a_of(batch: pa.RecordBatch, clients: tuple[Cidr, ...]) -> Mask:
+    """Say which packets of a batch entered from side a; see `packet_rows`."""
+    told = np.zeros(batch.num_rows, bool)
+    if "side" in batch.schema.names:
+        column = batch.column("side")
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        words = np.array([word == "a" for word in column.dictionary.to_pylist()] + [False])
+        is_a: Mask = words[column.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)]
+        if not column.null_count:
+            return is_a
+        told = column.is_valid().to_numpy(zero_copy_only=False)
+    source = _addresses(batch, "source_address")
     derived = _within_any(source, clients) if clients else np.ones(batch.num_rows, bool)
-    if "side" not in batch.schema.names:
-        return derived
-    column = batch.column("side")
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    words = np.array([word == "a" for word in column.dictionary.to_pylist()] + [False])
-    codes = column.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
-    told = column.is_valid().to_numpy(zero_copy_only=False)
-    return np.where(told, words[codes], derived)
+    return np.where(told, is_a, derived) if told.any() else derived
 
 
-def _allowed(rows: NDArray[np.void], entered_a: Mask, ruleset: Ruleset) -> Mask:
+def allowed_of(flags: NDArray[np.uint8], is_tcp: Mask, entered_a: Mask, ruleset: Ruleset) -> Mask:
     """Say which packets would pass as the first of their connection."""
-    allowed = np.where(entered_a, "a" in ruleset.new_from, "b" in ruleset.new_from)
+    allowed: Mask = np.where(entered_a, "a" in ruleset.new_from, "b" in ruleset.new_from)
     if ruleset.syn_only:
-        bare = rows["flags"] & (FIN | SYN | RST | ACK) == SYN
-        allowed = allowed & (bare | (rows["handler"] != BY_TCP))
+        allowed &= (flags & (FIN | SYN | RST | ACK) == SYN) | ~is_tcp
     return allowed
+
+
+def scales_of(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """Return each packet's window scale, -1 without that option, NO_OPTIONS without any."""
+    others = _booleans(batch, "sack_permitted", False) | (_numbers(batch, "mss", _NOT_TOLD) != _NOT_TOLD)
+    scale = _numbers(batch, "window_scale", NO_OPTIONS)
+    return np.where(others & (scale == NO_OPTIONS), _NOT_TOLD, scale)
+
+
+def requests_first(tuples: Words) -> Words:
+    """Return tuples in which answers of ICMP are the exact reverse of their requests."""
+    turned = tuples.copy()
+    ports = tuples[:, 4].astype(np.int64)
+    protocol, kind, code, identifier = ports & 0xFF, ports >> 24 & 0xFF, ports >> 16 & 0xFF, ports >> 32
+    for number, answers in ((ICMP, _ICMP_ANSWERS), (ICMPV6, _ICMPV6_ANSWERS)):
+        for request, answer in answers.items():
+            rows = (protocol == number) & (kind == answer)
+            words = (request << 8 | code[rows]) << 32 | identifier[rows] << 16 | number
+            turned[rows, 4] = words.astype(np.uint64)
+    return turned
 
 
 def _look_up(values: NDArray[np.int64], table: dict[int, int], missing: int) -> NDArray[np.int64]:

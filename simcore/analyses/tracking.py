@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -271,22 +272,34 @@ def _grown(table: Table, more: int) -> Table:
     )
 
 
-def _words(codes: NDArray[np.uint8], words: pa.Array, absent: NDArray[np.bool_] | None = None) -> pa.Array:
+def _words(codes: NDArray[np.integer[Any]], words: pa.Array, absent: NDArray[np.bool_] | None = None) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8), mask=absent), words)
 
 
 def _track_batch(out: NDArray[np.void]) -> pa.RecordBatch:
-    absent = out["remaining"] == exact.NO_ENTRY
-    columns = [
-        _words(1 - out["accepted"], pa.array(VERDICTS)),
-        _words(out["ct_class"], _CLASS_WORDS),
-        _words(out["ct_state"], _STATE_WORDS, absent),
-        pa.array(out["remaining"] / SECOND, mask=absent),
-        pa.array(out["assured"].astype(bool), mask=absent),
-        pa.array(out["count"]),
-        pa.array(out["live"]),
-    ]
+    columns = track_columns(
+        out["accepted"] != 0, out["ct_class"], out["ct_state"], out["remaining"], out["assured"] != 0
+    )
+    columns += [pa.array(out["count"]), pa.array(out["live"])]
     return pa.RecordBatch.from_arrays(columns, schema=TRACK_SCHEMA)
+
+
+def track_columns(
+    accepted: NDArray[np.bool_],
+    ct_class: NDArray[np.uint8],
+    ct_state: NDArray[np.uint8],
+    remaining: NDArray[np.int64],
+    assured: NDArray[np.bool_],
+) -> list[pa.Array]:
+    """Make the first columns of TRACK_SCHEMA, verdict to assured; `remaining` is in ns, NO_ENTRY without an entry."""
+    absent = remaining == exact.NO_ENTRY
+    return [
+        _words((~accepted).astype(np.int8), pa.array(VERDICTS)),
+        _words(ct_class, _CLASS_WORDS),
+        _words(ct_state, _STATE_WORDS, absent),
+        pa.array(remaining / SECOND, mask=absent),
+        pa.array(assured, mask=absent),
+    ]
 
 
 def _entry_batch(table: Table, time: int) -> pa.RecordBatch:

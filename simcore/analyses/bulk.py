@@ -47,9 +47,9 @@ class _Columns(NamedTuple):
     length: NDArray[np.generic]
     window: NDArray[np.generic]
     scale: NDArray[np.generic]
-    chunk: NDArray[np.generic] = _NONE
-    tag: NDArray[np.generic] = _NONE
-    initiate_tag: NDArray[np.generic] = _NONE
+    chunk: NDArray[np.generic]
+    tag: NDArray[np.generic]
+    initiate_tag: NDArray[np.generic]
 
 
 class BulkTracker:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..errors import LoadError, Place
-from ..kernels.records import release_rows
+from ..kernels.records import LATEST, release_rows
 from ..kernels.sessions import ROW
 from ..model.conntrack import SECOND
 from ..model.flows import Capture, Split
@@ -65,7 +65,7 @@ def find_spans(capture: Capture, engine: Engine, batch_rows: int) -> list[Span]:
             column = batch.column("time").view(pa.int64())
             if column.null_count < len(column):
                 least = pc.min_max(column)
-                ends.append((least["min"].as_py(), least["max"].as_py()))
+                ends.append(tuple(min(max(least[end].as_py(), 0), int(LATEST)) for end in ("min", "max")))
         return (min(first for first, _ in ends), max(last for _, last in ends)) if ends else None
 
     found = list(engine.map(look, capture.splits))

@@ -19,6 +19,8 @@ _SMALLEST = 1 << 12
 _FAMILY_PROTOCOLS = (TCP, UDP, 136, ICMP, ICMPV6, GRE, SCTP, 0)
 """A protocol of each family of `simcore.kernels.sessions`."""
 _UDP_GRACE = 2 * SECOND
+_LONGEST = 1 << 60
+"""Longer timeouts count as this, 36 years: the end of an entry must fit an integer."""
 _WORDS = kernel.CHANGE.itemsize // 8
 FINISHED = np.int64(np.iinfo(np.int64).max - 1)
 
@@ -61,10 +63,11 @@ def session_timeouts(settings: Conntrack | Cilium) -> NDArray[np.int64]:
     """
     table = np.zeros((kernel.FAMILIES, kernel.STATES), np.int64)
     for family, protocol in enumerate(_FAMILY_PROTOCOLS):
-        table[family, : len(CtState)] = timeouts(settings, protocol)
+        table[family, : len(CtState)] = [min(timeout, _LONGEST) for timeout in timeouts(settings, protocol)]
     picked_up = table[:, CtState.ESTABLISHED].copy()
     if isinstance(settings, Conntrack):
-        picked_up = np.minimum(picked_up, settings.nf_conntrack_tcp_timeout_unacknowledged * SECOND)
+        unacknowledged = min(settings.nf_conntrack_tcp_timeout_unacknowledged * SECOND, _LONGEST)
+        picked_up = np.minimum(picked_up, unacknowledged)
     table[:, kernel.PICKED_UP] = picked_up
     return table
 
@@ -177,7 +180,7 @@ class Sessions:
     def _work(self, number: int, rows: NDArray[np.void], until: int) -> NDArray[np.void]:
         """Show one shard its rows; return what happened to its entries, unordered."""
         shard = self._shards[number]
-        keys, numbers = np.empty(rows.size, np.int64), np.empty(rows.size, np.int32)
+        keys, numbers = np.empty(rows.size, np.uint64), np.empty(rows.size, np.int32)
         start = rows["time"].min() if rows.size else 0
         count, is_ordered = order_rows(rows, number, len(self._shards), start, keys, numbers)
         order = numbers[:count]

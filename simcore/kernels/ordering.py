@@ -114,7 +114,7 @@ def order_rows(rows, shard, shards, start, keys, numbers):
         Sixteen bits of the key tell which of the shards a row belongs to.
     start : int
         A time before all others, ns.
-    keys : int64[n]
+    keys : uint64[n]
         Written up to the returned number: the time since `start`, ``<< 2``, plus the rank: what runs from client to
         server comes first within an instant, what runs back last.
     numbers : int32[n]
@@ -127,12 +127,13 @@ def order_rows(rows, shard, shards, start, keys, numbers):
     """
     found = 0
     ordered = True
-    before = np.int64(-1)
+    before = np.uint64(0)
     for i in range(rows.size):
         if np.int64(rows[i]["key"] >> np.uint64(32) & np.uint64(0xFFFF)) * shards >> 16 != shard:
             continue
         hint = np.int64(rows[i]["what"]) >> 1 & 3
-        key = (rows[i]["time"] - start) << 2 | (0 if hint == 1 else 1 if hint == 0 else 2)
+        rank = np.uint64(0 if hint == 1 else 1 if hint == 0 else 2)
+        key = np.uint64(rows[i]["time"] - start) << np.uint64(2) | rank
         ordered = ordered and key >= before
         before = key
         keys[found] = key

@@ -34,6 +34,8 @@ ONE_WAY, SPARSE_FLAGS = 1, 2
 _FIN, _SYN, _RST, _PSH, _ACK = 1, 2, 4, 8, 16
 WELL_KNOWN, EPHEMERAL = 1_024, 32_768
 MISSING_TIME = np.int64(-0x8000000000000000)
+LATEST = np.int64(1) << np.int64(62)
+"""Times before 1970 count as 1970, those after 2116 as 2116: what is added to them must fit an integer."""
 UNTRACKED = 255
 """Protocol of a record that belongs to no connection."""
 
@@ -175,14 +177,16 @@ def settle_times(time, end, late, skew, what, seen, now, until):
         if start == MISSING_TIME:
             seen[2] += 1
             start = seen[0]
-        elif start < seen[0] - late:
-            seen[1] += 1
-            start = seen[0] - late
+        else:
+            start = min(max(start, np.int64(0)), LATEST)
+            if start < seen[0] - late:
+                seen[1] += 1
+                start = seen[0] - late
         seen[0] = max(seen[0], start)
         if what[i] >> HINT & 3 == REVERSE:
             start += skew
         now[i] = start
-        until[i] = max(end[i], start)
+        until[i] = max(min(end[i], LATEST), start)
 
 
 @kernel

@@ -265,6 +265,48 @@ def test_rows_without_time_count_where_they_stand(written, judged):
     assert result.state.untimed == 1
 
 
+def test_times_out_of_the_ordinary_are_borne(written, judged):
+    ages = [
+        row(year * 31_556_952, (WEB, 1_024 + number), SERVER, S) for number, year in enumerate((-90, 200, 0, -300, 9))
+    ]
+    settings = LINUX.with_setting("tcp_timeout_established", "9" * 18)
+    result, words = judged(written(*ages), settings=settings)
+    assert [word[1] for word in words] == ["new"] * 5
+    assert result.state.connections == 5
+
+
+def test_no_rows_no_connections(written, judged):
+    result, words = judged(written())
+    assert (words, result.state.connections) == ([], 0)
+
+
+@pytest.mark.parametrize("ends", ["pods", "addresses of 16 bytes", "a pod and an address"])
+def test_ends_are_known_by_name_or_by_address(ends, tmp_path, judged):
+    wide = [bytes.fromhex("fd77" + "0" * 27 + digit) for digit in "12"]
+    names = ["shop/web", "shop/db"]
+    table = pa.Table.from_pylist([row(0, CLIENT, SERVER, S), row(0.1, SERVER, CLIENT, SA)], SCHEMA)
+    table = table.drop_columns(["source_address", "destination_address"])
+    if ends == "addresses of 16 bytes":
+        table = table.append_column("source_address", pa.array(wide, pa.binary(16)))
+        table = table.append_column("destination_address", pa.array(wide[::-1], pa.binary(16)))
+    elif ends == "pods":
+        table = table.append_column("source_pod", pa.array(names))
+        table = table.append_column("destination_pod", pa.array(names[::-1]))
+    else:
+        table = table.append_column("source_pod", pa.array([names[0], None]))
+        table = table.append_column("source_address", pa.array([None, DB]))
+        table = table.append_column("destination_pod", pa.array([None, names[0]]))
+        table = table.append_column("destination_address", pa.array([DB, None]))
+    path = tmp_path / "ends.parquet"
+    pq.write_table(table, path)
+    result, words = judged(loaders.open_capture([str(path)]))
+    assert [word[:4] for word in words] == [
+        ("ALLOW", "new", "rule", "forward"),
+        ("ALLOW", "established", "reply", "reverse"),
+    ]
+    assert result.state.connections == 1
+
+
 def test_a_capture_without_times_is_refused(written, judged):
     with pytest.raises(LoadError, match="no record has a time"):
         judged(written(row(None, CLIENT, SERVER, S)))

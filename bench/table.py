@@ -102,6 +102,7 @@ def goals(results: Results) -> Rows:
     rate = _million(results.rate("track[2]"))
     rows += [
         _goal("packets of 1 M live connections, two threads", rate, "Mpackets/s", 15, at_least=True),
+        _goal("size, 10 M flow records on 100 nodes, two threads", results.seconds("size[2]"), "s", 12),
         _goal("flowverdict --help", results.seconds("help"), "s", 0.3),
         _goal("flowverdict check, 1,000 tests, S", results.seconds("check[S]"), "s", 3),
     ]
@@ -118,6 +119,11 @@ def ratios(results: Results) -> Rows:
         ("random flows, one thread / reading and writing the columns only", _ratio(one, results.rate("no_lookup[1]"))),
         ("packets, one thread / reading and writing the columns only", _ratio(tracked, results.rate("no_table[1]"))),
         ("packets: two threads / one", _ratio(results.rate("track[2]"), tracked)),
+        ("size: one thread / two", _ratio(results.seconds("size[1]"), results.seconds("size[2]"))),
+        (
+            "size: before and after / as it is",
+            _ratio(results.seconds("size_before_and_after[2]"), results.seconds("size[2]")),
+        ),
         ("whole replay, building tables included / bare decode, ipv4, two threads", whole),
     ]
     return [(what, MISSING if value is None else f"{value:.2f}") for what, value in found]
@@ -235,6 +241,10 @@ S, M and L are the sizes of `flowverdict generate cluster`. A number in brackets
 `flowverdict replay -o` as a command, from its start to the last verdict written; `help` and `check` are commands too.
 Before judging is timed, a sample of its answers is compared with the reference. `M/s` are millions of flows,
 or packets, a second.
+
+`size` sizes the conntrack tables of 100 nodes for an hour of flows, from building the policies' tables on;
+`size_before_and_after` does so under two policy sets and with other timeouts, in one reading. The goal is a fifth of 50
+million flow records in 60 s.
 
 `track` follows packets on one million connections that are all open, seven of eight TCP, each packet on any of them at
 random; opening them is not timed. `no_table` reads the same columns and writes as many, and looks nothing up. `tracker`

@@ -16,12 +16,13 @@ from ..model.policy import Policy
 from ..model.ports import LAST_PORT
 from ..model.profile import UPSTREAM, Profile
 from .composites import Composites, find_composites
+from .decisions import REASONS
 from .identities import Identities
 from .layout import Arrays, Tables
 from .objects import Objects
 from .ports import PortClasses, classify_ports, protocol_slots
 from .programs import RuleBook, bind_programs
-from .rows import REASONS, build_rows
+from .rows import build_rows
 from .tries import build_exact, build_trie, find_single, without
 
 FIXED = (

@@ -19,7 +19,7 @@ from .ends import JUDGED_COLUMNS, EndColumn, PortColumns, read_end, read_ports, 
 
 RECORD_COLUMNS = (*JUDGED_COLUMNS, "source_port", "time", "end_time", "tcp_flags", "packets")
 """What a record tells of its connection."""
-SAMPLE_ROWS = 65_536
+SAMPLE_ROWS = 16_384
 _PAIRED_SHARE = 20
 SPARSE_FORMATS = frozenset({"aws-vpc"})
 """Formats in which a record is of one direction, ACK is told only beside SYN, and times are whole seconds."""
@@ -58,7 +58,7 @@ class Habits:
 def habits_of(capture: Capture) -> Habits:
     """Find out how the records of a capture are made, from its formats, else from its first rows.
 
-    Records are of one direction where a twentieth of the first 65,536 belong to connections that are there both ways.
+    Records are of one direction where a twentieth of the first 16,384 belong to connections that are there both ways.
     Protocols without ports, and connections between equal ports, do not count: either end may open those.
     """
     formats = getattr(capture, "formats", ())
@@ -78,17 +78,27 @@ def _pairs_up(capture: Capture) -> bool:
         if end in batch.schema.names:
             for name in batch.column(end).dictionary_encode().dictionary.to_pylist():
                 names.setdefault(name or "", len(names))
-    ends = read_end(batch, "source", names), read_end(batch, "destination", names)
-    record = Records(batch, ends, read_ports(batch), np.zeros((3, 65_536), np.uint8), 0, 0)
-    none = np.zeros(batch.num_rows, np.int32)
-    rows = record.rows(none, none, np.zeros(batch.num_rows, np.uint8), np.zeros(3, np.int64), 0, 0, 0)
-    ports = record.ports.port != record.source_port
-    with_ports = np.isin(rows["protocol"], PORT_PROTOCOLS) & ports
-    order = np.argsort(rows["key"][with_ports], kind="stable")
-    found = records.count_pairs(
-        rows["key"][with_ports][order], (rows["what"][with_ports][order] & 1).astype(bool)
-    )  # fmt: skip
-    return bool(found * _PAIRED_SHARE >= max(with_ports.sum(), 1))
+    ports = read_ports(batch)
+    here = _mixed(read_end(batch, "source", names), _numbers(batch, "source_port", np.uint16, 0)[0])
+    there = _mixed(read_end(batch, "destination", names), ports.port)
+    told = np.isin(ports.protocol, PORT_PROTOCOLS) & (_numbers(batch, "source_port", np.uint16, 0)[0] != ports.port)
+    if not told.any():
+        return False
+    pairs, number = np.unique((here + there)[told], return_inverse=True)
+    low = (here < there)[told]
+    ways = [np.bincount(number, way, pairs.size) for way in (low, ~low)]
+    both = (ways[0] > 0) & (ways[1] > 0)
+    return bool(both[number].sum() * _PAIRED_SHARE >= told.sum())
+
+
+def _mixed(end: EndColumn, port: NDArray[np.generic]) -> NDArray[np.uint64]:
+    """Make a number of an end and its port."""
+    wide = end.widened()
+    mixed = port.astype(np.uint64)
+    for part in (wide.high, wide.low, wide.pods.astype(np.uint64)):
+        mixed = (mixed ^ part) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
 
 
 def served_ports(cluster: Cluster) -> NDArray[np.uint8]:

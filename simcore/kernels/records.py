@@ -309,27 +309,3 @@ def release_rows(rows, until, out, kept, results):
             kept[left] = rows[i]
             left += 1
     return taken, left
-
-
-@kernel
-def count_pairs(keys, low):
-    """Count the records of connections of which both directions are there.
-
-    Parameters
-    ----------
-    keys : uint64[n]
-        Fingerprints, ascending.
-    low : bool[n]
-        Which way each runs.
-    """
-    found, i = 0, 0
-    while i < keys.size:
-        stop = i
-        ways = 0
-        while stop < keys.size and keys[stop] == keys[i]:
-            ways |= 1 if low[stop] else 2
-            stop += 1
-        if ways == 3:
-            found += stop - i
-        i = stop
-    return found

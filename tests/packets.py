@@ -58,14 +58,17 @@ SMALL_OFFSETS = [0] * 30 + [1, -1, 100]
 SKIPS = [0] * 8 + [1, 2, 3, 6]
 WINDOWS = [1000, 1000, 65535, 512, 0, 1]
 CHUNKS = [1, 2, 10, 11, 0, 3, 4, 5, 6, 7, 8, 9, 14]
-LINES = [
-    "220 ready\r\n",
-    "USER me\r\n",
-    "no end",
-    "PORT 10,77,1,10,19,137\r\n",
-    "227 Entering Passive Mode (10,77,2,10,19,137).\r\n",
-    "PORT 10,77,1,99,19,137\r\n",
-]
+LINES = ["220 ready\r\n", "USER me\r\n", "no end", "PORT 10,77,1,10,19,137\r\n"]
+# What either end of an FTP control connection may say; the last of each names an address that is not its own.
+FTP_LINES = (
+    ["USER me\r\n", "PORT 10,77,1,10,19,137\r\n", "EPRT |1|10.77.1.10|5002|\r\n", "PORT 10,77,1,99,19,137\r\n"],
+    [
+        "220 ready\r\n",
+        "227 Passive (10,77,2,10,19,137).\r\n",
+        "229 Ok (|||5002|)\r\n",
+        "227 No (10,77,2,99,19,137)\r\n",
+    ],
+)
 
 SETTINGS = {
     "tcp_loose": [True, True, False],
@@ -208,6 +211,45 @@ class Maker:
             icmp_code=self.choose([0, 3]),
             inner=inner if self.choose([True] * 8 + [False]) else None,
         )
+
+
+class Caller:
+    """FTP: lines of a control connection, and data connections that they announce or do not."""
+
+    def __init__(self, choose):
+        self.choose, self.now, self.sent, self.next = choose, 0, [], [1000, 5000]
+
+    def packets(self, number):
+        for direction, flags in ((0, SYN), (1, SYN | ACK), (0, ACK)):
+            self.send(direction, flags)
+        for _ in range(number):
+            self.now += self.choose([1] * 12 + [250, 74999, 75000, 120 * 250]) * TICK
+            direction = self.choose([0, 1])
+            if self.choose([True] * 3 + [False]):
+                self.line(direction)
+            else:
+                self.call(direction)
+        return self.sent
+
+    def line(self, direction):
+        again = self.choose([0] * 6 + [-9, 5])  # bytes back or ahead
+        line = self.choose(FTP_LINES[direction] * 3 + [FTP_LINES[1 - direction][1], "no end"])
+        self.send(direction, PSH | ACK, again, self.choose([str, str, str, str.lower])(line))
+        self.send(1 - direction, ACK)
+
+    def call(self, direction):
+        ends = ("10.77.1.10", "10.77.2.10")[:: -1 if direction else 1]
+        flags = self.choose([SYN, SYN, ACK])
+        ports = (self.choose([20, 21, 40000]), self.choose([5001, 5002]))
+        self.sent.append(Packet(self.now, *ends, TCP, "ab"[direction], *ports, flags, sequence=7000, window=1000))
+
+    def send(self, direction, flags, off=0, payload=None):
+        ends = ("10.77.1.10", "10.77.2.10", TCP, "a", 40000, 21), ("10.77.2.10", "10.77.1.10", TCP, "b", 21, 40000)
+        length = len(payload or "")
+        sequence, acknowledgement = self.next[direction] + off, self.next[1 - direction] if flags & ACK else 0
+        segment = Packet(self.now, *ends[direction], flags, length, sequence, acknowledgement, 60000, payload=payload)
+        self.sent.append(segment)
+        self.next[direction] = max(self.next[direction], sequence + length + bool(flags & SYN))
 
 
 def batch_of(packets):

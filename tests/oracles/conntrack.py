@@ -34,7 +34,7 @@ class Packet:
     destination_port: int = 0
     flags: int = 0
     length: int = 0
-    sequence: int = 0
+    sequence: int | None = 0  # None: the capture has no sequence numbers
     acknowledgement: int = 0
     window: int = 0
     window_scale: int | None = None

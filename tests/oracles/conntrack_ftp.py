@@ -17,7 +17,7 @@ class Conversation:
     def hear(self, packet, direction, sender):
         """Return the (address, port) that this packet announces for a data connection, or None."""
         text = packet.payload or ""
-        if not text:
+        if not text or packet.sequence is None:
             return None
         announced = None
         if packet.sequence in self.line_ends[direction]:

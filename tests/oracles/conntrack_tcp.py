@@ -110,8 +110,17 @@ def kind_of(packet):
     return "ACK" if packet.flags & ACK else "none"
 
 
+def is_numbered(packet):
+    """Whether the capture has sequence numbers; without them everything is within its window, and windows are open."""
+    return packet.sequence is not None
+
+
+def window_of(packet):
+    return packet.window if is_numbered(packet) else 1
+
+
 def end_of(packet):
-    return wrap(packet.sequence + packet.length + bool(packet.flags & SYN) + bool(packet.flags & FIN))
+    return wrap((packet.sequence or 0) + packet.length + bool(packet.flags & SYN) + bool(packet.flags & FIN))
 
 
 def has_options(packet):
@@ -141,13 +150,13 @@ def open_connection(packet, settings):
     first = tcp.ends[ORIGINAL]
     if kind == "SYN":
         first.end = first.limit = end_of(packet)
-        first.window = max(packet.window, 1)
+        first.window = max(window_of(packet), 1)
         learn_options(first, packet)
         return tcp
     if kind != "ACK" or not settings.nf_conntrack_tcp_loose:
         return None
     first.end = end_of(packet)
-    first.window = max(packet.window, 1)
+    first.window = max(window_of(packet), 1)
     first.limit = wrap(first.end + first.window)
     for end in tcp.ends:
         end.liberal = True
@@ -203,7 +212,7 @@ class Step:
             self.kind == "SYN/ACK"
             and last.kind == "SYN"
             and last.direction != self.direction
-            and self.packet.acknowledgement == last.end
+            and (not is_numbered(self.packet) or self.packet.acknowledgement == last.end)
         )
 
     def believe_ignored_syn(self):
@@ -216,7 +225,7 @@ class Step:
     def remember_ignored(self):
         last, packet = self.last, self.packet
         last.kind, last.direction = self.kind, self.direction
-        last.sequence, last.end, last.window = packet.sequence, end_of(packet), packet.window
+        last.sequence, last.end, last.window = packet.sequence, end_of(packet), window_of(packet)
         if self.kind == "SYN" and self.direction == ORIGINAL:
             last.scales, last.scale = packet.window_scale is not None, min(packet.window_scale or 0, 14)
             last.challenge, last.simultaneous = self.old is CtState.LAST_ACK, False
@@ -236,7 +245,7 @@ class Step:
     # Resets (C-2.3).
 
     def reset(self):
-        if self.old in CLOSING:
+        if self.old in CLOSING or not is_numbered(self.packet):
             return self.accept(CtState.CLOSE)
         new, last, sequence = CtState.CLOSE, self.last, self.packet.sequence
         acked = self.receiver.acked
@@ -266,6 +275,10 @@ class Step:
     # The window (C-2.4).
 
     def check_window(self, new):
+        if not is_numbered(self.packet):
+            if self.kind == "ACK":
+                self.last.window = window_of(self.packet)
+            return self.accept(new)
         verdict = self.window()
         if verdict is INVALID:
             self.unbelievable_end()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from simcore.analyses.helpers import fill_helper
@@ -105,7 +106,7 @@ def _fill_tcp(rows: NDArray[np.void], batch: pa.RecordBatch) -> None:
     rows["kind"] = KINDS[rows["flags"]]
     rows["sequence"] = _numbers(batch, "sequence", _NOT_TOLD)
     rows["acknowledgement"] = _numbers(batch, "acknowledgement", 0)
-    rows["length"] = _numbers(batch, "length", 0)
+    rows["length"] = _lengths(batch)
     rows["window"] = _numbers(batch, "window", 65535)
     rows["scale"] = scales_of(batch)
 
@@ -194,6 +195,15 @@ def allowed_of(flags: NDArray[np.uint8], is_tcp: Mask, entered_a: Mask, ruleset:
     if ruleset.syn_only:
         allowed &= (flags & (FIN | SYN | RST | ACK) == SYN) | ~is_tcp
     return allowed
+
+
+def _lengths(batch: pa.RecordBatch) -> NDArray[np.int64]:
+    """Return the bytes of each payload; where only its text is there, those of the text."""
+    lengths = _numbers(batch, "length", 0)
+    if "payload" in batch.schema.names and batch.column("payload").null_count < batch.num_rows:
+        texts = pc.binary_length(batch.column("payload")).fill_null(0).to_numpy(zero_copy_only=False)
+        lengths = np.where(lengths == 0, texts, lengths)
+    return lengths
 
 
 def scales_of(batch: pa.RecordBatch) -> NDArray[np.int64]:

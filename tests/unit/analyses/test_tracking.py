@@ -175,3 +175,38 @@ def test_bulk_needs_a_ruleset_without_rewriting():
         BulkTracker(Conntrack(), RULESETS["dnat"])
     with pytest.raises(ValueError, match="shards"):
         BulkTracker(Conntrack(), shards=129)
+
+
+def test_ftp_expects_the_connection_that_a_line_names():
+    """C-10: the first line of a session is not read; the data connection is RELATED, then ESTABLISHED."""
+    ends = {"a": (0x0A4D010A, 40000), "b": (0x0A4D020A, 21), "data": (0x0A4D020A, 20)}
+    told = [
+        ("a", "b", "S", 1000, 0, None),
+        ("b", "a", "SA", 5000, 1001, None),
+        ("a", "b", "A", 1001, 5001, None),
+        ("a", "b", "PA", 1001, 5001, "USER me\r\n"),
+        ("a", "b", "PA", 1010, 5001, "PORT 10,77,1,10,156,65\r\n"),
+        ("data", "a", "S", 9000, 0, None),
+        ("a", "data", "SA", 7000, 9001, None),
+        ("data", "a", "A", 9001, 7001, None),
+    ]
+    ends_of_data = {"a": (0x0A4D010A, 40001)}
+    pairs = [[(ends_of_data if "data" in row[:2] else {}).get(name, ends[name]) for name in row[:2]] for row in told]
+    batch = pa.record_batch(
+        {
+            "time": pa.array(np.arange(len(told)) * SECOND + 1).cast(pa.timestamp("ns")),
+            "source_address": pa.array([pair[0][0] for pair in pairs], pa.uint32()),
+            "destination_address": pa.array([pair[1][0] for pair in pairs], pa.uint32()),
+            "source_port": pa.array([pair[0][1] for pair in pairs], pa.uint16()),
+            "destination_port": pa.array([pair[1][1] for pair in pairs], pa.uint16()),
+            "protocol": pa.array([6] * len(told), pa.uint8()),
+            "flags": pa.array([FLAGS[row[2]] for row in told], pa.uint8()),
+            "sequence": pa.array([row[3] for row in told], pa.uint32()),
+            "acknowledgement": pa.array([row[4] for row in told], pa.uint32()),
+            "payload": pa.array([row[5] for row in told]),
+            "side": pa.array(["a" if row[0] == "a" else "b" for row in told]),
+        }
+    )
+    found = Tracker(Conntrack(), RULESETS["ftp"]).track(batch)
+    assert found.column("ct_class").to_pylist()[4:] == ["established", "related", "established", "established"]
+    assert found.column("verdict").to_pylist() == ["accept"] * len(told)

@@ -186,8 +186,9 @@ class Oracle:
             return self.begin(own, packet)
         direction = entry.tuples.index(own)
         answer = self.show(entry, packet, direction)
-        if answer == "again":
+        if answer == "again":  # and look it up again
             self.table.remove(entry)
+            self.table.find(own, packet.time)
             return self.begin(own, packet)
         if answer == "invalid":
             return CtClass.INVALID, "drop", entry

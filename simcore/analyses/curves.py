@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..model.flows import Capture
-from .results import WORDS, check_output
+from .results import WORDS, check_file
 from .sizes import Curves
 
 CURVE_SCHEMA = pa.schema(
@@ -30,8 +30,8 @@ CURVE_SCHEMA = pa.schema(
 
 
 def check_curves(path: Path, capture: Capture) -> None:
-    """Refuse an output that would replace the capture; see `simcore.analyses.results.check_output`."""
-    check_output(path, capture)
+    """Refuse an output that would replace the capture; see `simcore.analyses.results.check_file`."""
+    check_file(path, path, capture.files)
 
 
 def write_curves(path: Path, cases: Sequence[tuple[str, Curves]]) -> None:

@@ -306,7 +306,6 @@ class Counter:
         finish_slot(self._tally, self._rings, self._overflow, self._curve, self._rules, self._clock, end)
         t = self._tally
         note_last_peaks(t)
-        lost = self._overflow.lost
         return Occupancy(
             period=self._period,
             scale=float(self._rules.numbers[0]),
@@ -319,12 +318,18 @@ class Counter:
             classes=t.class_peak,
             owners=t.owner_peak,
             curve=self._curve,
-            turned_away=np.vstack([lost, lost.sum(axis=0)]),
+            turned_away=self._turned_away(),
             tried=np.append(self._overflow.tried, self._overflow.tried.sum()),
             evicted=np.append(self._overflow.evicted, self._overflow.evicted.sum()),
             first_full=self._first_full(),
             held=tuple(t.held[start:stop] for start, stop in zip(t.hold_starts[:-1], t.hold_starts[1:], strict=True)),
         )
+
+    def _turned_away(self) -> NDArray[np.float64]:
+        lost = self._overflow.lost
+        if not self._is_limited:
+            return np.zeros((lost.shape[0] + 1, lost.shape[1]))
+        return np.vstack([lost, lost.sum(axis=0)])
 
     def _first_full(self) -> NDArray[np.int64]:
         first = self._overflow.first

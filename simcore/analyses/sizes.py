@@ -314,6 +314,7 @@ class Sizer:
 
 def _most_first(names: Sequence[Name], counts: NDArray[np.number]) -> tuple[tuple[Name, int], ...]:
     """List what there is any of, most first, else in order."""
-    whole = np.rint(counts).astype(np.int64)
+    there = np.flatnonzero(counts)
+    whole = np.rint(counts[there]).astype(np.int64)
     order = np.argsort(-whole, kind="stable")
-    return tuple((names[number], int(whole[number])) for number in order[: np.count_nonzero(whole)].tolist())
+    return tuple((names[there[number]], int(whole[number])) for number in order.tolist() if whole[number])

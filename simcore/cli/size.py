@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..errors import LoadError, Place
 from ..model.profile import Profile
 from .inputs import Gathering, Sources
 from .options import capture_options, change_options, format_option, limit_option, set_option
@@ -55,6 +56,8 @@ def command(
     from .running import settings
 
     before, after = asked.settings()
+    if plot:
+        check_plot(Path(plot))
     gathering = Gathering(sources, profile)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()
@@ -78,3 +81,20 @@ def command(
         emit_json(sizing_json(result))
     else:
         emit_report(sizing(result, limit))
+
+
+def check_plot(path: Path) -> None:
+    """Make sure, before anything is read, that a plot can be written and replaces nothing but a plot.
+
+    Raises
+    ------
+    LoadError
+        There is no such folder, or something else is there.
+    """
+    place = Place(str(path))
+    if not path.absolute().parent.is_dir():
+        raise LoadError.at(place, f"the folder {path.parent} does not exist. Make it first")
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(4) not in (b"", b"<svg", b"<?xm"):
+                raise LoadError.at(place, f"{path} exists and is no SVG. Name another file to write")

@@ -152,6 +152,13 @@ def test_a_reset_right_behind_data_is_part_of_it():
     assert talk(start(), *OPEN, "b PA 5001 1001 200", "b R 5201") == "established CLOSE 10 assured"
 
 
+def test_resets_are_not_measured_where_the_numbers_are_out_of_date():
+    """Not on the page: a closing connection, and one on which a SYN was let through just before."""
+    assert talk(start(), *OPEN, "a FA 1001 5001", "b R 9") == "established CLOSE 10 assured"
+    assert talk(start(), *OPEN, "b R 5000") == "invalid ESTABLISHED 431999.95 assured"
+    assert talk(start(), *OPEN, "a S 900000", "b R 5000") == "established CLOSE 10 assured"
+
+
 def test_packets_above_the_window_are_invalid_below_it_they_pass():
     """The page's four bounds do not say it: only the upper ones make a packet INVALID."""
     small = {"window": 1000}
@@ -174,6 +181,9 @@ def test_unbelievable_ends_from_both_sides_shorten_an_assured_entry():
     talk(oracle, *OPEN)
     assert talk(oracle, "a FA 901001 5001", now=1) == "invalid ESTABLISHED 431999.1 assured"
     assert talk(oracle, "b FA 905001 1001", now=2) == "invalid ESTABLISHED 300 assured"
+    near = start(tcp_timeout_established=119, tcp_timeout_unacknowledged=40)  # less than 120 s are left alone
+    talk(near, *OPEN, "a FA 901001 5001")
+    assert talk(near, "b FA 905001 1001", now=2) == "invalid ESTABLISHED 117.1 assured"
 
 
 # C-2.5: pick-up.

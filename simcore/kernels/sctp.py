@@ -119,7 +119,7 @@ def step_sctp(entry, direction, chunk, tag, initiate_tag, fresh):
     elif chunk >= CHUNKS:
         new = old
     else:
-        new = np.int64(TRANSITIONS[np.uintp(direction), np.uintp(chunk), np.uintp(max(old - 12, 0))])
+        new = np.int64(TRANSITIONS[np.uintp(direction), np.uintp(chunk), np.uintp(max(old - 12, np.int64(0)))])
     if entry.last & np.uint8(KNOWN) and tag >= 0 and chunk >= 0:
         judged = check_tag(entry, direction, chunk, tag)
         if judged != REFRESH:

@@ -267,7 +267,7 @@ def resynchronise(entry, direction, sequence):
     if sequence >= 0:
         entry.end[opener] = entry.last_end
         entry.max_end[opener] = entry.last_end
-        entry.max_window[opener] = np.uint32(max(np.int64(entry.last_window) & WINDOW_BITS, 1))
+        entry.max_window[opener] = np.uint32(max(np.int64(entry.last_window) & WINDOW_BITS, np.int64(1)))
         entry.end[direction] = np.uint32(0)
         entry.max_end[direction] = np.uint32(0)
         entry.max_window[direction] = np.uint32(0)

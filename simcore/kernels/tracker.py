@@ -378,8 +378,8 @@ def track_fast(
             status = np.int64(entry.status)
             state[row] = shown(status)
             remaining[row] = (entry.expiry >> 8) - now
-            said = ct_class | ACCEPTED if passes else ct_class
-            verdict[row] = said | IS_ASSURED if status & ASSURED else said
+            told = ct_class | ACCEPTED if passes else ct_class
+            verdict[row] = told | IS_ASSURED if status & ASSURED else told
     counters[LOOKS] = np.int64(touched)  # so that the compiler does not leave the looks out
     return i
 

@@ -129,7 +129,7 @@ def check_window(entry, direction, pure, flags, sequence, acknowledgement, lengt
     highest, spread = np.int64(entry.max_end[direction]), np.int64(entry.max_window[other])
     easy = liberal or entry.side[direction] & np.uint8(LIBERAL)
     recent = spread == 0 or is_before(sent - spread - 1, end)
-    below = max(np.int64(entry.max_window[direction]), LEAST_ACK_WINDOW)
+    below = max(np.int64(entry.max_window[direction]), np.int64(LEAST_ACK_WINDOW))
     fresh = is_before(asked - below - 1, acknowledgement)
     known = is_before(acknowledgement, asked + 1)
     if not is_before(sequence, highest + 1):
@@ -184,7 +184,7 @@ def count_retransmission(entry, direction, sequence, acknowledgement, end, windo
         and np.int64(entry.last_end) == end
         and last_window & WINDOW_BITS == window & WINDOW_BITS
     ):
-        entry.retransmits = np.uint8(min(np.int64(entry.retransmits) + 1, 255))
+        entry.retransmits = np.uint8(min(np.int64(entry.retransmits) + 1, np.int64(255)))
         return
     entry.last = np.uint8(np.int64(entry.last) & 127 | np.int64(direction) << 7)
     entry.last_sequence = np.uint16(sequence)

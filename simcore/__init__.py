@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from .analyses.judging import judge_batch as judge_batch
     from .analyses.judging import judge_flows as judge_flows
     from .analyses.learning import learn_addresses as learn_addresses
+    from .analyses.orientation import Orientation as Orientation
+    from .analyses.reachability import Reachability as Reachability
+    from .analyses.reachability import ReachClass as ReachClass
+    from .analyses.reachability import reachability as reachability
     from .analyses.replay import RESULT_SCHEMA as RESULT_SCHEMA
     from .analyses.replay import ReplayResult as ReplayResult
     from .analyses.replay import replay as replay
     from .analyses.sizing import Assumptions as Assumptions
     from .analyses.sizing import SizingOptions as SizingOptions
     from .analyses.sizing import size as size
+    from .analyses.stateful import StatefulOptions as StatefulOptions
     from .analyses.whatif import CHANGE_SCHEMA as CHANGE_SCHEMA
     from .analyses.whatif import WhatIfResult as WhatIfResult
     from .analyses.whatif import whatif as whatif
@@ -46,14 +51,18 @@ _HOMES = {
     "End": ".model.flows",
     "FLOW_SCHEMA": ".model.schema",
     "Flow": ".model.flows",
+    "Orientation": ".analyses.orientation",
     "Policy": ".model.policy",
     "Profile": ".model.profile",
     "RESULT_SCHEMA": ".analyses.replay",
+    "ReachClass": ".analyses.reachability",
+    "Reachability": ".analyses.reachability",
     "Reason": ".model.flows",
     "Reference": ".reference",
     "ReplayResult": ".analyses.replay",
     "SimulatorError": ".errors",
     "SizingOptions": ".analyses.sizing",
+    "StatefulOptions": ".analyses.stateful",
     "UPSTREAM": ".model.profile",
     "Verdict": ".model.flows",
     "WhatIfResult": ".analyses.whatif",
@@ -61,6 +70,7 @@ _HOMES = {
     "judge_batch": ".analyses.judging",
     "judge_flows": ".analyses.judging",
     "learn_addresses": ".analyses.learning",
+    "reachability": ".analyses.reachability",
     "replay": ".analyses.replay",
     "size": ".analyses.sizing",
     "whatif": ".analyses.whatif",

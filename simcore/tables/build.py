@@ -113,6 +113,7 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
                 objects.pods,
                 objects.nodes,
                 (profile.service_hairpin == "allow") | (profile.egress_to_own_node == "allow") << 1,
+                rows.first_ingress,
             ],
             np.int64,
         ),

@@ -56,9 +56,9 @@ class Arrays(NamedTuple):
         Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
     cells : uint32[len(Fixed)]
         Cells of the outcomes that follow from no rule, in the order of `simcore.tables.build.FIXED`.
-    limits : int64[5]
+    limits : int64[6]
         First node identity, first composite, number of pods, number of nodes, whether a hairpin is let through
-        (bit 0) and egress to the own node (bit 1).
+        (bit 0) and egress to the own node (bit 1), where ingress programs begin in `row_of`.
     """
 
     trie_v4: NDArray[np.int32]

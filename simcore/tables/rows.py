@@ -28,6 +28,8 @@ class Rows:
     row_of : uint16 or uint32[...]
         The row of program p against column c is at ``starts[p] + c``.
     starts : int64[programs]
+    first_ingress : int
+        Where the rows of ingress programs begin in `row_of`.
     column_of : int32[2, identities]
         For either direction, the column of an identity that is the peer: peers that no rule of the direction tells
         apart share one.
@@ -39,6 +41,7 @@ class Rows:
 
     row_of: NDArray[np.unsignedinteger]
     starts: NDArray[np.int64]
+    first_ingress: int
     column_of: NDArray[np.int32]
     decision: NDArray[np.unsignedinteger]
     outcomes: list[Outcome]
@@ -87,6 +90,7 @@ def build_rows(
     return Rows(
         np.concatenate(row_of),
         starts,
+        row_of[Direction.EGRESS].size,
         np.stack(column_of).astype(np.int32),
         cells[inverse.reshape(len(codes), -1)].astype(_width(len(known) << 2)),
         list(known),

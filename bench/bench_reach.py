@@ -1,0 +1,19 @@
+"""What every pod may reach, all pairs at once."""
+
+import pytest
+
+from simcore.analyses.reachability import reachability
+from simcore.tables.build import build_tables
+
+SIZES = ("M", "L")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_reach(benchmark, scenario, sizes, size):
+    if size not in sizes.clusters:
+        pytest.skip("not in a quick run")
+    made = scenario(size)
+    tables = build_tables(made.cluster, made.policies)
+    found = benchmark.pedantic(reachability, (tables,), rounds=sizes.rounds_of(3), warmup_rounds=1)
+    benchmark.extra_info.update(pods=found.pods, pairs=found.pairs)
+    assert found.pairs == found.pods * (found.pods - 1)

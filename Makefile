@@ -9,10 +9,10 @@ READY  := $(VENV)/ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-deep lint check format bench notebooks venv lock clean
+.PHONY: help demo test test-deep lint check format bench bench-peers notebooks venv lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## replay a made-up cluster's traffic through a policy change; results in demo-output/
 	$(BIN)/flowverdict demo --out demo-output
@@ -37,6 +37,9 @@ format: $(READY)  ## let ruff mend what it can
 
 bench: $(READY)  ## time the simulator and write the table in bench/README.md
 	$(BIN)/python bench/run.py
+
+bench-peers: $(READY)  ## install what the benchmarks compare with; dpdk-test-acl is Debian's dpdk-dev
+	$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-peers.lock
 
 notebooks: $(READY)  ## run every notebook from top to bottom
 	$(BIN)/python notebooks/run.py
@@ -63,10 +66,12 @@ $(READY): $(LOCKED) pyproject.toml
 # After a change of the dependencies in pyproject.toml; needs `uv`. It keeps the versions already in the lock:
 # `make lock UPGRADE=--upgrade` moves them all.
 UV ?= uv
-lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
-	$(UV) pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
-	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE) --quiet -o requirements.lock pyproject.toml
-	@! grep -n '://' requirements.lock || { echo "requirements.lock names a host" >&2; exit 1; }
+LOCK := pip compile --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+lock:  ## write requirements.lock, and that of the benchmarks' peers, anew from pyproject.toml (needs uv)
+	$(UV) $(LOCK) $(UPGRADE) --extra dev -o requirements.lock pyproject.toml
+	$(UV) $(LOCK) $(UPGRADE) --group peers -o requirements-peers.lock
+	@! grep -n '://' requirements.lock requirements-peers.lock || { echo "a lock names a host" >&2; exit 1; }
 
 clean:  ## remove .venv and all that was made
 	rm -rf $(VENV) demo-output dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -5,40 +5,28 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from simcore.analyses.ends import EndColumn, PortColumns
-from simcore.analyses.judging import Judged, Workspace, judge_columns
+from simcore.analyses.judging import Workspace
 from simcore.analyses.sweep import DEFAULT_BATCH_ROWS
-from simcore.tables.build import build_tables
 from simcore.tables.layout import Tables
 
 from .checks import assert_right, five_tuple_flows, sample
-from .clusters import FiveTuples, five_tuple_rules, kernel_scenario, matching_flows, random_flows
+from .flows import FiveTuples, judge_tuples, random_flows, zipf_flows
 from .peers import copy_columns
 
-_NO_HALVES = np.empty(0, np.uint64)
-_NO_FLAGS = np.empty(0, bool)
-_NO_PODS = np.empty(0, np.int32)
 ROUNDS = 11
 
 
 @pytest.fixture(scope="module")
-def kernel(sizes):
-    scenario = kernel_scenario(*sizes.kernel)
-    flows = {
-        "random": random_flows(scenario, sizes.kernel_flows),
-        "matching": matching_flows(five_tuple_rules(scenario, sizes.dpdk_rules), sizes.kernel_flows),
+def flows(kernel, sizes):
+    return {
+        "zipf": zipf_flows(kernel.scenario, kernel.tables, sizes.kernel_flows),
+        "random": random_flows(kernel.scenario, sizes.kernel_flows),
     }
-    return scenario, build_tables(scenario.cluster, scenario.policies), flows
-
-
-def judge(tables: Tables, flows: FiveTuples, workspace: Workspace) -> Judged:
-    ends = [EndColumn(v4, _NO_HALVES, _NO_HALVES, _NO_FLAGS, _NO_PODS) for v4 in (flows.source, flows.destination)]
-    return judge_columns(tables, *ends, PortColumns(flows.protocol, flows.port, _NO_FLAGS), workspace)
 
 
 def judge_all(tables: Tables, flows: FiveTuples, workspace: Workspace) -> None:
     for batch in flows.batches(DEFAULT_BATCH_ROWS):
-        judge(tables, batch, workspace)
+        judge_tuples(tables, batch, workspace)
 
 
 def copy_all(flows: FiveTuples, workspace: Workspace) -> None:
@@ -56,13 +44,13 @@ def on_threads(count, task, flows, tables):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("kind", ["random", "matching"])
-def test_judge(benchmark, kernel, sizes, kind, threads):
-    scenario, tables, flows = kernel
+@pytest.mark.parametrize("kind", ["zipf", "random"])
+def test_judge(benchmark, kernel, flows, sizes, kind, threads):
+    scenario, tables = kernel.scenario, kernel.tables
     flows = flows[kind]
     some = next(flows.batches(DEFAULT_BATCH_ROWS))
     rows = sample(len(some))
-    judged = judge(tables, some, Workspace(tables, len(some)))
+    judged = judge_tuples(tables, some, Workspace(tables, len(some)))
     assert_right(scenario, tables, five_tuple_flows(some, rows), rows, judged)
     benchmark.extra_info.update(
         flows=len(flows),
@@ -80,8 +68,9 @@ def test_judge(benchmark, kernel, sizes, kind, threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_no_lookup(benchmark, kernel, sizes, threads):
-    _, tables, flows = kernel
+def test_no_lookup(benchmark, kernel, flows, sizes, threads):
     flows = flows["random"]
     benchmark.extra_info.update(flows=len(flows))
-    benchmark.pedantic(on_threads, (threads, copy_all, flows, tables), rounds=sizes.rounds_of(ROUNDS), warmup_rounds=1)
+    benchmark.pedantic(
+        on_threads, (threads, copy_all, flows, kernel.tables), rounds=sizes.rounds_of(ROUNDS), warmup_rounds=1
+    )

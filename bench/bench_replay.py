@@ -24,7 +24,7 @@ from simcore.tables.build import build_tables
 from .checks import assert_right, captured_flows, sample
 from .clusters import SEED
 from .peers import decode
-from .table import CAPTURES
+from .results import CAPTURES
 
 ROUNDS = 3
 

@@ -11,7 +11,8 @@ from simcore.model.flows import End, Flow
 from simcore.reference import Reference
 from simcore.tables.layout import Tables
 
-from .clusters import FiveTuples, Scenario
+from .clusters import Scenario
+from .flows import FiveTuples
 
 SAMPLE = 300
 

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from .clusters import Scenario, load_scenario, write_cluster
+from simcore.tables.build import build_tables
+from simcore.tables.layout import Tables
+
+from .clusters import Scenario, kernel_scenario, load_scenario, write_cluster
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,7 @@ class Sizes:
     dpdk_rules: int
     dpdk_flows: int
     dpdk_iterations: int
+    joined_flows: int
     live_connections: int
     live_packets: int
     load_connections: int
@@ -31,35 +35,45 @@ class Sizes:
 
 
 FULL = Sizes(
-    (10_000, 5_000, 1_000),
-    10_000_000,
-    ("S", "M", "L"),
-    "M",
-    10_000_000,
-    1_000,
-    100,
-    10_000,
-    200_000,
-    50,
+    kernel=(10_000, 5_000, 1_000),
+    kernel_flows=10_000_000,
+    clusters=("S", "M", "L"),
+    replay_cluster="M",
+    replay_flows=10_000_000,
+    tests=1_000,
+    rounds=100,
+    dpdk_rules=10_000,
+    dpdk_flows=200_000,
+    dpdk_iterations=50,
+    joined_flows=5_000_000,
     live_connections=1_000_000,
     live_packets=10_000_000,
     load_connections=24_000,
 )
 QUICK = Sizes(
-    (500, 200, 50),
-    200_000,
-    ("S",),
-    "S",
-    100_000,
-    20,
-    1,
-    500,
-    10_000,
-    2,
+    kernel=(500, 200, 50),
+    kernel_flows=200_000,
+    clusters=("S",),
+    replay_cluster="S",
+    replay_flows=100_000,
+    tests=20,
+    rounds=1,
+    dpdk_rules=500,
+    dpdk_flows=10_000,
+    dpdk_iterations=2,
+    joined_flows=100_000,
     live_connections=20_000,
     live_packets=100_000,
     load_connections=500,
 )
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The cluster whose flows are judged in memory, and its tables."""
+
+    scenario: Scenario
+    tables: Tables
 
 
 def pytest_addoption(parser):
@@ -87,3 +101,9 @@ def scenario(cluster_folder):
         return load_scenario(cluster_folder(size))
 
     return load
+
+
+@pytest.fixture(scope="session")
+def kernel(sizes) -> Kernel:
+    scenario = kernel_scenario(*sizes.kernel)
+    return Kernel(scenario, build_tables(scenario.cluster, scenario.policies))

@@ -5,16 +5,20 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pyarrow.parquet as pq
 from numba import njit
 
-from .clusters import FiveTupleRule, FiveTuples
+from .access_lists import FiveTupleRule
+from .flows import FiveTuples
 
 DPDK = "dpdk-test-acl"
 ALGORITHMS = ("scalar", "sse", "avx2", "avx512x16", "avx512x32")
+_ANSWER = re.compile(r"^ipv4_5tuple: (\d+), category: 0, result: (\d+)$", re.MULTILINE)
 _SPEED = re.compile(r"([\d.]+) pkt/sec")
 
 
@@ -66,33 +70,54 @@ def decode(path: Path, columns: Sequence[str], batch_rows: int, threads: int) ->
         return sum(pool.map(read, groups))
 
 
-def run_dpdk(rules: Iterable[FiveTupleRule], flows: FiveTuples, iterations: int) -> dict[str, float]:
+@dataclass(frozen=True)
+class DpdkRun:
+    """What DPDK made of some flows.
+
+    Attributes
+    ----------
+    speed : float
+        Packets a second, on one core.
+    lines : int32[flows]
+        Which line of the access list decides each flow; -1 for none.
+    """
+
+    speed: float
+    lines: np.ndarray
+
+
+def run_dpdk(rules: Sequence[FiveTupleRule], flows: FiveTuples, iterations: int) -> dict[str, DpdkRun]:
     """Classify flows with DPDK's access lists on one core.
 
     Returns
     -------
     dict
-        Packets a second by algorithm, those that this processor has; empty where the program is not installed.
+        A run by algorithm, of those that this processor has; empty where the program is not installed.
     """
     if shutil.which(DPDK) is None:
         return {}
     with TemporaryDirectory() as folder:
         rules_file, trace_file = Path(folder, "rules"), Path(folder, "trace")
-        count = _write_rules(rules, rules_file)
+        _write_rules(rules, rules_file)
         _write_trace(flows, trace_file)
-        speeds = {}
+        eal = ["--no-huge", "--no-pci", "--no-telemetry", f"--file-prefix=bench-{Path(folder).name}"]
+        eal += ["-l", "0", "-m", "2048", "--force-max-simd-bitwidth=512"]
+        options = [f"--rulesf={rules_file}", f"--rulenum={len(rules) + 1}"]
+        options += [f"--tracef={trace_file}", f"--tracenum={len(flows)}"]
+
+        def classify(algorithm: str, times: int, verbose: int) -> str:
+            own = [f"--alg={algorithm}", f"--iter={times}", f"--verbose={verbose}"]
+            done = subprocess.run([DPDK, *eal, "--", *options, *own], capture_output=True, text=True, check=False)
+            return done.stdout + done.stderr if done.returncode == 0 else ""
+
+        found = {}
         for algorithm in ALGORITHMS:
-            options = [
-                *(f"--rulesf={rules_file}", f"--rulenum={count + 1}"),
-                *(f"--tracef={trace_file}", f"--tracenum={len(flows)}", f"--iter={iterations}"),
-                *(f"--alg={algorithm}", "--verbose=0"),
-            ]
-            eal = ["--no-huge", "--no-pci", "--no-telemetry", f"--file-prefix=bench-{Path(folder).name}"]
-            eal += ["-l", "0", "-m", "2048", "--force-max-simd-bitwidth=512"]
-            done = subprocess.run([DPDK, *eal, "--", *options], capture_output=True, text=True, check=False)
-            if done.returncode == 0 and (found := _SPEED.findall(done.stdout + done.stderr)):
-                speeds[algorithm] = float(found[-1])
-        return speeds
+            if speeds := _SPEED.findall(classify(algorithm, iterations, 0)):
+                lines = np.full(len(flows), -1, np.int32)
+                for number, line in _ANSWER.findall(classify(algorithm, 1, 2)):
+                    lines[int(number) - 1] = np.uint32(line).astype(np.int32)
+                found[algorithm] = DpdkRun(float(speeds[-1]), lines)
+        return found
 
 
 def dpdk_version() -> str:
@@ -104,15 +129,15 @@ def dpdk_version() -> str:
     return found[1] if found else "of unknown version"
 
 
-def _write_rules(rules: Iterable[FiveTupleRule], path: Path) -> int:
+def _write_rules(rules: Iterable[FiveTupleRule], path: Path) -> None:
     """Write rules as ClassBench does: prefixes, port ranges, protocol and its mask."""
-    lines = [
-        f"@{rule.source}\t{rule.destination}\t0 : 65535\t{rule.first_port} : {rule.last_port}\t"
-        f"0x{rule.protocol:02x}/0xff\t\n"
-        for rule in rules
-    ]
-    path.write_text("".join(lines))
-    return len(lines)
+    path.write_text(
+        "".join(
+            f"@{rule.source}\t{rule.destination}\t0 : 65535\t{rule.first_port} : {rule.last_port}\t"
+            f"{'0x00/0x00' if rule.protocol is None else f'0x{rule.protocol:02x}/0xff'}\t\n"
+            for rule in rules
+        )
+    )
 
 
 def _write_trace(flows: FiveTuples, path: Path) -> None:

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import peers, table  # noqa: E402
-from bench.clusters import five_tuple_rules, kernel_scenario, matching_flows, random_flows  # noqa: E402
-from bench.conftest import FULL, QUICK, Sizes  # noqa: E402
+from bench.peers_sql import is_installed  # noqa: E402
+from bench.results import Results  # noqa: E402
 
 
 def main() -> int:
@@ -28,7 +28,7 @@ def main() -> int:
     code, report = run_benchmarks(asked.quick, asked.k)
     if not report:
         return code or 1
-    results = table.Results.of(report, None if asked.k else run_dpdk(QUICK if asked.quick else FULL))
+    results = Results.of(report)
     if asked.quick:
         print("Small data: that it runs is what counts here, not the figures.\n")
     print(table.text(results))
@@ -50,21 +50,6 @@ def run_benchmarks(quick: bool, expression: str | None) -> tuple[int, dict]:
         return code, json.loads(text) if text else {}
 
 
-def run_dpdk(sizes: Sizes) -> list[table.Peer]:
-    """Have DPDK classify random flows, and flows that its rules are about."""
-    scenario = kernel_scenario(*sizes.kernel)
-    rules = five_tuple_rules(scenario, sizes.dpdk_rules)
-    traces = {
-        "random": random_flows(scenario, sizes.dpdk_flows),
-        "matching": matching_flows(rules, sizes.dpdk_flows),
-    }
-    return [
-        table.Peer(kind, algorithm, speed, len(rules))
-        for kind, flows in traces.items()
-        for algorithm, speed in peers.run_dpdk(rules, flows, sizes.dpdk_iterations).items()
-    ]
-
-
 def machine() -> list[str]:
     """Tell what it ran on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -73,7 +58,9 @@ def machine() -> list[str]:
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()} {platform.machine()}",
         f"Python {platform.python_version()}, {packages}",
     ]
-    return lines + ([f"DPDK {found}"] if (found := peers.dpdk_version()) else [])
+    others = [f"DPDK {found}"] if (found := peers.dpdk_version()) else []
+    others += [f"{name} {version(name.lower())}" for name in ("DuckDB", "Polars") if is_installed(name)]
+    return [*lines, ", ".join(others)] if others else lines
 
 
 def _processor() -> str:

@@ -130,5 +130,12 @@ def test_every_command_of_the_demo_runs(capsys, tmp_path):
     run(["demo", "--out", str(tmp_path / "demo")])
     lines = capsys.readouterr().out.splitlines()
     commands = [shlex.split(each.split("$", 1)[1])[1:] for each in lines if each.startswith("        $  ")]
-    assert [command[0] for command in commands] == ["whatif", "check", "check", "explain", "replay"]
-    assert [run(command) for command in commands] == [0, 0, 1, 0, 0]
+    assert [command[0] for command in commands] == ["whatif", "check", "check", "explain", "replay", "size"]
+    assert [run(command) for command in commands] == [0, 0, 1, 0, 0, 0]
+    assert (tmp_path / "demo" / "occupancy.svg").exists()
+
+
+def test_the_demo_ends_with_a_sizing_table(capsys, tmp_path):
+    run(["demo", "--out", str(tmp_path / "demo")])
+    last = capsys.readouterr().out.split("\n\nConntrack tables of 3 nodes, from 200,000 flows\n")[-1]
+    assert "Before and after" in last and "kube-proxy sets" in last

@@ -134,7 +134,8 @@ def order_rows(rows, shard, shards, start, keys, numbers):
         hint = np.int64(rows[i]["what"]) >> 1 & 3
         rank = np.uint64(0 if hint == 1 else 1 if hint == 0 else 2)
         key = np.uint64(rows[i]["time"] - start) << np.uint64(2) | rank
-        ordered = ordered and key >= before
+        if key < before:
+            ordered = False
         before = key
         keys[found] = key
         numbers[found] = i

@@ -6,12 +6,13 @@ from random import Random
 
 import numpy as np
 
+from loaders.synthetic.blocks import LISTING
 from simcore.model.addresses import Address, Cidr, Family
 from simcore.model.cluster import Pod
 from simcore.model.policy import Direction, Policy, Role, Rule
 from simcore.model.ports import LAST_PORT
 
-from .clusters import LISTING, SEED, Scenario
+from .clusters import SEED, Scenario
 from .flows import FiveTuples, networks, plain_pods, source_ports
 
 _EVERYWHERE = Cidr(Family.V4, 0, 0)

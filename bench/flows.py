@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from loaders.synthetic.blocks import PORTS
 from simcore.analyses.ends import EndColumn, PortColumns
 from simcore.analyses.judging import Judged, Workspace, judge_columns
 from simcore.model.addresses import Family
@@ -15,7 +16,7 @@ from simcore.model.policy import Policy
 from simcore.model.ports import TCP, UDP
 from simcore.tables.layout import Tables
 
-from .clusters import PORTS, SEED, Scenario
+from .clusters import SEED, Scenario
 
 SHARES = {"lookup": 0.2, "application": 0.5, "outbound": 0.2, "inbound": 0.08, "scan": 0.02}
 """What realistic flows are made of: name resolution, pods among themselves, pods to the world, the world to pods, and

@@ -8,6 +8,7 @@ from random import Random
 
 import msgspec
 
+from .blocks import listing_count, listing_policies
 from .objects import Document, Nodes, namespace_documents, pod_documents, service_documents
 from .policies import policy_documents
 from .scale import Scale, scale_of
@@ -29,7 +30,8 @@ def cluster_documents(size: str | Scale, seed: int) -> tuple[list[Document], lis
     Parameters
     ----------
     size : str or Scale
-        S is about 1000 pods and 100 policies, M 20 000 and 2000, L 100 000 and 10 000.
+        S is about 1000 pods and 100 policies, M 20 000 and 2000, L 100 000 and 10 000; XL is L with 20 000 CIDR
+        blocks and 1000 namespaces.
     seed : int
         The same seed makes the same documents.
 
@@ -41,7 +43,8 @@ def cluster_documents(size: str | Scale, seed: int) -> tuple[list[Document], lis
     scale = scale_of(size)
     random = Random(f"cluster {seed}")
     groups = draw_groups(scale, random)
-    works = [*system_works(scale), *draw_works(scale, groups, random)]
+    drawn = draw_works(scale, groups, random)
+    works = [*system_works(scale), *drawn]
     groups = [*{work.group.name: work.group for work in works}.values()]
     nodes = Nodes(scale.nodes, scale.dual_stack > 0, random)
     objects = [
@@ -50,7 +53,8 @@ def cluster_documents(size: str | Scale, seed: int) -> tuple[list[Document], lis
         *pod_documents(works, nodes, random),
         *service_documents(works, random),
     ]
-    return objects, policy_documents(groups, works, scale.policies, random)
+    policies = policy_documents(groups, works, scale.policies - listing_count(scale), random)
+    return objects, policies + listing_policies(drawn, scale, random)
 
 
 def generate_cluster(size: str | Scale, seed: int, out: str | Path) -> ClusterFiles:

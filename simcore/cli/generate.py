@@ -8,7 +8,7 @@ from .console import emit
 from .inputs import Gathering, Sources
 from .options import Count, cluster_option
 
-SIZES = ("S", "M", "L")
+SIZES = ("S", "M", "L", "XL")
 
 
 @click.group("generate")
@@ -27,7 +27,7 @@ _seed = click.option(
     type=click.Choice(SIZES, case_sensitive=False),
     default="S",
     show_default=True,
-    help="About 1,000, 20,000 or 100,000 pods.",
+    help="About 1,000, 20,000 or 100,000 pods; XL: 100,000, and policies that list 20,000 CIDR blocks.",
 )
 @_seed
 @click.option("--out", type=click.Path(file_okay=False), required=True, metavar="DIR", help="Folder to write to.")

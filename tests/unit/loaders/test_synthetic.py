@@ -75,8 +75,20 @@ def test_what_is_no_count_is_refused(text):
 
 
 def test_an_unknown_size_is_refused():
-    with pytest.raises(ValueError, match="S, M, L"):
-        cluster_documents("XL", 1)
+    with pytest.raises(ValueError, match="S, M, L, XL"):
+        cluster_documents("XXL", 1)
+
+
+def test_lists_name_as_many_blocks_and_ports_as_asked_for():
+    scale = Scale(pods=160, policies=40, namespaces=6, nodes=4, blocks=300, block_ports=50)
+    _, policies = cluster_documents(scale, 3)
+    lists = [policy for policy in policies if policy["metadata"]["name"].startswith("blocks-")]
+    rules = [rule for policy in lists for rule in policy["spec"]["egress"]]
+    blocks = [peer["ipBlock"] for rule in rules for peer in rule["to"]]
+    assert len(lists) == 20
+    assert len({block["cidr"] for block in blocks}) == len(blocks) == 300
+    assert 20 < sum("except" in block for block in blocks) < 100
+    assert 40 < len({port["port"] for rule in rules for port in rule["ports"]}) <= 50
 
 
 def test_more_pods_than_addresses_are_refused():

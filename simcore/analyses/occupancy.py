@@ -200,6 +200,9 @@ class Counter:
         Most entries of each node (0: no limit) and buckets of its hash table.
     scale : float
         How many entries stand for one.
+    has_nat : bool
+        Whether NAT rules are loaded: a new connection then looks for its reply's tuple too, and takes what has expired
+        out of that bucket as well as its own. Replies find their entry at the head of a chain, before anything else.
     first_pass : float
         Seconds from the start of the period to the kernel's collector's first pass.
     """
@@ -214,6 +217,7 @@ class Counter:
         limits: NDArray[np.float64],
         buckets: NDArray[np.float64],
         scale: float = 1.0,
+        has_nat: bool = False,
         first_pass: float = 60.0,
     ) -> None:
         if nodes > MOST_NODES or owners > MOST_OWNERS:
@@ -230,7 +234,7 @@ class Counter:
             np.array([not each.is_assured for each in CLASSES]),
             limits,
             buckets,
-            np.array([scale, *_intervals(settings)]),
+            np.array([scale, *_intervals(settings), 2.0 if has_nat else 1.0]),
             np.array([period.start, period.slot, period.bin // period.slot, getattr(settings, "hz", 0)], np.int64),
         )
         self._tally = _tally(nodes + 1, owners, period.begin)
@@ -366,7 +370,6 @@ def _tally(nodes: int, owners: int, begin: int) -> Tally:
         area=np.zeros(nodes),
         slot_opens=whole(),
         slot_ends=whole(),
-        slot_visits=whole(),
         classes=np.zeros((nodes, len(CLASSES)), np.int64),
         class_peak=np.zeros((nodes, len(CLASSES)), np.int64),
         owners=np.zeros((nodes, owners), np.int32),

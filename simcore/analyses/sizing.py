@@ -190,6 +190,7 @@ def size(
             limits=sizer.maxima,
             buckets=sizer.buckets,
             scale=case.scale,
+            has_nat=options.preset == "kube-proxy",
             first_pass=options.first_pass,
         )
         for case, sizer in zip(cases, sizers, strict=True)

@@ -1,9 +1,36 @@
 """The one way kernels are compiled: lazily, without the interpreter's lock, cached on disk where that can be."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from numba import njit
+
+STAMP = "kernels.stamp"
+
+
+def forget_stale(folder: Path, cache: Path) -> None:
+    """Remove compiled kernels that were made from other sources.
+
+    numba compiles anew what changed in its own file, but not what calls a kernel of another file that changed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the sources are.
+    cache : Path
+        Where numba keeps what it compiled from them.
+    """
+    found = sorted((entry.name, entry.stat()) for entry in os.scandir(folder) if entry.name.endswith(".py"))
+    stamp = "\n".join(f"{name} {status.st_mtime_ns} {status.st_size}" for name, status in found)
+    written = cache / STAMP
+    if written.exists() and written.read_text("utf-8") == stamp:
+        return
+    for compiled in cache.glob("*.nb[ic]"):
+        compiled.unlink(missing_ok=True)
+    cache.mkdir(exist_ok=True)
+    written.write_text(stamp, "utf-8")
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -12,3 +39,8 @@ def kernel(function: Callable[..., Any]) -> Any:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:
         return njit(nogil=True)(function)
+
+
+_here = Path(__file__).parent
+if "NUMBA_CACHE_DIR" not in os.environ and os.access(_here, os.W_OK):
+    forget_stale(_here, _here / "__pycache__")

@@ -31,9 +31,8 @@ class Tally(NamedTuple):
         Most and least entries of the slot.
     slot_top, area : float64[n]
         Most allocated entries of the slot, and its entries times nanoseconds.
-    slot_opens, slot_ends, slot_visits : int64[n]
-        Entries that were made in the slot, those that expired, and buckets that new ones visited; no buckets and no
-        expiries of the fleet.
+    slot_opens, slot_ends : int64[n]
+        Entries that were made in the slot, and those that expired; no expiries of the fleet.
     classes, class_peak : int64[n, classes]
         Entries by class now, and at the peak.
     owners, owner_peak : int32[n, owners]
@@ -59,28 +58,12 @@ class Tally(NamedTuple):
     area: np.ndarray
     slot_opens: np.ndarray
     slot_ends: np.ndarray
-    slot_visits: np.ndarray
     classes: np.ndarray
     class_peak: np.ndarray
     owners: np.ndarray
     owner_peak: np.ndarray
     hold_starts: np.ndarray
     held: np.ndarray
-
-
-@kernel
-def is_answered(state):
-    """Whether a reply has been seen in a state of `simcore.model.conntrack.CtState`."""
-    return 2 <= state <= 8 or state == 11 or state == 12 or 14 <= state <= 19
-
-
-@kernel
-def new_visits(before, after):
-    """Count the buckets that a change is the first to visit: one for an entry, one for its first reply (C-6)."""
-    if after == 0:
-        return 0
-    answered = is_answered(after) and not is_answered(before)
-    return np.int64(before == 0) + np.int64(answered)
 
 
 @kernel
@@ -148,7 +131,7 @@ def find_peaks(t, live, start, stop, time, before, after, path):
 
 
 @kernel
-def apply_changes(t, start, stop, time, before, after, kind, path, class_of, buckets, scale):
+def apply_changes(t, start, stop, time, before, after, kind, path, class_of, buckets, scale, visits):
     """Bring every figure up to date, and note the peaks that `find_peaks` marked.
 
     Parameters
@@ -167,24 +150,18 @@ def apply_changes(t, start, stop, time, before, after, kind, path, class_of, buc
         Of the hash table.
     scale : float
         How many entries stand for one.
+    visits : float
+        How many buckets a new entry is the first to look into (C-6).
     """
     live, since, mark, held, hold_starts = t.live, t.since, t.mark, t.held, t.hold_starts
     classes, class_peak, owners, owner_peak = t.classes, t.class_peak, t.owners, t.owner_peak
     zombies, top, top_time, area = t.zombies, t.top, t.top_time, t.area
-    most, least, slot_top, opens, ends, visits = (
-        t.slot_most,
-        t.slot_least,
-        t.slot_top,
-        t.slot_opens,
-        t.slot_ends,
-        t.slot_visits,
-    )
+    most, least, slot_top, opens, ends = t.slot_most, t.slot_least, t.slot_top, t.slot_opens, t.slot_ends
     fleet = np.int64(live.size - 1)
     for i in range(start, stop):
         was, now, now_time = before[i], after[i], time[i]
         change = np.int64(now != 0) - np.int64(was != 0)
         left, entered = np.uintp(class_of[kind[i], was]), np.uintp(class_of[kind[i], now])
-        steps = new_visits(was, now)
         owner = np.uintp(path[i] >> np.int64(OWNER_SHIFT))
         nodes = path[i] & np.int64(NODES_MASK)
         while nodes != 0:
@@ -219,14 +196,13 @@ def apply_changes(t, start, stop, time, before, after, kind, path, class_of, buc
                     owners[n, owner] += 1
             # The zombie law (C-6), event by event: an expiry leaves one, a visit frees those of its bucket.
             found = zombies[node]
-            for _ in range(steps):
-                found -= found * min(1.0, 2 * scale / buckets[node])
+            if was == 0:
+                found -= found * min(1.0, 2 * visits * scale / buckets[node])
             if now == 0:
                 found += scale
                 ends[node] += 1
             zombies[np.uintp(fleet)] += found - zombies[node]
             zombies[node] = found
-            visits[node] += steps
 
 
 @kernel

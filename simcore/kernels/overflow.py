@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .jit import kernel
-from .occupancy import NODE_BITS, NODE_MASK, NODES_MASK, OWNER_SHIFT, new_visits
+from .occupancy import NODE_BITS, NODE_MASK, NODES_MASK, OWNER_SHIFT
 
 BUCKETS_TRIED = 8
 """Buckets in which a full table looks for entries to evict."""
@@ -48,7 +48,7 @@ class Overflow(NamedTuple):
 
 
 @kernel
-def overflow(o, start, stop, time, before, after, kind, path, class_of, unassured, limits, buckets, scale):
+def overflow(o, start, stop, time, before, after, kind, path, class_of, unassured, limits, buckets, scale, visits):
     """Follow changes through tables with a maximum.
 
     Connections are not told apart: of those that a change could be of, it is one that is there with the share of
@@ -68,6 +68,8 @@ def overflow(o, start, stop, time, before, after, kind, path, class_of, unassure
         Most entries (0: no limit), and buckets of the hash table.
     scale : float
         How many entries stand for one.
+    visits : float
+        How many buckets a new entry is the first to look into.
     """
     live, classes, present, total, zombies = o.live, o.classes, o.present, o.total, o.zombies
     lost, tried, evicted, first = o.lost, o.tried, o.evicted, o.first
@@ -115,5 +117,5 @@ def overflow(o, start, stop, time, before, after, kind, path, class_of, unassure
             else:
                 zombies[n] += there * scale
             live[n] += np.int64(now != 0) - np.int64(was != 0)
-            visits = new_visits(was, now) * there + searched
-            zombies[n] -= zombies[n] * min(1.0, 2 * scale * visits / buckets[n])
+            looked_into = visits * np.float64(was == 0) * there + searched
+            zombies[n] -= zombies[n] * min(1.0, 2 * scale * looked_into / buckets[n])

@@ -46,8 +46,9 @@ class Rules(NamedTuple):
         Whether packets keep it alive; whether a full table may evict it.
     limits, buckets : float64[n]
         Of each node: most entries (0: no limit), buckets of the hash table.
-    numbers : float64[3]
-        How many entries stand for one; seconds between two passes of Cilium's collector, at least and at most.
+    numbers : float64[4]
+        How many entries stand for one; seconds between two passes of Cilium's collector, at least and at most; how many
+        buckets a new entry is the first to look into.
     times : int64[4]
         Nanoseconds: start of the first slot, length of a slot; slots a bin; the kernel's ticks a second, 0 for Cilium.
     """
@@ -85,7 +86,7 @@ def advance(t, r, o, c, rules, clock, found, time, before, after, kind, path, un
     is_limited : bool
         Whether a table may fill up, so that `overflow` has to follow.
     """
-    first, length, scale = rules.times[0], rules.times[1], rules.numbers[0]
+    first, length, scale, visits = rules.times[0], rules.times[1], rules.numbers[0], rules.numbers[3]
     i = 0
     while True:
         end = first + clock[0] * length
@@ -94,7 +95,7 @@ def advance(t, r, o, c, rules, clock, found, time, before, after, kind, path, un
             j += 1
         if j > i:
             find_peaks(t, found, i, j, time, before, after, path)
-            apply_changes(t, i, j, time, before, after, kind, path, rules.class_of, rules.buckets, scale)
+            apply_changes(t, i, j, time, before, after, kind, path, rules.class_of, rules.buckets, scale, visits)
             if is_limited:
                 overflow(
                     o,
@@ -110,6 +111,7 @@ def advance(t, r, o, c, rules, clock, found, time, before, after, kind, path, un
                     rules.limits,
                     rules.buckets,
                     scale,
+                    visits,
                 )
             i = j
         if end > until:
@@ -120,7 +122,7 @@ def advance(t, r, o, c, rules, clock, found, time, before, after, kind, path, un
 @kernel
 def finish_slot(t, r, o, c, rules, clock, end):
     """Close the present slot at a time, add it to the curve, and start the next."""
-    length, scale = rules.times[1], rules.numbers[0]
+    length, scale, visits = rules.times[1], rules.numbers[0], rules.numbers[3]
     close_slot(t, end, scale)
     passes = r.next_pass.copy()
     hz = rules.times[3]
@@ -128,7 +130,7 @@ def finish_slot(t, r, o, c, rules, clock, end):
         # Slots before the first are in the rings too: nothing happened, and the collector passed at some time.
         number = clock[0] + r.decayed.shape[1]
         close_slot_of_zombies(
-            t, r, number, end, length / 1e9, rules.lifetime, rules.refreshed, hz, rules.buckets, scale
+            t, r, number, end, length / 1e9, rules.lifetime, rules.refreshed, hz, rules.buckets, scale, visits
         )
     else:
         close_slot_of_maps(t, r, end, rules.numbers[1], rules.numbers[2], scale)
@@ -140,7 +142,7 @@ def finish_slot(t, r, o, c, rules, clock, end):
         c.top[n, place] = max(c.top[n, place], t.slot_top[n])
         c.bound[n, place] = max(c.bound[n, place], r.slot_bound[n])
         t.slot_most[n], t.slot_least[n], t.area[n], t.slot_top[n] = 0, EMPTY, 0.0, 0.0
-        t.slot_opens[n], t.slot_ends[n], t.slot_visits[n] = 0, 0, 0
+        t.slot_opens[n], t.slot_ends[n] = 0, 0
         r.before[n] = scale * t.live[n]
         if n < passes.size and r.next_pass[n] != passes[n]:
             o.zombies[n] = 0.0

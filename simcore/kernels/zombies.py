@@ -155,7 +155,7 @@ def note_bound(t, r, n, zombies, end, scale):
 
 
 @kernel
-def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, buckets, scale):
+def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, buckets, scale, visits):
     """Bring the zombies of every node to the end of slot `k`; let the collector pass where it is due.
 
     Parameters
@@ -176,6 +176,8 @@ def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, b
         Of the hash table.
     scale : float
         How many entries stand for one.
+    visits : float
+        How many buckets a new entry is the first to look into.
     """
     size = r.decayed.shape[1]
     nodes = r.next_pass.size
@@ -183,7 +185,7 @@ def close_slot_of_zombies(t, r, k, end, slot_seconds, lifetime, refreshed, hz, b
     fleet = 0.0
     fleet_zombies = 0.0
     for n in range(nodes):
-        decay = scale * t.slot_visits[n] * 2 / buckets[n]
+        decay = scale * visits * t.slot_opens[n] * 2 / buckets[n]
         kept = np.exp(-decay)
         spread = (1 - kept) / decay if decay > 1e-9 else 1.0
         r.decayed[n, now] = r.decayed[n, before] * kept + scale * t.slot_ends[n] * spread

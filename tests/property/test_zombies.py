@@ -41,9 +41,9 @@ class PlainTable:
             self.chains[bucket].discard(entry)
         del self.expiry[entry]
 
-    def open(self, entry, now, expiry, is_answered):
+    def open(self, entry, now, expiry, has_nat):
         places = self.random.integers(0, len(self.chains), 2).tolist()
-        for bucket in places[: 1 + is_answered]:
+        for bucket in places[: 1 + has_nat]:
             self.visit(bucket, now)
         self.expiry[entry], self.places[entry] = expiry, places
         for bucket in places:
@@ -60,7 +60,7 @@ class PlainTable:
         return (int(ticks / step + 1) * step if step else ticks) / HZ
 
 
-def simulate(opens, ends, answered, buckets, first_pass, random):
+def simulate(opens, ends, has_nat, buckets, first_pass, random):
     """Allocated entries after every opening, and ten times a second."""
     table = PlainTable(buckets, random)
     times, counts = [], []
@@ -71,13 +71,13 @@ def simulate(opens, ends, answered, buckets, first_pass, random):
         while next_pass <= time:
             next_pass += int(table.collect(next_pass) * SECOND)
         if number >= 0:
-            table.open(number, time, ends[number], answered)
+            table.open(number, time, ends[number], has_nat)
         times.append(time)
         counts.append(len(table.expiry))
     return np.array(times), np.array(counts)
 
 
-def occupancy(opens, ends, settings, kind, states, buckets):
+def occupancy(opens, ends, settings, kind, states, buckets, has_nat=False):
     """What the project makes of the same entries, in one state each."""
     time = np.concatenate([opens, ends])
     order = np.argsort(time, kind="stable")
@@ -87,7 +87,8 @@ def occupancy(opens, ends, settings, kind, states, buckets):
     path = pack_paths(np.zeros(2 * count, np.int64), np.zeros(2 * count, np.int64))
     period = Period(BEGIN, int(opens[-1]), SECOND, SECOND)
     buckets = np.full(1, float(buckets))
-    counter = Counter(1, 1, settings, period, limits=np.zeros(1), buckets=buckets, first_pass=30.0)
+    room = {"limits": np.zeros(1), "buckets": buckets}
+    counter = Counter(1, 1, settings, period, **room, has_nat=has_nat, first_pass=30.0)
     counter.add(Entries(time[order], before[order], after[order], np.full(2 * count, kind, np.uint8), path))
     return counter.finish()
 
@@ -101,17 +102,18 @@ LOADS = {
 }
 
 
+@pytest.mark.parametrize("has_nat", [False, True])
 @pytest.mark.parametrize("load", LOADS)
-def test_the_band_holds_what_a_plain_table_has_allocated(load):
+def test_the_band_holds_what_a_plain_table_has_allocated(load, has_nat):
     kind, state, seconds, rate, buckets = LOADS[load]
     random = np.random.default_rng(7)
     opens = BEGIN + np.sort(random.integers(0, 200 * SECOND, 200 * rate))
     ends = opens + seconds * SECOND
     settings = Conntrack(nf_conntrack_udp_timeout=seconds) if kind == UDP_KIND else Conntrack()
-    found = occupancy(opens, ends, settings, kind, state, buckets)
+    found = occupancy(opens, ends, settings, kind, state, buckets, has_nat)
     peaks = []
     for first_pass in (7, 31, 59):
-        times, counts = simulate(opens, ends, state != CtState.UNREPLIED, buckets, first_pass, random)
+        times, counts = simulate(opens, ends, has_nat, buckets, first_pass, random)
         places = (times - found.period.start) // found.period.bin
         assert (counts >= found.curve.least[0][places] - 1).all()
         assert (counts <= found.curve.bound[0][places]).all()
@@ -121,14 +123,15 @@ def test_the_band_holds_what_a_plain_table_has_allocated(load):
 
 
 @pytest.mark.parametrize("buckets", [128, 256, 512])
-def test_a_busy_table_of_one_way_flows_holds_half_as_many_zombies_as_buckets(buckets):
+@pytest.mark.parametrize(("state", "has_nat", "share"), [(CtState.UNREPLIED, False, 2), (CtState.REPLIED, True, 4)])
+def test_a_busy_table_holds_as_many_zombies_as_its_buckets_allow(state, has_nat, share, buckets):
     random = np.random.default_rng(3)
     opens = BEGIN + np.sort(random.integers(0, 30 * SECOND, 60_000))
     settings = Conntrack(nf_conntrack_udp_timeout=1)
-    found = occupancy(opens, opens + SECOND, settings, UDP_KIND, CtState.UNREPLIED, buckets)
+    found = occupancy(opens, opens + SECOND, settings, UDP_KIND, state, buckets, has_nat)
     mean = found.curve.top[0][5:25] - found.curve.most[0][5:25]
     # The most of either is not at one time, so the difference is a little less than the zombies.
-    assert 0.4 * buckets < mean.mean() < 0.52 * buckets
+    assert 0.7 * buckets / share < mean.mean() < 1.04 * buckets / share
 
 
 @pytest.mark.parametrize(

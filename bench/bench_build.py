@@ -1,5 +1,10 @@
 """Loading a dump and compiling its policies."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -13,8 +18,10 @@ from simcore.tables.build import build_tables
 
 from .checks import SAMPLE
 
-SIZES = ("S", "M", "L")
-ROUNDS = {"S": 5, "M": 5, "L": 1}
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = ("S", "M")
+LARGE = "XL"
+ROUNDS = 5
 
 
 @pytest.fixture(params=SIZES)
@@ -26,7 +33,7 @@ def size(request, sizes):
 
 def test_load(benchmark, cluster_folder, sizes, size):
     path = str(cluster_folder(size))
-    snapshot = benchmark.pedantic(load_manifests, ([path],), rounds=sizes.rounds_of(min(2, ROUNDS[size])))
+    snapshot = benchmark.pedantic(load_manifests, ([path],), rounds=sizes.rounds_of(2))
     benchmark.extra_info.update(pods=len(snapshot.cluster.pods), policies=len(snapshot.policies))
 
 
@@ -35,12 +42,20 @@ def test_build(benchmark, scenario, sizes, size):
     tables = benchmark.pedantic(
         build_tables,
         (made.cluster, made.policies),
-        rounds=sizes.rounds_of(ROUNDS[size]),
+        rounds=sizes.rounds_of(ROUNDS),
         warmup_rounds=int(size == "S"),
     )
     benchmark.extra_info.update(pods=len(made.cluster.pods), policies=len(made.policies), table_bytes=tables.size)
-    if size != "L":
-        assert_same_answers(made)
+    assert_same_answers(made)
+
+
+def test_large(benchmark, cluster_folder, sizes):
+    """Everything about a large cluster, in a process of its own that tells the most memory that it held."""
+    size = LARGE if LARGE in sizes.clusters else sizes.clusters[-1]
+    command = [sys.executable, "-m", "bench.large", str(cluster_folder(size)), str(sizes.rounds_of(3))]
+    options = {"capture_output": True, "text": True, "check": True, "cwd": ROOT}
+    done = benchmark.pedantic(subprocess.run, (command,), options, rounds=1)
+    benchmark.extra_info.update(json.loads(done.stdout))
 
 
 def assert_same_answers(made):

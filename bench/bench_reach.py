@@ -5,7 +5,7 @@ import pytest
 from simcore.analyses.reachability import reachability
 from simcore.tables.build import build_tables
 
-SIZES = ("M", "L")
+SIZES = ("S", "M")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -8,11 +8,15 @@ from random import Random
 
 import pytest
 
+from loaders.synthetic.flows import generate_flows
 from simcore.model.addresses import Family
 from simcore.model.flows import End, Flow
 from simcore.model.ports import TCP
 from simcore.reference import Reference
 
+from .clusters import SEED, load_scenario
+
+FEW = 1_000
 COMMAND = str(Path(sys.executable).parent / "flowverdict")
 
 
@@ -23,6 +27,16 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 def test_help(benchmark, sizes):
     done = benchmark.pedantic(run, ("--help",), rounds=sizes.rounds_of(15), warmup_rounds=1)
     assert "replay" in done.stdout
+
+
+def test_first_verdict(benchmark, cluster_folder, folder, sizes):
+    """``flowverdict replay`` of a few flows: load a small cluster, build tables, judge, tell."""
+    path = folder / "few.parquet"
+    generate_flows(load_scenario(cluster_folder("S")).cluster, FEW, SEED, path, ipv6=0.0)
+    arguments = ("replay", str(path), "--cluster", str(cluster_folder("S")), "--format", "json")
+    done = benchmark.pedantic(run, arguments, rounds=sizes.rounds_of(7), warmup_rounds=1)
+    benchmark.extra_info.update(flows=FEW)
+    assert json.loads(done.stdout)["flows"] == FEW
 
 
 @pytest.mark.parametrize("size", ["S", "M"])

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from loaders.captures.writer import FlowWriter
 from loaders.synthetic.rows import DURATION, START_TIME
+from simcore.model.addresses import Address, Family
 
 from .clusters import SEED
 from .flows import FiveTuples
@@ -37,3 +39,21 @@ def write_capture(flows: FiveTuples, path: Path) -> None:
             }
             writer.write(pa.RecordBatch.from_pydict(columns))
             start += len(part)
+
+
+def write_as_text(source: Path, target: Path) -> None:
+    """Write a capture of 4-byte addresses anew, its addresses in words as flow logs of clouds have them."""
+    with pq.ParquetFile(source) as file:
+        fields = [pa.field(f.name, pa.string()) if f.name.endswith("_address") else f for f in file.schema_arrow]
+        schema = pa.schema(fields)
+        with pq.ParquetWriter(target, schema) as writer:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group)
+                columns = [_in_words(column) if column.type == pa.uint32() else column for column in table.columns]
+                writer.write_table(pa.table(columns, schema=schema))
+
+
+def _in_words(column: pa.ChunkedArray) -> pa.Array:
+    coded = column.combine_chunks().dictionary_encode()
+    words = pa.array([str(Address(Family.V4, value)) for value in coded.dictionary.to_pylist()], pa.string())
+    return words.take(coded.indices)

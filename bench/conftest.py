@@ -20,6 +20,8 @@ class Sizes:
     clusters: tuple[str, ...]
     replay_cluster: str
     replay_flows: int
+    form_flows: int
+    long_flows: int
     tests: int
     rounds: int
     dpdk_rules: int
@@ -37,9 +39,11 @@ class Sizes:
 FULL = Sizes(
     kernel=(10_000, 5_000, 1_000),
     kernel_flows=10_000_000,
-    clusters=("S", "M", "L"),
-    replay_cluster="M",
+    clusters=("S", "M", "XL"),
+    replay_cluster="M dual",
     replay_flows=10_000_000,
+    form_flows=4_000_000,
+    long_flows=100_000_000,
     tests=1_000,
     rounds=100,
     dpdk_rules=10_000,
@@ -54,8 +58,10 @@ QUICK = Sizes(
     kernel=(500, 200, 50),
     kernel_flows=200_000,
     clusters=("S",),
-    replay_cluster="S",
+    replay_cluster="S dual",
     replay_flows=100_000,
+    form_flows=50_000,
+    long_flows=200_000,
     tests=20,
     rounds=1,
     dpdk_rules=500,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 CAPTURES = ("ipv4", "both families", "ipv4, pyarrow's defaults")
@@ -47,14 +48,7 @@ class Results:
     @classmethod
     def of(cls, report: Mapping) -> "Results":
         """Read the JSON report of pytest-benchmark."""
-        found = (
-            Measurement(
-                entry["name"].removeprefix("test_"),
-                *(entry["stats"][key] for key in ("median", "min", "max", "rounds")),
-                entry["extra_info"],
-            )
-            for entry in report["benchmarks"]
-        )
+        found = [measurement for entry in report["benchmarks"] for measurement in _measurements(entry)]
         return cls({measurement.name: measurement for measurement in found})
 
     def seconds(self, name: str) -> float | None:
@@ -82,6 +76,16 @@ class Results:
         """Return how many times as long as ours the join takes, by the best engine of that name."""
         found = [self.extra(f"join[{peer}]", "to_ours") for peer in SQL_PEERS if peer.startswith(name)]
         return min((value for value in found if value is not None), default=None)
+
+
+def _measurements(entry: Mapping) -> Iterator[Measurement]:
+    """Enumerate what a benchmark measured: the whole, then the steps that it timed itself."""
+    extra = dict(entry["extra_info"])
+    steps = extra.pop("steps", {})
+    stats = (entry["stats"][key] for key in ("median", "min", "max", "rounds"))
+    yield Measurement(entry["name"].removeprefix("test_"), *stats, extra)
+    for name, seconds in steps.items():
+        yield Measurement(name, median(seconds), min(seconds), max(seconds), len(seconds))
 
 
 def ratio(above: float | None, below: float | None) -> float | None:

@@ -89,6 +89,11 @@ def _notes(results: Results) -> str:
     return "".join(f"{note}\n" for note in notes)
 
 
+def _count(results: Results, name: str) -> str:
+    flows = results.extra(name, "flows")
+    return "100,000,000" if flows is None else f"{flows:,}"
+
+
 def readme(results: Results, machine: Sequence[str]) -> str:
     """Write ``bench/README.md``."""
     return f"""# Benchmarks
@@ -124,14 +129,20 @@ difference fails the benchmark.
 Replay is measured with its tables built; `replay[2]` below builds them too. Bare decode reads the same columns in the
 same batches with as many threads, and drops them; the two take turns, and the median of their ratios counts. "ipv4"
 holds addresses of 4 bytes, "both families" of 16, in files that `flowverdict generate flows` lays out to be read fast;
-"pyarrow's defaults" is the first of them as `pyarrow.parquet` writes it without being told.
+"pyarrow's defaults" is the first of them as `pyarrow.parquet` writes it without being told. A long capture is one of
+{_count(results, "long")} rows. What-if and replay take turns too, on the first of these captures, with one policy in
+a hundred taken away; so do captures of the same traffic with other addresses: IPv6 throughout, in 16 bytes, and IPv4
+in words. The cluster is M, every pod of which has an IPv6 address as well.
+
+XL is built in a process of its own; its peak holds the cluster and its policies too. A fresh process's first verdict is
+`flowverdict replay` on 1,000 flows and size S, with the kernels compiled before.
 
 ## Ratios
 
 {markdown(RATIO_HEAD, ratios(results))}
 ## Measurements
 
-S, M and L are the sizes of `flowverdict generate cluster`. A number in brackets is that of threads. `command` is
+S, M and XL are the sizes of `flowverdict generate cluster`. A number in brackets is that of threads. `command` is
 `flowverdict replay -o` as a command, from its start to the last verdict written; `help` and `check` are commands too.
 Before judging is timed, a sample of its answers is compared with the reference. `M/s` are millions of flows,
 or packets, a second.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from random import Random
 
+from simcore.errors import ResolveError
 from simcore.model.addresses import Address, Family
 from simcore.model.cluster import Cluster, ContainerPort, Service
 from simcore.model.flows import End, Flow
@@ -56,7 +57,7 @@ def draw_traffic(cluster: Cluster, random: Random, ipv6: float, expected: Expect
     Raises
     ------
     ResolveError
-        The cluster has no running pod.
+        The cluster has no running pod, or none of a family that traffic is wanted in.
     """
     return _Drawing(cluster, random, ipv6, expected).draw()
 
@@ -82,9 +83,11 @@ class _Drawing:
         self._draw_scrapes()
         self._draw_noise()
         for name, edges in self._edges.items():
-            total = sum(edge[4] for edge in edges)
+            total = sum(edge[4] for edge in edges) or 1.0
             for source, destination, protocol, port, weight, kind in edges:
                 self._places.builder.edge(source, destination, protocol, port, weight / total * _SHARES[name], kind)
+        if self._places.builder.is_empty:
+            raise ResolveError("no two ends have addresses of one family that traffic is wanted in. Ask for less IPv6")
         return self._places.builder.build()
 
     def _expects(self, client: Place | None, server: Place | None, port: ContainerPort) -> bool:

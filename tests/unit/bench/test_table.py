@@ -21,7 +21,7 @@ REPORT = {
         entry("join[Polars in-memory]", 1.0, flows=4_000_000, to_ours=50.0),
         entry("join[Polars streaming]", 1.0, flows=4_000_000, to_ours=25.0),
         entry("build[M]", 4.0, pods=20_000, table_bytes=30_000_000),
-        entry("build_child[XL]", 0.9, pods=100_000, peak_bytes=2_000_000_000),
+        entry("large", 9.0, pods=100_000, peak_bytes=2_000_000_000, steps={"build[XL]": [0.8, 0.9, 4.0]}),
         entry("decode[ipv4-1]", 0.25, flows=10_000_000),
         entry("sweep[ipv4-1]", 0.5, flows=10_000_000, groups=1_234, to_decode=1.4),
         entry("track[1]", 1.0, packets=10_000_000),

@@ -79,6 +79,15 @@ def test_an_unknown_size_is_refused():
         cluster_documents("XXL", 1)
 
 
+def test_traffic_can_be_ipv6_throughout(tiny, tmp_path):
+    dual, _ = cluster_documents(Scale(pods=160, policies=40, namespaces=6, nodes=4, dual_stack=1.0), 3)
+    (tmp_path / "cluster.yaml").write_text(yaml_documents(dual))
+    path = generate_flows(load_cluster([str(tmp_path / "cluster.yaml")]), 2_000, 1, tmp_path / "f.parquet", ipv6=1.0)
+    table = pq.read_table(path, columns=["source_address", "destination_address"])
+    found = [value for column in table.columns for value in column.to_pylist() if value is not None]
+    assert {address(value).family for value in found} == {Family.V6}
+
+
 def test_lists_name_as_many_blocks_and_ports_as_asked_for():
     scale = Scale(pods=160, policies=40, namespaces=6, nodes=4, blocks=300, block_ports=50)
     _, policies = cluster_documents(scale, 3)

@@ -8,8 +8,8 @@ import pytest
 
 from loaders.synthetic.live import draw_live, opening_packets
 from loaders.synthetic.packets import draw_load, packet_batch
-from simcore.analyses.bulk import BULK_SCHEMA, BulkTracker
-from simcore.analyses.tracking import Tracker
+from simcore.analyses.conntrack.bulk import BULK_SCHEMA, BulkTracker
+from simcore.analyses.conntrack.tracking import Tracker
 from simcore.model.addresses import Cidr
 from simcore.model.conntrack import LINUX
 

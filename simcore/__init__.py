@@ -10,21 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .analyses.curves import CURVE_SCHEMA as CURVE_SCHEMA
     from .analyses.judging import judge_batch as judge_batch
     from .analyses.judging import judge_flows as judge_flows
     from .analyses.learning import learn_addresses as learn_addresses
-    from .analyses.orientation import Orientation as Orientation
     from .analyses.reachability import Reachability as Reachability
     from .analyses.reachability import ReachClass as ReachClass
     from .analyses.reachability import reachability as reachability
     from .analyses.replay import RESULT_SCHEMA as RESULT_SCHEMA
     from .analyses.replay import ReplayResult as ReplayResult
     from .analyses.replay import replay as replay
-    from .analyses.sizing import Assumptions as Assumptions
-    from .analyses.sizing import SizingOptions as SizingOptions
-    from .analyses.sizing import size as size
-    from .analyses.stateful import StatefulOptions as StatefulOptions
+    from .analyses.sessions.orientation import Orientation as Orientation
+    from .analyses.sessions.stateful import StatefulOptions as StatefulOptions
+    from .analyses.sizing.curves import CURVE_SCHEMA as CURVE_SCHEMA
+    from .analyses.sizing.sizing import Assumptions as Assumptions
+    from .analyses.sizing.sizing import SizingOptions as SizingOptions
+    from .analyses.sizing.sizing import size as size
     from .analyses.whatif import CHANGE_SCHEMA as CHANGE_SCHEMA
     from .analyses.whatif import WhatIfResult as WhatIfResult
     from .analyses.whatif import whatif as whatif
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Address": ".model.addresses",
-    "Assumptions": ".analyses.sizing",
+    "Assumptions": ".analyses.sizing.sizing",
     "CHANGE_SCHEMA": ".analyses.whatif",
-    "CURVE_SCHEMA": ".analyses.curves",
+    "CURVE_SCHEMA": ".analyses.sizing.curves",
     "Cluster": ".model.cluster",
     "End": ".model.flows",
     "FLOW_SCHEMA": ".model.schema",
     "Flow": ".model.flows",
-    "Orientation": ".analyses.orientation",
+    "Orientation": ".analyses.sessions.orientation",
     "Policy": ".model.policy",
     "Profile": ".model.profile",
     "RESULT_SCHEMA": ".analyses.replay",
@@ -61,8 +61,8 @@ _HOMES = {
     "Reference": ".reference",
     "ReplayResult": ".analyses.replay",
     "SimulatorError": ".errors",
-    "SizingOptions": ".analyses.sizing",
-    "StatefulOptions": ".analyses.stateful",
+    "SizingOptions": ".analyses.sizing.sizing",
+    "StatefulOptions": ".analyses.sessions.stateful",
     "UPSTREAM": ".model.profile",
     "Verdict": ".model.flows",
     "WhatIfResult": ".analyses.whatif",
@@ -72,7 +72,7 @@ _HOMES = {
     "learn_addresses": ".analyses.learning",
     "reachability": ".analyses.reachability",
     "replay": ".analyses.replay",
-    "size": ".analyses.sizing",
+    "size": ".analyses.sizing.sizing",
     "whatif": ".analyses.whatif",
 }
 

@@ -12,8 +12,8 @@ import pytest
 import loaders
 import simcore
 from loaders.synthetic.demo import write_demo
-from simcore.analyses.curves import CURVE_SCHEMA
 from simcore.analyses.replay import RESULT_SCHEMA
+from simcore.analyses.sizing.curves import CURVE_SCHEMA
 from simcore.analyses.whatif import CHANGE_SCHEMA
 from simcore.cli.commands import flowverdict
 from simcore.model.flows import Reason

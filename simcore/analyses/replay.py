@@ -17,11 +17,11 @@ from ..model.profile import UPSTREAM, Profile
 from ..tables.layout import Tables
 from .groups import Groups
 from .judging import Judged
-from .oriented import STATE_FIELDS, OrientedCapture, StateCounts, count_states, follow, state_columns
 from .prepared import prepare
 from .results import ResultColumns, check_output, result_fields, rule_table, write_rules
+from .sessions.oriented import STATE_FIELDS, OrientedCapture, StateCounts, count_states, follow, state_columns
+from .sessions.stateful import StatefulOptions
 from .shards import Threads
-from .stateful import StatefulOptions
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
 
 RESULT_SCHEMA = pa.schema(result_fields())

@@ -21,11 +21,11 @@ from ..tables.layout import Tables
 from .ends import ENDS
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
-from .oriented import OpenLost, StateCounts, count_lost, count_states, follow
 from .prepared import prepare
 from .results import WORDS, ResultColumns, check_output, result_fields, write_rules
+from .sessions.oriented import OpenLost, StateCounts, count_lost, count_states, follow
+from .sessions.stateful import StatefulOptions
 from .shards import Threads
-from .stateful import StatefulOptions
 from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
 
 _FILE = pa.dictionary(pa.int32(), pa.string())

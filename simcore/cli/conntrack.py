@@ -91,9 +91,9 @@ def command(
     from loaders import open_packets
     from loaders.captures.packets import Order
 
+    from ..analyses.conntrack.tracked import Tracked, follow
+    from ..analyses.conntrack.tracking import Tracker
     from ..analyses.results import check_file
-    from ..analyses.tracked import Tracked, follow
-    from ..analyses.tracking import Tracker
     from ..report import conntrack as report
     from .console import emit, emit_report
     from .progress import progress

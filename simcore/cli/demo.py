@@ -44,7 +44,7 @@ def command(out: str, limit: int) -> None:
     from loaders import open_capture
     from loaders.synthetic.demo import write_demo
 
-    from ..analyses.sizing import Assumptions, SizingOptions, size
+    from ..analyses.sizing.sizing import Assumptions, SizingOptions, size
     from ..analyses.whatif import whatif
     from ..model.conntrack import PRESETS
     from ..model.profile import UPSTREAM

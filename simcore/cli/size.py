@@ -47,7 +47,7 @@ def command(
     """
     from loaders import open_capture
 
-    from ..analyses.sizing import Assumptions, size
+    from ..analyses.sizing.sizing import Assumptions, size
     from ..report.plot import occupancy_plot
     from ..report.sizing import sizing
     from ..report.sizing_json import sizing_json

@@ -14,7 +14,7 @@ from .options import CONNTRACK_SETTINGS, Decorator
 from .stateful import ORIENTATIONS, Duration
 
 if TYPE_CHECKING:
-    from ..analyses.sizing import SizingOptions
+    from ..analyses.sizing.sizing import SizingOptions
 
 _LIMITS = ("nf_conntrack_max", "nf_conntrack_buckets")
 
@@ -53,8 +53,8 @@ class SizingArguments:
 
     def options(self) -> SizingOptions:
         """Return how to size; limits that ``--set`` names are those of every node."""
-        from ..analyses.orientation import Orientation
-        from ..analyses.sizing import SizingOptions
+        from ..analyses.sessions.orientation import Orientation
+        from ..analyses.sizing.sizing import SizingOptions
 
         before, after = self.settings()
         own = [getattr(after, name, None) for name in _LIMITS]

@@ -14,7 +14,7 @@ from ..model.conntrack import PRESETS, SECOND, Cilium, Conntrack
 from .options import CONNTRACK_SETTINGS
 
 if TYPE_CHECKING:
-    from ..analyses.stateful import StatefulOptions
+    from ..analyses.sessions.stateful import StatefulOptions
     from ..model.flows import Capture
 
 ORIENTATIONS = ("auto", "flags", "ports", "first-seen")
@@ -56,8 +56,8 @@ class StatefulArguments:
 
         By default they are followed where records are of one direction each and have times and both ports.
         """
-        from ..analyses.orientation import Orientation, habits_of
-        from ..analyses.stateful import StatefulOptions
+        from ..analyses.sessions.orientation import Orientation, habits_of
+        from ..analyses.sessions.stateful import StatefulOptions
 
         wanted = self.wanted
         if wanted is None:

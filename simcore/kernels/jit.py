@@ -7,29 +7,27 @@ from typing import Any
 
 from numba import njit
 
-STAMP = "kernels.stamp"
+CACHE, STAMP = "__pycache__", "kernels.stamp"
 
 
-def forget_stale(folder: Path, cache: Path) -> None:
-    """Remove compiled kernels that were made from other sources.
+def forget_stale(folder: Path) -> None:
+    """Remove compiled kernels of a room that were made from other sources.
 
     numba compiles anew what changed in its own file, but not what calls a kernel of another file that changed.
 
     Parameters
     ----------
     folder : Path
-        Where the sources are.
-    cache : Path
-        Where numba keeps what it compiled from them.
+        Where the sources are; numba keeps what it compiled beside them.
     """
-    found = sorted((entry.name, entry.stat()) for entry in os.scandir(folder) if entry.name.endswith(".py"))
+    found = [(str(path.relative_to(folder)), path.stat()) for path in sorted(folder.rglob("*.py"))]
     stamp = "\n".join(f"{name} {status.st_mtime_ns} {status.st_size}" for name, status in found)
-    written = cache / STAMP
+    written = folder / CACHE / STAMP
     if written.exists() and written.read_text("utf-8") == stamp:
         return
-    for compiled in cache.glob("*.nb[ic]"):
+    for compiled in folder.rglob(f"{CACHE}/*.nb[ic]"):
         compiled.unlink(missing_ok=True)
-    cache.mkdir(exist_ok=True)
+    written.parent.mkdir(exist_ok=True)
     written.write_text(stamp, "utf-8")
 
 
@@ -43,4 +41,4 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 _here = Path(__file__).parent
 if "NUMBA_CACHE_DIR" not in os.environ and os.access(_here, os.W_OK):
-    forget_stale(_here, _here / "__pycache__")
+    forget_stale(_here)

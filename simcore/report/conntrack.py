@@ -15,7 +15,7 @@ from .words import count, iso_time, period, protocol_json, share
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..analyses.tracked import Peak, Tracked
+    from ..analyses.conntrack.tracked import Peak, Tracked
 
 _TONES = {CtClass.INVALID: Tone.DOUBT, CtClass.UNTRACKED: Tone.DOUBT, CtClass.NONE: Tone.BAD}
 _MEANINGS = {

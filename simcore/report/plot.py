@@ -12,8 +12,8 @@ from .sizing import name_of
 from .words import duration, moment
 
 if TYPE_CHECKING:
-    from ..analyses.cases import Case, Sizing
-    from ..analyses.sizes import TableSize
+    from ..analyses.sizing.cases import Case, Sizing
+    from ..analyses.sizing.sizes import TableSize
 
 MOST_PANELS = 6
 MOST_POINTS = 200

@@ -9,9 +9,9 @@ from .structure import Choice, Column, Entry, Line, Report, Section, Span, Table
 from .words import count, duration, moment, period, share, size
 
 if TYPE_CHECKING:
-    from ..analyses.cases import Case, Sizing
-    from ..analyses.entries import EntryClass
-    from ..analyses.sizes import TableSize
+    from ..analyses.sizing.cases import Case, Sizing
+    from ..analyses.sizing.entries import EntryClass
+    from ..analyses.sizing.sizes import TableSize
 
 _MOST_OWNERS = 5
 _MOST_CLASSES = 6

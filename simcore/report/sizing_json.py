@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from .words import iso_time
 
 if TYPE_CHECKING:
-    from ..analyses.cases import Case, Sizing
-    from ..analyses.sizes import TableSize
+    from ..analyses.sizing.cases import Case, Sizing
+    from ..analyses.sizing.sizes import TableSize
 
 Json = dict[str, object]
 

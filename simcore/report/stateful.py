@@ -8,7 +8,7 @@ from .structure import Column, Line, Section, Span, Table, Tone, line, strong
 from .words import count, iso_time, share
 
 if TYPE_CHECKING:
-    from ..analyses.oriented import OpenLost, StateCounts
+    from ..analyses.sessions.oriented import OpenLost, StateCounts
 
 _CLASSES = {
     "new": "opens a connection, or repeats what was not answered: policy is asked",

@@ -1,6 +1,6 @@
 """The tracker against what a real kernel answered, packet by packet: verdict, class, state, time left, and entries."""
 
-from simcore.analyses.tracking import Tracker
+from simcore.analyses.conntrack.tracking import Tracker
 from simcore.model.addresses import Cidr
 from simcore.model.conntrack import RULESETS
 from tests.corpus.test_conntrack_oracle import CLIENTS, packet_of, settings_of, traces

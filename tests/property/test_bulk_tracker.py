@@ -6,8 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcore.analyses.bulk import BulkTracker
-from simcore.analyses.tracking import Tracker
+from simcore.analyses.conntrack.bulk import BulkTracker
+from simcore.analyses.conntrack.tracking import Tracker
 from simcore.model.addresses import Cidr
 from simcore.model.conntrack import RULESETS, Conntrack
 from tests.packets import CLIENTS, PROTOCOLS, SETTINGS, TCP, UDP, Maker, batch_of

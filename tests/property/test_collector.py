@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from loaders.synthetic.packets import draw_load, packet_batch
-from simcore.analyses.tracking import Tracker
+from simcore.analyses.conntrack.tracking import Tracker
 from simcore.model.addresses import Address, Cidr, Family
 from simcore.model.conntrack import BOTHNEW, SECOND, Conntrack
 from tests.oracles.conntrack import Oracle, Packet

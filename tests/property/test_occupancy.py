@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcore.analyses.entries import CLASSES, GROUPS, class_table
-from simcore.analyses.occupancy import Counter, Entries, Period, pack_paths
+from simcore.analyses.sizing.entries import CLASSES, GROUPS, class_table
+from simcore.analyses.sizing.occupancy import Counter, Entries, Period, pack_paths
 from simcore.model.conntrack import LINUX, SECOND, CtState
 
 NODES, OWNERS = 3, 4

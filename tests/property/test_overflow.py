@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simcore.analyses.occupancy import Counter, Entries, Period, pack_paths
+from simcore.analyses.sizing.occupancy import Counter, Entries, Period, pack_paths
 from simcore.model.conntrack import SECOND, Conntrack, CtState
 from tests.property.test_zombies import BEGIN, PlainTable
 

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simcore.analyses.sessions import Sessions, longest_timeouts, session_timeouts
+from simcore.analyses.sessions.sessions import Sessions, longest_timeouts, session_timeouts
 from simcore.analyses.shards import Threads
-from simcore.kernels import sessions as kernel
+from simcore.kernels.sessions import sessions as kernel
 from simcore.model.conntrack import CILIUM, LINUX, CtClass, CtState, kube_proxy
 from tests.oracles import sessions as twin
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from simcore.analyses.entries import CLASSES
-from simcore.analyses.occupancy import Counter, Entries, Period, pack_paths
-from simcore.kernels.zombies import pass_interval, timer_step
+from simcore.analyses.sizing.entries import CLASSES
+from simcore.analyses.sizing.occupancy import Counter, Entries, Period, pack_paths
+from simcore.kernels.sizing.zombies import pass_interval, timer_step
 from simcore.model.conntrack import SECOND, Conntrack, CtState
 
 HZ = 250

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from simcore.analyses.ends import EndColumn
-from simcore.analyses.entries import VXLAN_KIND
 from simcore.analyses.judging import objects_of
-from simcore.analyses.paths import Paths
-from simcore.analyses.sessions import Changes
-from simcore.kernels.occupancy import NODE_BITS, NODE_MASK, OWNER_SHIFT
-from simcore.kernels.paths import TUNNEL
+from simcore.analyses.sessions.sessions import Changes
+from simcore.analyses.sizing.entries import VXLAN_KIND
+from simcore.analyses.sizing.paths import Paths
+from simcore.kernels.sizing.occupancy import NODE_BITS, NODE_MASK, OWNER_SHIFT
+from simcore.kernels.sizing.paths import TUNNEL
 from simcore.model.conntrack import CtState
 from simcore.model.ports import TCP, UDP
 from simcore.tables.build import build_tables

@@ -4,8 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders import open_capture
-from simcore.analyses.curves import CURVE_SCHEMA
-from simcore.analyses.sizing import Assumptions, SizingOptions, size
+from simcore.analyses.sizing.curves import CURVE_SCHEMA
+from simcore.analyses.sizing.sizing import Assumptions, SizingOptions, size
 from simcore.errors import LoadError
 from simcore.model.conntrack import CILIUM, LINUX, kube_proxy
 from simcore.report.sizing_json import sizing_json

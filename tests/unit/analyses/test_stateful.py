@@ -6,8 +6,8 @@ import pytest
 
 import loaders
 import simcore
-from simcore.analyses.orientation import Orientation, habits_of
-from simcore.analyses.stateful import Following, StatefulOptions, Variant
+from simcore.analyses.sessions.orientation import Orientation, habits_of
+from simcore.analyses.sessions.stateful import Following, StatefulOptions, Variant
 from simcore.errors import LoadError
 from simcore.model.conntrack import LINUX, SECOND, CtState
 from simcore.tables.build import build_tables
@@ -221,7 +221,7 @@ def changes_of(snapshot, capture, settings=LINUX, **options):
     ],
 )
 def test_what_becomes_of_entries(rows, expected, snapshot, written, monkeypatch):
-    monkeypatch.setattr("simcore.analyses.orientation._pairs_up", lambda capture: True)
+    monkeypatch.setattr("simcore.analyses.sessions.orientation._pairs_up", lambda capture: True)
     found = changes_of(snapshot, written(*rows))
     assert sorted(found) == sorted(expected)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simcore.analyses.bulk import BulkTracker
-from simcore.analyses.tracking import Tracker
+from simcore.analyses.conntrack.bulk import BulkTracker
+from simcore.analyses.conntrack.tracking import Tracker
 from simcore.model.conntrack import RULESETS, Conntrack
 
 SECOND = 1_000_000_000

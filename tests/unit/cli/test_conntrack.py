@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simcore.analyses.tracking import TRACK_SCHEMA
+from simcore.analyses.conntrack.tracking import TRACK_SCHEMA
 from simcore.cli.conntrack import CLIENTS
 from simcore.cli.run import run
 from simcore.cli.settings import KERNELS, with_settings

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from simcore.analyses.tracked import Tracked
-from simcore.analyses.tracking import TRACK_SCHEMA
+from simcore.analyses.conntrack.tracked import Tracked
+from simcore.analyses.conntrack.tracking import TRACK_SCHEMA
 from simcore.model.conntrack import LINUX
 from simcore.model.schema import PACKET_SCHEMA, WIDE_ADDRESS
 from simcore.report.conntrack import conntrack, conntrack_json

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders import open_capture
-from simcore.analyses.sizing import Assumptions, SizingOptions, size
+from simcore.analyses.sizing.sizing import Assumptions, SizingOptions, size
 from simcore.model.conntrack import CILIUM, LINUX
 from simcore.report.layout import Layout
 from simcore.report.plot import occupancy_plot

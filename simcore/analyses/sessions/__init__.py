@@ -1,0 +1,1 @@
+"""Flow records as connections."""

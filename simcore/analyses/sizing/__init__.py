@@ -1,0 +1,1 @@
+"""What the conntrack tables of nodes need."""

@@ -1,0 +1,1 @@
+"""Kernels that track packets as a kernel's conntrack does."""

@@ -1,0 +1,1 @@
+"""Kernels that follow the connections of flow records."""

@@ -1,0 +1,1 @@
+"""Kernels that count conntrack entries node by node."""

@@ -41,13 +41,12 @@ def load_scenario(folder: Path) -> Scenario:
     return Scenario(snapshot.cluster, snapshot.policies)
 
 
-@cache
 def kernel_scenario(pods: int, blocks: int, policies: int, ports: int = 0) -> Scenario:
     """Make a cluster whose policies list `blocks` distinct CIDR blocks, on so many ports where that is told."""
     scale = Scale(
         pods,
         policies,
-        namespaces=max(4, pods // 100),
+        namespaces=max(4, min(pods // 100, policies // 8)),
         nodes=max(2, pods // 50),
         dual_stack=0.0,
         blocks=blocks,

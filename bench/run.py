@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import peers, table  # noqa: E402
+from bench import growth, peers, table  # noqa: E402
 from bench.peers_sql import is_installed  # noqa: E402
 from bench.results import Results  # noqa: E402
 
@@ -29,11 +29,13 @@ def main() -> int:
     if not report:
         return code or 1
     results = Results.of(report)
+    points = None if asked.k else run_growth(asked.quick)
     if asked.quick:
         print("Small data: that it runs is what counts here, not the figures.\n")
-    print(table.text(results))
-    if not code and not asked.quick and not asked.k:
-        (ROOT / "bench" / "README.md").write_text(table.readme(results, machine()))
+    print(table.text(results, points))
+    if points and not code and not asked.quick:
+        growth.write(points)
+        (ROOT / "bench" / "README.md").write_text(table.readme(results, points, machine()))
     return code
 
 
@@ -48,6 +50,13 @@ def run_benchmarks(quick: bool, expression: str | None) -> tuple[int, dict]:
         code = subprocess.run(command, cwd=ROOT, check=False).returncode
         text = path.read_text() if path.exists() else ""
         return code, json.loads(text) if text else {}
+
+
+def run_growth(quick: bool) -> list[growth.Point]:
+    """Measure the curves of growth in a process of their own."""
+    command = [sys.executable, "bench/growth.py", *(["--quick"] if quick else [])]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return [growth.Point(**point) for point in json.loads(done.stdout)]
 
 
 def machine() -> list[str]:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from . import growth
 from .goals import Rows, goals, ratios
+from .growth import Point
 from .results import LISTS, SQL_PEERS, Results
 
 
@@ -71,9 +73,10 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def text(results: Results) -> str:
+def text(results: Results, points: Sequence[Point] | None = None) -> str:
     """Write everything for a terminal."""
     parts = [plain(GOAL_HEAD, goals(results)), plain(RATIO_HEAD, ratios(results))]
+    parts += [plain(growth.HEAD, growth.rows(points))] if points else []
     return "\n".join([*parts, plain(MEASURED_HEAD, measurements(results)), _notes(results)])
 
 
@@ -84,7 +87,7 @@ def _notes(results: Results) -> str:
     if lists and not any(results.dpdk()):
         notes.append("dpdk-test-acl is not installed (Debian and Ubuntu: apt-get install dpdk-dev); it is left out.")
     joins = [f"join[{peer}]" in results.measured for peer in SQL_PEERS]
-    if results.measured and not all(joins):
+    if lists and not all(joins):
         notes.append("DuckDB or Polars is not installed (make bench-peers); it is left out.")
     return "".join(f"{note}\n" for note in notes)
 
@@ -94,7 +97,7 @@ def _count(results: Results, name: str) -> str:
     return "100,000,000" if flows is None else f"{flows:,}"
 
 
-def readme(results: Results, machine: Sequence[str]) -> str:
+def readme(results: Results, points: Sequence[Point], machine: Sequence[str]) -> str:
     """Write ``bench/README.md``."""
     return f"""# Benchmarks
 
@@ -140,6 +143,16 @@ XL is built in a process of its own; its peak holds the cluster and its policies
 ## Ratios
 
 {markdown(RATIO_HEAD, ratios(results))}
+## Growth
+
+One of pods, CIDR blocks, policies and ports grows, and the other three keep to their place: 10,000 pods, 5,000 blocks,
+1,000 policies, 40 ports that rules name. One thread judges.
+
+![Flows a second](growth.svg)
+![Seconds to build](growth-build.svg)
+![Megabytes of tables](growth-size.svg)
+
+{markdown(growth.HEAD, growth.rows(points))}
 ## Measurements
 
 S, M and XL are the sizes of `flowverdict generate cluster`. A number in brackets is that of threads. `command` is

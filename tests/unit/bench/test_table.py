@@ -1,6 +1,9 @@
 """The tables of the benchmarks, made of results that nobody measured."""
 
+from xml.etree.ElementTree import fromstring
+
 from bench.goals import goals, ratios
+from bench.growth import Point, write
 from bench.results import Results
 from bench.table import readme, text
 
@@ -31,6 +34,16 @@ REPORT = {
     ]
 }
 RESULTS = Results.of(REPORT)
+POINTS = [
+    Point(axis, *counts, 90e6, 60e6, 1.5, 30_000_000)
+    for axis, counts in (
+        ("pods", (1_000, 5_000, 1_000, 40)),
+        ("pods", (99_992, 5_000, 1_000, 40)),
+        ("blocks", (10_002, 1_000, 1_000, 40)),
+        ("policies", (10_002, 5_000, 100, 40)),
+        ("ports", (10_002, 5_000, 1_000, 100)),
+    )
+]
 
 
 def of(rows, what):
@@ -82,10 +95,20 @@ def test_a_line_says_how_to_get_peers_that_are_missing():
 
 
 def test_the_readme_holds_machine_and_measurements():
-    written = readme(RESULTS, ["a processor, 2 cores"])
+    written = readme(RESULTS, POINTS, ["a processor, 2 cores"])
     assert "- a processor, 2 cores\n" in written
     assert "| command | 2.50 s | 1.25 s to 5.00 s | 3 | 4.0 | 10,000,000 flows, peak memory 500 MB |" in written
     assert "| DPDK, random, avx2 |  |  |  | 4.0 | 10,000 rules, one core |" in written
+
+
+def test_growth_is_a_table_and_drawings(tmp_path):
+    line = next(line for line in text(RESULTS, POINTS).splitlines() if line.startswith("CIDR blocks"))
+    assert line.split() == ["CIDR", "blocks", "10,002", "1,000", "1,000", "40", "90.0", "60.0", "1.50", "s", "30", "MB"]
+    write(POINTS, tmp_path)
+    drawn = (tmp_path / "growth.svg").read_text()
+    assert fromstring(drawn).tag.endswith("svg")
+    assert ">100k<" in drawn
+    assert ">realistic flows<" in drawn
 
 
 def test_a_table_for_the_terminal_is_aligned():

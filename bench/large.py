@@ -14,6 +14,7 @@ from typing import Any
 
 from loaders import load_manifests
 from simcore.analyses.reachability import reachability
+from simcore.cli.machine import forget_peak, peak_bytes
 from simcore.model.policy import Policy
 from simcore.tables.build import build_tables
 
@@ -60,21 +61,6 @@ def edit(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
     number = max(range(len(policies)), key=lambda each: len(policies[each].rules))
     edited = replace(policies[number], rules=policies[number].rules[1:])
     return (*policies[:number], edited, *policies[number + 1 :])
-
-
-def forget_peak() -> None:
-    """Start anew with the most memory held, where the system can."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def peak_bytes() -> int | None:
-    """Return the most memory held, clusters and all; nothing where the system does not tell."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
 if __name__ == "__main__":

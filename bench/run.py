@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import os
 import platform
-import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -12,11 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
+PUBLISHED = ROOT / "simcore" / "cli" / "published.json"
 sys.path.insert(0, str(ROOT))
 
 from bench import growth, peers, table  # noqa: E402
 from bench.peers_sql import is_installed  # noqa: E402
 from bench.results import Results  # noqa: E402
+from simcore.cli.machine import machine_words  # noqa: E402
 
 
 def main() -> int:
@@ -35,6 +35,7 @@ def main() -> int:
     print(table.text(results, points))
     if points and not code and not asked.quick:
         growth.write(points)
+        PUBLISHED.write_text(json.dumps(run_command(), indent=1) + "\n")
         (ROOT / "bench" / "README.md").write_text(table.readme(results, points, machine()))
     return code
 
@@ -59,24 +60,26 @@ def run_growth(quick: bool) -> list[growth.Point]:
     return [growth.Point(**point) for point in json.loads(done.stdout)]
 
 
+def run_command() -> dict[str, dict]:
+    """Have the command measure each size: the figures that it will show beside those of users."""
+    command = [str(Path(sys.executable).parent / "flowverdict"), "bench", "--format", "json", "--size"]
+    found = {}
+    for size in ("S", "M", "L"):
+        done = subprocess.run([*command, size], check=True, stdout=subprocess.PIPE, text=True)
+        found[size] = json.loads(done.stdout) | {"published": None}
+    return found
+
+
 def machine() -> list[str]:
     """Tell what it ran on."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "pyarrow", "msgspec", "PyYAML"))
     lines = [
-        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; {platform.system()} {platform.machine()}",
+        machine_words(),
         f"Python {platform.python_version()}, {packages}",
     ]
     others = [f"DPDK {found}"] if (found := peers.dpdk_version()) else []
     others += [f"{name} {version(name.lower())}" for name in ("DuckDB", "Polars") if is_installed(name)]
     return [*lines, ", ".join(others)] if others else lines
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    text = information.read_text() if information.exists() else ""
-    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return found[1] if found else platform.processor() or "unknown processor"
 
 
 if __name__ == "__main__":

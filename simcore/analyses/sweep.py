@@ -16,7 +16,7 @@ from ..tables.layout import Tables
 from .ends import JUDGED_COLUMNS
 from .judging import Judged, Workspace, judge_batch
 from .shards import Engine
-from .tally import GROUPED_COLUMNS, Merger, Tally, tally_rows
+from .tally import GROUPED_COLUMNS, Merger, Tally, record_width, tally_rows
 
 DEFAULT_BATCH_ROWS = 131_072
 
@@ -88,13 +88,16 @@ def sweep(
         merger = Merger(tables.sets)
         written: list[pa.RecordBatch] = []
         first_row = split.first_row
-        workspace = Workspace(tables, min(batch_rows, split.rows))
+        most_rows = min(batch_rows, split.rows)
+        workspace = Workspace(tables, most_rows)
+        # Pages of it that no batch needs are never touched.
+        room = np.empty((most_rows, record_width(tables.sets)), np.int64)
         for batch in capture.read(split, columns, batch_rows):
             judged = judge_batch(tables, batch, workspace)
             counts += _counted(judged.verdict)
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:
-                merger.add(tally_rows(tables, judged, batch, rows, split, first_row))
+                merger.add(tally_rows(tables, judged, batch, rows, split, first_row, room))
             if output is not None:
                 written.append(output.describe(split, first_row, batch, judged))
             first_row += batch.num_rows

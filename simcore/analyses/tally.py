@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..kernels.groups import MISSING, NEVER, NO_TIME, gather, group
+from ..kernels.groups import (
+    ADDRESSES,
+    DETAILS,
+    END,
+    FIRST_SEEN,
+    FLOWS,
+    MISSING,
+    NEVER,
+    NO_TIME,
+    SEQUENCE,
+    absorb,
+    gather,
+    index_groups,
+)
 from ..model.flows import Split
 from ..tables.layout import Tables
 from .ends import raw_values, validity
@@ -18,7 +30,7 @@ from .judging import Judged, objects_of
 GROUPED_COLUMNS = ("time", "end_time", "packets", "bytes", "source_port")
 """What groups tell beside what a verdict needs."""
 
-_MERGE_AT = 100_000
+_FIRST_ROOM = 1 << 12
 SOURCE, DESTINATION, PROTOCOL, PORT = 0, 1, 2, 3
 """Columns of keys."""
 
@@ -28,80 +40,70 @@ def cell_columns(number: int) -> slice:
     return slice(4 + 3 * number, 7 + 3 * number)
 
 
+def record_width(sets: int) -> int:
+    """Return how many numbers a group has under so many policy sets."""
+    return 4 + 3 * sets + END
+
+
 @dataclass(frozen=True)
 class Tally:
-    """Groups of flows, one a row.
+    """Groups of flows.
 
     Attributes
     ----------
-    keys : int64[n, 4 + 3 * sets]
-        Labels of source and destination, protocol, port (-1 where missing), then egress cell, ingress cell and
-        verdict under each policy set.
-    sums : int64[n, 3]
-        Flows, packets, bytes.
-    times : int64[n, 2]
-        First and last seen; NO_TIME and the lowest integer where missing.
-    sequence : int64[n]
-        ``file << 40 | row`` of the example.
-    example : uint64[n, 4], int64[n, 5]
-        Addresses of the example (halves of source and destination); its source and destination pod (-1 none,
-        -2 not in the cluster), whether it has a source and a destination address, and its source port.
+    records : int64[n, 19 + 3 * sets]
+        A group each: its key, and what `sums` and the others are views of.
     """
 
-    keys: NDArray[np.int64]
-    sums: NDArray[np.int64]
-    times: NDArray[np.int64]
-    sequence: NDArray[np.int64]
-    addresses: NDArray[np.uint64]
-    details: NDArray[np.int64]
-
-    @classmethod
-    def merged(cls, tallies: Sequence[Tally]) -> Tally:
-        """Merge tallies."""
-        joined = cls(*(np.concatenate(parts) for parts in zip(*(tally._parts for tally in tallies), strict=True)))
-        return joined._grouped()
+    records: NDArray[np.int64]
 
     @property
-    def _parts(self) -> tuple[NDArray[np.generic], ...]:
-        return self.keys, self.sums, self.times, self.sequence, self.addresses, self.details
+    def keys(self) -> NDArray[np.int64]:
+        """Keys, ``int64[n, 4 + 3 * sets]``.
 
-    def _grouped(self) -> Tally:
-        count = self.keys.shape[0]
-        members = np.empty(count, np.int64)
-        sums = np.empty((count, 3), np.int64)
-        times = np.empty((count, 2), np.int64)
-        examples = np.empty(count, np.int64)
-        found = group(
-            self.keys,
-            self.sums,
-            self.times,
-            self.sequence,
-            members,
-            sums,
-            times,
-            examples,
-        )
-        examples = examples[:found]
-        return Tally(
-            self.keys[members[:found]],
-            sums[:found],
-            times[:found],
-            self.sequence[examples],
-            self.addresses[examples],
-            self.details[examples],
-        )
+        Labels of source and destination, protocol, port (-1 where missing), then egress cell, ingress cell and
+        verdict under each policy set.
+        """
+        return self.records[:, : self._width]
+
+    @property
+    def sums(self) -> NDArray[np.int64]:
+        """Flows, packets, bytes: ``int64[n, 3]``."""
+        return self._part(FLOWS, FIRST_SEEN)
+
+    @property
+    def times(self) -> NDArray[np.int64]:
+        """First and last seen, ``int64[n, 2]``; NO_TIME and NEVER where missing."""
+        return self._part(FIRST_SEEN, SEQUENCE)
+
+    @property
+    def sequence(self) -> NDArray[np.int64]:
+        """Where the example is, ``int64[n]``: ``file << 40 | row``."""
+        return self.records[:, self._width + SEQUENCE]
+
+    @property
+    def addresses(self) -> NDArray[np.uint64]:
+        """Addresses of the example, ``uint64[n, 4]``: halves of source and destination."""
+        return self._part(ADDRESSES, DETAILS).view(np.uint64)
+
+    @property
+    def details(self) -> NDArray[np.int64]:
+        """The example's source and destination pod, whether it has either address, its source port: ``int64[n, 5]``.
+
+        Pods are -1 where there is none, -2 where the cluster does not hold them.
+        """
+        return self._part(DETAILS, END)
+
+    @property
+    def _width(self) -> int:
+        return int(self.records.shape[1]) - END
+
+    def _part(self, first: int, last: int) -> NDArray[np.int64]:
+        return self.records[:, self._width + first : self._width + last]
 
     def sorted(self) -> Tally:
         """Return the same groups in the order of their keys, which depends on nothing else."""
-        order = _order(self.keys)
-        return Tally(
-            self.keys[order],
-            self.sums[order],
-            self.times[order],
-            self.sequence[order],
-            self.addresses[order],
-            self.details[order],
-        )
+        return Tally(self.records[_order(self.keys)])
 
     def verdicts(self, number: int) -> NDArray[np.int64]:
         """Verdict of each group under policy set `number`."""
@@ -110,7 +112,7 @@ class Tally:
     @property
     def size(self) -> int:
         """How many groups there are."""
-        return len(self.keys)
+        return len(self.records)
 
 
 _BITS = (31, 31, 8, 17)
@@ -150,36 +152,33 @@ def _ranked(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.i
 
 
 class Merger:
-    """Collects tallies, merging as they come, so that what is held stays within twice what there is to tell."""
+    """Merges tallies into one as they come; what is held is at most twice what there is to tell."""
 
     def __init__(self, sets: int) -> None:
-        self._merged = _unfilled(0, sets)
-        self._pending: list[Tally] = []
+        self._width = record_width(sets) - END
+        self._records = np.empty((_FIRST_ROOM, record_width(sets)), np.int64)
+        self._table = np.full(2 * _FIRST_ROOM, -1, np.int32)
+        self._found = 0
 
     def add(self, tally: Tally) -> None:
-        """Take one more tally in."""
-        self._pending.append(tally)
-        if sum(each.size for each in self._pending) > max(_MERGE_AT, self._merged.size):
-            self.merged()
+        """Take in the groups of one more tally, or flows that are groups of one."""
+        self._make_room(self._found + tally.size)
+        self._found = absorb(self._records, self._found, self._table, tally.records, self._width)
+
+    def _make_room(self, wanted: int) -> None:
+        room = len(self._records)
+        if wanted <= room:
+            return
+        while room < wanted:
+            room *= 2
+        records = np.empty((room, self._records.shape[1]), np.int64)
+        records[: self._found] = self._records[: self._found]
+        self._records, self._table = records, np.full(2 * room, -1, np.int32)
+        index_groups(self._records, self._found, self._table, self._width)
 
     def merged(self) -> Tally:
         """Return all that was taken in as one tally."""
-        if self._pending:
-            self._merged = Tally.merged([self._merged, *self._pending])
-            self._pending = []
-        return self._merged
-
-
-def _unfilled(count: int, sets: int) -> Tally:
-    """Return a tally whose rows are yet to be written."""
-    return Tally(
-        np.empty((count, 4 + 3 * sets), np.int64),
-        np.empty((count, 3), np.int64),
-        np.empty((count, 2), np.int64),
-        np.empty(count, np.int64),
-        np.empty((count, 4), np.uint64),
-        np.empty((count, 5), np.int64),
-    )
+        return Tally(self._records[: self._found])
 
 
 def tally_rows(
@@ -189,6 +188,7 @@ def tally_rows(
     rows: NDArray[np.int64],
     split: Split,
     first_row: int,
+    room: NDArray[np.int64],
 ) -> Tally:
     """Make a tally of some flows of a batch, a row a flow; merging it groups them.
 
@@ -198,11 +198,13 @@ def tally_rows(
         Which flows of the batch.
     first_row : int
         Row number, within the file, of the batch's first flow.
+    room : int64[m or more, record_width(sets)]
+        Written; the result is a view of it.
     """
     ends = judged.source.some(rows), judged.destination.some(rows)
     source_label, destination_label = (tables.label_of[objects_of(tables, end)] for end in ends)
     source, destination = (end.widened() for end in ends)
-    tally = _unfilled(rows.size, tables.sets)
+    records = room[: rows.size]
     gather(
         rows,
         (split.file << 40) + first_row,
@@ -227,14 +229,9 @@ def tally_rows(
         destination.low,
         destination.known,
         destination.pods,
-        tally.keys,
-        tally.sums,
-        tally.times,
-        tally.sequence,
-        tally.addresses,
-        tally.details,
+        records,
     )
-    return tally
+    return Tally(records)
 
 
 def _integers(batch: pa.RecordBatch, name: str, rows: NDArray[np.int64], missing: int | np.int64) -> NDArray[np.int64]:

@@ -1,4 +1,8 @@
-"""Kernels that count flows by group."""
+"""Kernels that count flows by group.
+
+A group is a record: a row of int64 numbers, which `simcore.analyses.tally` describes. After its key of `width` numbers
+come flows, packets, bytes; first and last time; the position in the capture of its example; what is told of that.
+"""
 
 import numpy as np
 
@@ -10,6 +14,9 @@ NEVER = np.int64(-0x8000000000000000)
 """Stands for a missing last time: earlier than any other."""
 MISSING = -1
 """Stands for a missing port."""
+
+# Positions after the key of a record.
+FLOWS, PACKETS, OCTETS, FIRST_SEEN, LAST_SEEN, SEQUENCE, ADDRESSES, DETAILS, END = 0, 1, 2, 3, 4, 5, 6, 10, 15
 
 
 @kernel
@@ -37,14 +44,9 @@ def gather(
     destination_low,
     destination_known,
     destination_pod,
-    keys,
-    sums,
-    times,
-    sequence,
-    addresses,
-    details,
+    records,
 ):
-    """Write some flows of a batch as the rows of a tally.
+    """Write some flows of a batch as records.
 
     Parameters
     ----------
@@ -59,100 +61,103 @@ def gather(
     source_high, source_low, source_known, source_pod, destination_high, destination_low, destination_known, \
     destination_pod
         Their ends, as `simcore.kernels.classify.find_objects` takes them.
-    keys, sums, times, sequence, addresses, details
-        Written: the arrays of `simcore.analyses.tally.Tally`, m rows each.
+    records : int64[m, 19 + 3 * sets]
+        Written.
     """  # fmt: skip
     all_known = port_known.size == 0
+    width = 4 + 3 * egress.shape[0]
     for m in range(rows.size):
         i = rows[m]
-        keys[m, 0] = source_label[m]
-        keys[m, 1] = destination_label[m]
-        keys[m, 2] = protocol[i]
-        keys[m, 3] = np.int64(port[i]) if all_known or port_known[i] else MISSING
+        records[m, 0] = source_label[m]
+        records[m, 1] = destination_label[m]
+        records[m, 2] = protocol[i]
+        records[m, 3] = np.int64(port[i]) if all_known or port_known[i] else MISSING
         for k in range(egress.shape[0]):
-            keys[m, 4 + 3 * k] = egress[k, i]
-            keys[m, 5 + 3 * k] = ingress[k, i]
-            keys[m, 6 + 3 * k] = verdict[k, i]
-        sums[m, 0] = 1
-        sums[m, 1] = packets[m]
-        sums[m, 2] = octets[m]
-        times[m, 0] = time[m]
-        times[m, 1] = end_time[m] if time[m] == NO_TIME else max(end_time[m], time[m])
-        sequence[m] = first_sequence + i
-        addresses[m, 0] = source_high[m]
-        addresses[m, 1] = source_low[m]
-        addresses[m, 2] = destination_high[m]
-        addresses[m, 3] = destination_low[m]
-        details[m, 0] = source_pod[m]
-        details[m, 1] = destination_pod[m]
-        details[m, 2] = source_known[m]
-        details[m, 3] = destination_known[m]
-        details[m, 4] = source_port[m]
+            records[m, 4 + 3 * k] = egress[k, i]
+            records[m, 5 + 3 * k] = ingress[k, i]
+            records[m, 6 + 3 * k] = verdict[k, i]
+        records[m, width + FLOWS] = 1
+        records[m, width + PACKETS] = packets[m]
+        records[m, width + OCTETS] = octets[m]
+        records[m, width + FIRST_SEEN] = time[m]
+        records[m, width + LAST_SEEN] = end_time[m] if time[m] == NO_TIME else max(end_time[m], time[m])
+        records[m, width + SEQUENCE] = first_sequence + i
+        records[m, width + ADDRESSES] = np.int64(source_high[m])
+        records[m, width + ADDRESSES + 1] = np.int64(source_low[m])
+        records[m, width + ADDRESSES + 2] = np.int64(destination_high[m])
+        records[m, width + ADDRESSES + 3] = np.int64(destination_low[m])
+        records[m, width + DETAILS] = source_pod[m]
+        records[m, width + DETAILS + 1] = destination_pod[m]
+        records[m, width + DETAILS + 2] = source_known[m]
+        records[m, width + DETAILS + 3] = destination_known[m]
+        records[m, width + DETAILS + 4] = source_port[m]
 
 
 @kernel
-def group(keys, amounts, seen, sequence, out_of, sums, times, examples):
-    """Merge records that share their key.
+def absorb(groups, found, table, incoming, width):
+    """Merge records into groups, those with the key of a group into that, others as groups of their own.
 
     Parameters
     ----------
-    keys : int64[n, w]
-        What records are grouped by.
-    amounts : int64[n, 3]
-        What is added up: flows, packets, bytes.
-    seen : int64[n, 2]
-        First and last time, in nanoseconds; NO_TIME, and the lowest integer, where missing.
-    sequence : int64[n]
-        Position in the capture, ``file << 40 | row``: breaks ties between equal times.
-    out_of : int64[n]
-        Written up to the returned number: a record of each group (its first in this order).
-    sums : int64[n, 3]
-        Written up to there: the added amounts.
-    times : int64[n, 2]
-        Written up to there: first and last time seen.
-    examples : int64[n]
-        Written up to there: the record whose first time, then sequence, is lowest.
+    groups : int64[n, w], n >= found + m
+        Written.
+    found : int
+        How many groups there are.
+    table : int32[size], size a power of two, at least 2 * n
+        Which group stands in each slot, -1 for none; written.
+    incoming : int64[m, w]
+        What is merged. Of an example that whose first time, then position, is lowest is kept.
+    width : int
+        How many numbers the key has.
 
     Returns
     -------
     int
-        Number of groups.
+        How many groups there are then.
     """
-    size = 16
-    while size < 2 * keys.shape[0]:
-        size *= 2
-    table = np.full(size, -1, np.int32)
-    found = 0
-    for i in range(keys.shape[0]):
+    mask = np.uint64(table.size - 1)
+    for i in range(incoming.shape[0]):
         hashed = np.uint64(0)
-        for column in range(keys.shape[1]):
-            hashed = (hashed ^ np.uint64(keys[i, column])) * np.uint64(0x9E3779B97F4A7C15)
+        for column in range(width):
+            hashed = (hashed ^ np.uint64(incoming[i, column])) * np.uint64(0x9E3779B97F4A7C15)
             hashed ^= hashed >> np.uint64(29)
-        slot = np.int64(hashed & np.uint64(size - 1))
-        while table[slot] >= 0 and not _equal(keys, out_of[table[slot]], i):
-            slot = (slot + 1) & (size - 1)
-        number = np.int64(table[slot])
-        if number < 0:
-            number = np.int64(found)
-            table[slot] = number
-            out_of[number] = i
-            sums[number] = amounts[i]
-            times[number] = seen[i]
-            examples[number] = i
+        slot = np.uintp(hashed & mask)
+        while table[slot] >= 0:
+            number = np.uintp(table[slot])
+            same = True
+            for column in range(width):
+                same = same and groups[number, column] == incoming[i, column]
+            if same:
+                break
+            slot = np.uintp((slot + np.uintp(1)) & np.uintp(mask))
+        if table[slot] < 0:
+            table[slot] = found
+            groups[found] = incoming[i]
             found += 1
             continue
-        sums[number] += amounts[i]
-        times[number, 0] = min(times[number, 0], seen[i, 0])
-        times[number, 1] = max(times[number, 1], seen[i, 1])
-        best = examples[number]
-        if seen[i, 0] < seen[best, 0] or (seen[i, 0] == seen[best, 0] and sequence[i] < sequence[best]):
-            examples[number] = i
+        number = np.uintp(table[slot])
+        for column in range(width, width + FIRST_SEEN):
+            groups[number, column] += incoming[i, column]
+        first, last = incoming[i, width + FIRST_SEEN], incoming[i, width + LAST_SEEN]
+        known, position = groups[number, width + FIRST_SEEN], groups[number, width + SEQUENCE]
+        groups[number, width + FIRST_SEEN] = min(known, first)
+        groups[number, width + LAST_SEEN] = max(groups[number, width + LAST_SEEN], last)
+        if first < known or (first == known and incoming[i, width + SEQUENCE] < position):
+            for column in range(width + SEQUENCE, groups.shape[1]):
+                groups[number, column] = incoming[i, column]
     return found
 
 
 @kernel
-def _equal(keys, a, b):
-    for column in range(keys.shape[1]):
-        if keys[a, column] != keys[b, column]:
-            return False
-    return True
+def index_groups(groups, found, table, width):
+    """Write the first `found` groups, all of them distinct, into an empty table; see `absorb`."""
+    mask = np.uint64(table.size - 1)
+    for number in range(found):
+        hashed = np.uint64(0)
+        for column in range(width):
+            hashed = (hashed ^ np.uint64(groups[number, column])) * np.uint64(0x9E3779B97F4A7C15)
+            hashed ^= hashed >> np.uint64(29)
+        slot = np.uintp(hashed & mask)
+        while table[slot] >= 0:
+            slot = np.uintp((slot + np.uintp(1)) & np.uintp(mask))
+        table[slot] = number

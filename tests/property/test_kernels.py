@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcore.analyses.tally import Tally
+from simcore.analyses.tally import Merger, Tally
 from simcore.kernels.classify import find_object, find_objects, find_objects_v4
 from simcore.kernels.rows import number_signatures
 from simcore.model.addresses import Family
@@ -75,8 +75,13 @@ records = st.tuples(
 def test_tallies_merge_as_their_twin_in_any_split(drawn, data):
     numbered = [(*record, sequence) for sequence, record in enumerate(drawn)]
     cut = data.draw(st.integers(0, len(numbered)))
-    parts = [tally(part) for part in (numbered[cut:], numbered[:cut]) if part]
-    merged = Tally.merged([Tally.merged([part]) for part in parts]).sorted()
+    repeats = data.draw(st.sampled_from([1, 300]))
+    merger = Merger(sets=1)
+    for part in (numbered[cut:], numbered[:cut]):
+        partial = Merger(sets=1)
+        partial.add(tally(part * repeats))
+        merger.add(partial.merged())
+    merged = merger.merged().sorted()
     found = {
         tuple(key): (*sums, *times, sequence)
         for key, sums, times, sequence in zip(
@@ -87,18 +92,14 @@ def test_tallies_merge_as_their_twin_in_any_split(drawn, data):
             strict=True,
         )
     }
-    assert found == naive.group(numbered)
+    assert found == naive.group(numbered * repeats)
     assert merged.keys.tolist() == sorted(merged.keys.tolist())
 
 
 def tally(part):
-    columns = list(zip(*part, strict=True))
-    sequence = np.array(columns[6], np.int64)
-    return Tally(
-        np.array(columns[0], np.int64),
-        np.array(columns[1:4], np.int64).T.copy(),
-        np.array(columns[4:6], np.int64).T.copy(),
-        sequence,
-        np.zeros((len(part), 4), np.uint64),
-        np.zeros((len(part), 5), np.int64),
-    )
+    records = [
+        [*key, *sums, *times, sequence, *[0] * 9]
+        for key, *rest, sequence in part
+        for sums, times in [(rest[:3], rest[3:])]
+    ]
+    return Tally(np.array(records, np.int64).reshape(-1, 22))

@@ -303,9 +303,9 @@ def test_a_batch_of_other_types_is_refused(world, name, column):
         judge_batch(tables, pa.RecordBatch.from_pydict(columns | {name: column}))
 
 
-def test_tallies_are_merged_as_they_come(monkeypatch, world, tmp_path):
+def test_tallies_grow_as_they_need(monkeypatch, world, tmp_path):
     first = outputs(world, tmp_path / "one")
-    monkeypatch.setattr("simcore.analyses.tally._MERGE_AT", 10)
+    monkeypatch.setattr("simcore.analyses.tally._FIRST_ROOM", 2)
     assert outputs(world, tmp_path / "two", batch_rows=100) == first
 
 

@@ -220,7 +220,7 @@ class Identities:
 
     def _port_keys(self, rules: Sequence[Rule], cluster: Cluster) -> NDArray[np.uint64]:
         """Number what pods declare for the names that rules use."""
-        names: tuple[NamedPort, ...] = tuple(dict.fromkeys(n for rule in rules for n in rule.ports.names))
+        names = {(n.name, n.protocol): n for rule in rules for n in rule.ports.names}
         first_only = self._profile.duplicate_port_names == "first"
         keys: dict[tuple[tuple[NamedPort, tuple[int, ...]], ...], int] = {(): 0}
         of_pod = [

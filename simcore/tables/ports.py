@@ -35,15 +35,25 @@ def protocol_slots() -> NDArray[np.uint8]:
 
 
 def declared_by(
-    pod: Pod, names: Iterable[NamedPort], first_only: bool
+    pod: Pod, names: Mapping[tuple[str, int], NamedPort], first_only: bool
 ) -> tuple[tuple[NamedPort, tuple[int, ...]], ...]:
-    """Resolve on one pod the named ports that rules use (NP-21, NP-25), leaving out those it does not declare."""
-    found = []
-    for name in names:
-        numbers = [p.number for p in pod.ports if p.name == name.name and p.protocol == name.protocol]
-        if numbers:
-            found.append((name, tuple(numbers[:1] if first_only else dict.fromkeys(numbers))))
-    return tuple(found)
+    """Resolve on one pod the named ports that rules use (NP-21, NP-25), leaving out those it does not declare.
+
+    Parameters
+    ----------
+    pod : Pod
+    names : mapping
+        The named ports by name and protocol.
+    first_only : bool
+        Whether a name that is declared twice stands for its first number alone.
+    """
+    found: dict[NamedPort, list[int]] = {}
+    for port in pod.ports:
+        if port.name and (name := names.get((port.name, port.protocol))):
+            found.setdefault(name, []).append(port.number)
+    return tuple(
+        (name, tuple(numbers[:1] if first_only else dict.fromkeys(numbers))) for name, numbers in sorted(found.items())
+    )
 
 
 @dataclass

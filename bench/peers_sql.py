@@ -17,7 +17,8 @@ import pyarrow as pa
 from simcore.analyses.ends import EndColumn
 from simcore.analyses.judging import objects_of
 from simcore.analyses.sweep import Sweep
-from simcore.kernels.classify import CELL_SELF, place_pairs_v4
+from simcore.kernels.places import place_pairs_v4
+from simcore.kernels.special import CELL_SELF
 from simcore.model.addresses import Family
 from simcore.model.flows import Verdict
 from simcore.model.ports import TCP, UDP

@@ -9,16 +9,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..kernels.classify import (
+from ..kernels.classify import judge
+from ..kernels.places import (
     NO_ADDRESS,
-    find_objects,
-    find_objects_v4,
-    judge,
-    judge_special,
+    UNKNOWN_POD,
+    find_ends,
+    find_ends_v4,
+    find_families,
     pair_ends,
-    place_ends,
     place_pairs_v4,
 )
+from ..kernels.special import judge_special
 from ..model.addresses import Family
 from ..model.cluster import Cluster
 from ..model.flows import End, Flow, Judgement, Verdict
@@ -144,7 +145,7 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
     arrays = tables.arrays
     families = np.empty(places.shape, np.uint8)
     for row, end in enumerate((source, destination)):
-        place_ends(
+        find_ends(
             arrays.trie_v4,
             arrays.trie_v6,
             arrays.exact,
@@ -154,10 +155,11 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
             end.known,
             end.pods,
             tables.pod_places,
-            tables.pod_families,
+            NO_ADDRESS,
+            UNKNOWN_POD,
             places[row],
-            families[row],
         )
+        find_families(end.high, end.low, end.known, end.pods, tables.pod_families, families[row])
     pair_ends(
         arrays,
         tables.pod_objects,
@@ -179,12 +181,12 @@ def objects_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
     """Find the objects (pods, nodes, Services, blocks) of one end of some flows."""
     if end.v4 is not None:
         objects = np.empty(end.v4.size, np.int32)
-        find_objects_v4(tables.arrays.object_trie_v4, end.v4, objects)
+        find_ends_v4(tables.arrays.object_trie_v4, end.v4, objects)
         if end.known.size:
             objects[~end.known] = tables.no_address
         return objects
     objects = np.empty(end.known.size, np.int32)
-    find_objects(
+    find_ends(
         tables.arrays.object_trie_v4,
         tables.arrays.object_trie_v6,
         tables.arrays.exact,
@@ -193,7 +195,7 @@ def objects_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
         end.low,
         end.known,
         end.pods,
-        tables.pod_objects,
+        tables.pod_objects[:, np.newaxis],
         tables.no_address,
         tables.unknown_pod,
         objects,

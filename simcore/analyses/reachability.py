@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.classify import FIRST_INGRESS
+from ..kernels.places import FIRST_INGRESS
 from ..kernels.reach import count_pairs
 from ..model.addresses import Family
 from ..model.flows import Verdict

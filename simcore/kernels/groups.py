@@ -60,7 +60,7 @@ def gather(
         Of the chosen flows, int64 or int32[m].
     source_high, source_low, source_known, source_pod, destination_high, destination_low, destination_known, \
     destination_pod
-        Their ends, as `simcore.kernels.classify.find_objects` takes them.
+        Their ends, as `simcore.kernels.places.find_ends` takes them.
     records : int64[m, 19 + 3 * sets]
         Written.
     """  # fmt: skip

@@ -35,7 +35,7 @@ FIXED = (
     Outcome(Verdict.ALLOW, Reason.HAIRPIN),
     Outcome(Verdict.ALLOW, Reason.OWN_NODE),
 )
-"""Outcomes that follow from no rule; `simcore.kernels.classify` knows them by position."""
+"""Outcomes that follow from no rule; `simcore.kernels.special` knows them by position."""
 
 
 def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Profile = UPSTREAM) -> Tables:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simcore.analyses.tally import Merger, Tally
-from simcore.kernels.classify import find_object, find_objects, find_objects_v4
+from simcore.kernels.places import find_ends, find_ends_v4, find_object
 from simcore.kernels.rows import number_signatures
 from simcore.model.addresses import Family
 from simcore.tables.tries import build_exact, build_trie, find_single, without
@@ -28,7 +28,7 @@ def range_tables(draw, bits):
 def test_ipv4_addresses_are_found_as_by_their_twin(table):
     starts, values, addresses = table
     out = np.empty(len(addresses), np.int32)
-    find_objects_v4(build_trie(Family.V4, starts, values), np.array(addresses, np.uint32), out)
+    find_ends_v4(build_trie(Family.V4, starts, values), np.array(addresses, np.uint32), out)
     assert out.tolist() == naive.find_addresses(starts, values, addresses)
 
 
@@ -45,7 +45,8 @@ def test_ipv6_addresses_are_found_as_by_their_twin(table):
     none = np.full(count, -1, np.int32)
     known = np.ones(count, bool)
     table_v4 = np.zeros(65536, np.int32)
-    find_objects(table_v4, trie, exact.keys, exact.values(values), high, low, known, none, none, 7, 8, out)
+    of_pods = np.zeros((0, 1), np.int32)
+    find_ends(table_v4, trie, exact.keys, exact.values(values), high, low, known, none, of_pods, 7, 8, out)
     assert out.tolist() == naive.find_addresses(starts, values, addresses)
     one = [find_object(table_v4, trie, exact.keys, exact.values(values), *pair) for pair in zip(high, low, strict=True)]
     assert one == out.tolist()

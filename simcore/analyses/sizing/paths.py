@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CapacityError
-from ...kernels.classify import NODES, PODS
+from ...kernels.places import NODES, PODS
 from ...kernels.sessions.sessions import ROW
 from ...kernels.sizing.occupancy import MOST_NODES
 from ...kernels.sizing.paths import ENTERS, TUNNEL, find_paths, resolve_ends, tunnel_rows

@@ -1,0 +1,211 @@
+"""Kernels that find places: numbers of what stands at the ends of flows."""
+
+import numpy as np
+
+from .jit import kernel
+from .tries import exact_slot, find_exact, find_v4, find_v6, is_mapped
+
+# Places that are none: ends nobody can look up, and marks on the destination of a pair.
+NO_ADDRESS, UNKNOWN_POD, SAME = -1, -2, -3
+MIXED_FAMILIES = -4
+"""Marks ends of different families: ``MIXED_FAMILIES - place`` of the destination."""
+
+# Positions in Arrays.limits.
+FIRST_NODE, FIRST_COMPOSITE, PODS, NODES, SETTINGS, FIRST_INGRESS = 0, 1, 2, 3, 4, 5
+
+
+@kernel
+def place_pairs_v4(trie, source, destination, source_place, destination_place):
+    """Find the places of both ends of flows between IPv4 addresses.
+
+    Parameters
+    ----------
+    trie : int32[...]
+        ``Arrays.trie_v4``.
+    source, destination : uint32[n]
+        Addresses in host byte order.
+    source_place, destination_place : int32[n]
+        Written; the destination's is SAME where both addresses are one.
+    """
+    # Written out rather than called: a call counts references of the trie, which made it three times slower.
+    byte = np.uint32(255)
+    for i in range(source.size):
+        x, y = source[i], destination[i]
+        s = trie[np.uintp(x >> np.uint32(16))]
+        d = trie[np.uintp(y >> np.uint32(16))]
+        if s < 0:
+            s = trie[np.uintp(65280 - 256 * np.int64(s) + ((x >> np.uint32(8)) & byte))]
+        if d < 0:
+            d = trie[np.uintp(65280 - 256 * np.int64(d) + ((y >> np.uint32(8)) & byte))]
+        if s < 0:
+            s = trie[np.uintp(65280 - 256 * np.int64(s) + (x & byte))]
+        if d < 0:
+            d = trie[np.uintp(65280 - 256 * np.int64(d) + (y & byte))]
+        source_place[i] = s
+        destination_place[i] = SAME if x == y else d
+
+
+@kernel
+def find_ends_v4(trie, addresses, out):
+    """Find what stands at IPv4 addresses.
+
+    Parameters
+    ----------
+    trie : int32[...]
+        ``Arrays.trie_v4`` or ``Arrays.object_trie_v4``.
+    addresses : uint32[n]
+        In host byte order.
+    out : int32[n]
+        Written.
+    """
+    byte = np.uint32(255)
+    for i in range(addresses.size):
+        x = addresses[i]
+        slot = trie[np.uintp(x >> np.uint32(16))]
+        if slot < 0:
+            slot = trie[np.uintp(65280 - 256 * np.int64(slot) + ((x >> np.uint32(8)) & byte))]
+        if slot < 0:
+            slot = trie[np.uintp(65280 - 256 * np.int64(slot) + (x & byte))]
+        out[i] = slot
+
+
+@kernel
+def find_ends(trie_v4, trie_v6, exact, exact_values, high, low, known, pods, of_pods, no_address, unknown_pod, out):
+    """Find what stands at one end of flows: by pod where the record names one, else by address.
+
+    Parameters
+    ----------
+    trie_v4, trie_v6, exact, exact_values
+        Of Arrays: those of places, or those of objects.
+    high, low : uint64[n]
+        Halves of the addresses, IPv4 ones mapped into IPv6.
+    known : bool[n]
+        Whether there is an address.
+    pods : int32[n]
+        Position of the named pod; -1 where none is named, -2 where the cluster has none of that name.
+    of_pods : int32[pods, 3 or 1]
+        What a pod is that is named along with an IPv4 address, an IPv6 one, none; or whatever it is named with.
+    no_address, unknown_pod : int
+        What missing ends are.
+    out : int32[n]
+        Written.
+    """
+    byte = np.uint64(255)
+    last_case = of_pods.shape[1] - 1
+    for i in range(high.size):
+        if pods[i] >= 0:
+            case = (0 if is_mapped(high[i], low[i]) else 1) if known[i] else 2
+            out[i] = of_pods[pods[i], min(case, last_case)]
+        elif pods[i] == -2:
+            out[i] = unknown_pod
+        elif not known[i]:
+            out[i] = no_address
+        elif is_mapped(high[i], low[i]):
+            address = low[i] & np.uint64(0xFFFFFFFF)
+            slot = trie_v4[np.uintp(address >> np.uint64(16))]
+            if slot < 0:
+                slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64((address >> np.uint64(8)) & byte))]
+            if slot < 0:
+                slot = trie_v4[np.uintp(65280 - 256 * np.int64(slot) + np.int64(address & byte))]
+            out[i] = slot
+        else:
+            place = exact_slot(high[i], low[i], exact.shape[0])
+            while exact_values[place] >= 0 and (exact[place, 0] != high[i] or exact[place, 1] != low[i]):
+                place = (place + np.uintp(1)) & np.uintp(exact.shape[0] - 1)
+            slot = exact_values[place]
+            if slot < 0:
+                slot = trie_v6[np.uintp(high[i] >> np.uint64(48))]
+            half, shift = high[i], np.uint64(40)
+            for level in range(14):
+                if slot >= 0:
+                    break
+                if level == 6:
+                    half, shift = low[i], np.uint64(56)
+                slot = trie_v6[np.uintp(65280 - 256 * np.int64(slot) + np.int64((half >> shift) & byte))]
+                shift -= np.uint64(8)
+            out[i] = slot
+
+
+@kernel
+def find_families(high, low, known, pods, pod_families, out):
+    """Find the families of the addresses of one end of flows.
+
+    Parameters
+    ----------
+    high, low, known, pods
+        As for `find_ends`.
+    pod_families : uint8[pods, 3]
+        Family of a pod's address in each case of `find_ends`, 0 where unknown.
+    out : uint8[n]
+        Written: 4, 6, or 0 where unknown.
+    """
+    for i in range(high.size):
+        mapped = is_mapped(high[i], low[i])
+        if pods[i] >= 0:
+            out[i] = pod_families[pods[i], (0 if mapped else 1) if known[i] else 2]
+        elif known[i] and pods[i] == -1:
+            out[i] = 4 if mapped else 6
+        else:
+            out[i] = 0
+
+
+@kernel
+def find_object(trie_v4, trie_v6, exact, exact_objects, high, low):
+    """Return the object at an address of either family."""
+    if is_mapped(high, low):
+        return find_v4(trie_v4, np.int64(low & np.uint64(0xFFFFFFFF)))
+    found = find_exact(exact, exact_objects, high, low)
+    return found if found >= 0 else find_v6(trie_v6, high, low)
+
+
+@kernel
+def pair_ends(
+    t,
+    pod_objects,
+    source_high,
+    source_low,
+    source_pod,
+    source_family,
+    source_place,
+    destination_high,
+    destination_low,
+    destination_pod,
+    destination_family,
+    destination_place,
+):
+    """Mark the flows whose ends are one, or of different families, in the places of their destinations.
+
+    Parameters
+    ----------
+    t : Arrays
+    pod_objects : int32[pods]
+        Object of a pod that a record names.
+    source_high, source_low, destination_high, destination_low : uint64[n]
+        Halves of the addresses.
+    source_pod, destination_pod : int32[n]
+        Named pods, as in `find_ends`.
+    source_family, destination_family : uint8[n]
+        As `find_families` wrote them.
+    source_place, destination_place : int32[n]
+        As `find_ends` wrote them; the destination's is changed to SAME, or to a mark of MIXED_FAMILIES.
+    """  # fmt: skip
+    for i in range(source_place.size):
+        if source_place[i] < 0 or destination_place[i] < 0:
+            continue
+        if source_family[i] != 0 and destination_family[i] != 0 and source_family[i] != destination_family[i]:
+            destination_place[i] = MIXED_FAMILIES - destination_place[i]
+            continue
+        if source_pod[i] >= 0 and destination_pod[i] >= 0:
+            same = source_pod[i] == destination_pod[i]
+        elif source_pod[i] >= 0:
+            high, low = destination_high[i], destination_low[i]
+            there = find_object(t.object_trie_v4, t.object_trie_v6, t.exact, t.exact_objects, high, low)
+            same = there == pod_objects[source_pod[i]] and there < t.limits[PODS]
+        elif destination_pod[i] >= 0:
+            high, low = source_high[i], source_low[i]
+            there = find_object(t.object_trie_v4, t.object_trie_v6, t.exact, t.exact_objects, high, low)
+            same = there == pod_objects[destination_pod[i]] and there < t.limits[PODS]
+        else:
+            same = source_high[i] == destination_high[i] and source_low[i] == destination_low[i]
+        if same:
+            destination_place[i] = SAME

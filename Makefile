@@ -9,10 +9,10 @@ READY  := $(VENV)/ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-deep lint check format bench bench-peers notebooks venv lock clean
+.PHONY: help demo test test-deep lint check format bench bench-peers bench-compare notebooks venv lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY)  ## replay a made-up cluster's traffic through a policy change; results in demo-output/
 	$(BIN)/flowverdict demo --out demo-output
@@ -40,6 +40,10 @@ bench: $(READY)  ## time the simulator and write the table in bench/README.md
 
 bench-peers: $(READY)  ## install what the benchmarks compare with; dpdk-test-acl is Debian's dpdk-dev
 	$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-peers.lock
+
+BASE ?= HEAD
+bench-compare: $(READY)  ## time the working tree beside another revision: make bench-compare BASE=main~3
+	$(BIN)/python bench/compare.py $(BASE) $(COMPARE)
 
 notebooks: $(READY)  ## run every notebook from top to bottom
 	$(BIN)/python notebooks/run.py

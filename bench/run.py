@@ -35,6 +35,7 @@ def main() -> int:
     print(table.text(results, points))
     if points and not code and not asked.quick:
         growth.write(points)
+        subprocess.run([sys.executable, "bench/stages.py", "--write"], cwd=ROOT, check=True)
         PUBLISHED.write_text(json.dumps(run_command(), indent=1) + "\n")
         (ROOT / "bench" / "README.md").write_text(table.readme(results, points, machine()))
     return code

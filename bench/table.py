@@ -103,6 +103,7 @@ def readme(results: Results, points: Sequence[Point], machine: Sequence[str]) ->
 
 Written by `make bench`; not to be edited by hand.
 `.venv/bin/python bench/run.py --quick` runs everything on small data, to see that it works.
+How it is measured, and where the time goes, is in [docs/performance.md](../docs/performance.md).
 
 {"".join(f"- {line}" + chr(10) for line in machine)}
 ## Goals

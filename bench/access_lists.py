@@ -15,6 +15,7 @@ from simcore.model.ports import LAST_PORT
 from .clusters import SEED, Scenario
 from .flows import FiveTuples, networks, plain_pods, source_ports
 
+_SHARE, _LARGE = 50, 100
 _EVERYWHERE = Cidr(Family.V4, 0, 0)
 
 
@@ -33,15 +34,16 @@ class FiveTupleRule:
 def access_scenario(scenario: Scenario, most: int) -> tuple[Scenario, list[FiveTupleRule]]:
     """Keep policies that list blocks, drawn, as long as they are no more than `most` lines; return them and the lines.
 
-    Nothing is left out: blocks without their exceptions are several prefixes, and isolation is a line a pod at the
-    end. A flow that no line matches is of a pod that no policy isolates, and so it is allowed.
+    No policy takes more than a fiftieth of them (or 100), so that there are many. Of a policy nothing is left out:
+    blocks without their exceptions are several prefixes, and isolation is a line a pod at the end. A flow that no line
+    matches is of a pod that no policy isolates, and so it is allowed.
     """
     listing = [policy for policy in scenario.policies if policy.ref.name.startswith(LISTING)]
     chosen: list[Policy] = []
     room = most
     for policy in Random(SEED).sample(listing, len(listing)):
         lines = len(_lines(scenario, (policy,)))
-        if lines <= room:
+        if lines <= min(room, max(most // _SHARE, _LARGE)):
             chosen.append(policy)
             room -= lines
     kept = tuple(policy for policy in scenario.policies if policy in chosen)

@@ -52,7 +52,7 @@ def test_build(benchmark, scenario, sizes, size):
 def test_large(benchmark, cluster_folder, sizes):
     """Everything about a large cluster, in a process of its own that tells the most memory that it held."""
     size = LARGE if LARGE in sizes.clusters else sizes.clusters[-1]
-    command = [sys.executable, "-m", "bench.large", str(cluster_folder(size)), str(sizes.rounds_of(3))]
+    command = [sys.executable, "-m", "bench.large", str(cluster_folder(size)), str(sizes.rounds_of(2))]
     options = {"capture_output": True, "text": True, "check": True, "cwd": ROOT}
     done = benchmark.pedantic(subprocess.run, (command,), options, rounds=1)
     benchmark.extra_info.update(json.loads(done.stdout))

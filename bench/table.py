@@ -120,7 +120,7 @@ judged in batches as a replay does.
 Peers answer the same questions of the same flows, and every answer is compared with ours, flow by flow: a
 difference fails the benchmark.
 
-- `dpdk-test-acl` gets those of the policies that fit into 10,000 five-tuple rules, written out in full: a rule for each
+- `dpdk-test-acl` gets as many of the policies as fit into 10,000 five-tuple rules, written out in full: a rule for each
   pod, prefix (blocks less their exceptions) and port range, then isolation, a rule a pod. The first that matches
   decides, as here, and is the one that is compared. Both classify the same 200,000 flows, 50 times, and have built
   before: random flows, most of which are of pods that the list says nothing of, and flows that the rules are about.
@@ -135,8 +135,9 @@ same batches with as many threads, and drops them; the two take turns, and the m
 holds addresses of 4 bytes, "both families" of 16, in files that `flowverdict generate flows` lays out to be read fast;
 "pyarrow's defaults" is the first of them as `pyarrow.parquet` writes it without being told. A long capture is one of
 {_count(results, "long")} rows. What-if and replay take turns too, on the first of these captures, with one policy in
-a hundred taken away; so do captures of the same traffic with other addresses: IPv6 throughout, in 16 bytes, and IPv4
-in words. The cluster is M, every pod of which has an IPv6 address as well.
+a hundred taken away; a replay has every denied flow to group, a what-if those that change. So do captures of the same
+traffic with other addresses: IPv6 throughout, in 16 bytes, and IPv4 in words. The cluster is M, every pod of which has
+an IPv6 address as well.
 
 XL is built in a process of its own; its peak holds the cluster and its policies too. A fresh process's first verdict is
 `flowverdict replay` on 1,000 flows and size S, with the kernels compiled before.

@@ -7,8 +7,7 @@ from loaders import open_capture
 from simcore.analyses.ends import JUDGED_COLUMNS
 from simcore.analyses.judging import Workspace, judge_batch
 from simcore.analyses.shards import Threads
-from simcore.analyses.sweep import DEFAULT_BATCH_ROWS, sweep
-from simcore.model.flows import Verdict
+from simcore.analyses.sweep import DEFAULT_BATCH_ROWS, not_allowed, sweep
 from simcore.tables.build import build_tables
 
 from .access_lists import access_scenario, matching_flows
@@ -83,7 +82,7 @@ def test_join(benchmark, kernel, joined, sizes, name):
         peer = polars_peer(relations, path, name.partition(" ")[2])
 
     def replay():
-        return sweep(capture, kernel.tables, lambda verdict: verdict[0] != Verdict.ALLOW, Threads(THREADS))
+        return sweep(capture, kernel.tables, not_allowed, Threads(THREADS))
 
     egress, ingress = peer.cells()
     differ = np.flatnonzero((egress != cells_of(kernel, capture, 0)) | (ingress != cells_of(kernel, capture, 1)))

@@ -14,7 +14,7 @@ from loaders.synthetic.flows import generate_flows
 from simcore.analyses.ends import JUDGED_COLUMNS
 from simcore.analyses.judging import judge_batch
 from simcore.analyses.shards import Threads
-from simcore.analyses.sweep import DEFAULT_BATCH_ROWS, sweep
+from simcore.analyses.sweep import DEFAULT_BATCH_ROWS, not_allowed, sweep
 from simcore.analyses.tally import GROUPED_COLUMNS
 from simcore.model.flows import Flow, Verdict
 from simcore.reference import Reference
@@ -95,7 +95,7 @@ def test_decode(benchmark, capture, sizes, threads):
 
 
 def replaying(capture, tables, threads=THREADS):
-    return lambda: sweep(capture, tables, lambda verdict: verdict[0] != Verdict.ALLOW, Threads(threads))
+    return lambda: sweep(capture, tables, not_allowed, Threads(threads))
 
 
 def decoding(capture, threads=THREADS):

@@ -30,7 +30,7 @@ from simcore.analyses.ends import EndColumn, PortColumns  # noqa: E402
 from simcore.analyses.pace import allowing  # noqa: E402
 from simcore.analyses.shards import Threads  # noqa: E402
 from simcore.cli.machine import machine_words  # noqa: E402
-from simcore.model.flows import Capture, Verdict  # noqa: E402
+from simcore.model.flows import Capture  # noqa: E402
 from simcore.tables.build import build_tables  # noqa: E402
 from simcore.tables.layout import Tables  # noqa: E402
 
@@ -121,7 +121,7 @@ def watched_replay(capture: Capture, tables: Tables) -> Watch:
         each.start()
     try:
         start = perf_counter()
-        sweep.sweep(Watched(capture, watch), tables, lambda verdict: verdict[0] != Verdict.ALLOW, Threads(1))
+        sweep.sweep(Watched(capture, watch), tables, sweep.not_allowed, Threads(1))
         whole = perf_counter() - start
     finally:
         for each in patches:

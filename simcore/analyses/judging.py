@@ -97,7 +97,7 @@ def judge_columns(
         place_pairs_v4(arrays.trie_v4, source.v4, destination.v4, places[0], places[1])
         for row, end in enumerate((source, destination)):
             if end.known.size:
-                places[row, ~end.known] = NO_ADDRESS
+                places[row, np.flatnonzero(~end.known)] = NO_ADDRESS
     else:
         source, destination = source.widened(), destination.widened()
         families = _place(tables, source, destination, places)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..model.cluster import Cluster
-from ..model.flows import Capture, Split, Verdict
+from ..model.flows import Capture, Split
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.layout import Tables
@@ -22,7 +22,7 @@ from .results import ResultColumns, check_output, result_fields, rule_table, wri
 from .sessions.oriented import STATE_FIELDS, OrientedCapture, StateCounts, count_states, follow, state_columns
 from .sessions.stateful import StatefulOptions
 from .shards import Threads
-from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, sweep
+from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, not_allowed, sweep
 
 RESULT_SCHEMA = pa.schema(result_fields())
 """What `replay` writes: one row a flow, in the order of the capture (files in order, rows in order)."""
@@ -142,7 +142,7 @@ def replay(
     found = sweep(
         oriented or capture,
         tables,
-        lambda verdict: verdict[0] != Verdict.ALLOW,
+        not_allowed,
         engine,
         batch_rows,
         _output(tables, output, oriented) if output else None,

@@ -30,6 +30,12 @@ Describe = Callable[[Split, int, pa.RecordBatch, Judged], pa.RecordBatch]
 """What to write of a batch: given the split, the batch's first row within the file, the batch, and its verdicts."""
 
 
+def not_allowed(verdict: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Choose the flows that the first policy set does not allow."""
+    # A member of an enumeration would turn this into a comparison of int64, eight times as wide.
+    return np.asarray(verdict[0] != np.uint8(Verdict.ALLOW))
+
+
 @dataclass(frozen=True)
 class Output:
     """A Parquet file of results: where, of what schema, and how a batch's rows are made."""
@@ -119,7 +125,7 @@ def sweep(
 
 def _counted(verdict: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Count flows by their verdict under the first and the last policy set, as int64[3, 3]."""
-    before, after = ([row == kind for kind in Verdict] for row in (verdict[0], verdict[-1]))
+    before, after = ([row == np.uint8(kind) for kind in Verdict] for row in (verdict[0], verdict[-1]))
     if len(verdict) == 1:
         return np.diag([np.count_nonzero(flows) for flows in before])
     return np.array([[np.count_nonzero(was & becomes) for becomes in after] for was in before])

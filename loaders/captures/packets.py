@@ -56,6 +56,7 @@ _ALIASES = dict.fromkeys(PACKET_SCHEMA.names, "") | {
 """Names that say what they hold, as in `origins`; columns without any are known by their own name only."""
 
 _UNITS = {"time": {"frametimeepoch": "s", "timeepoch": "s", "timens": "ns", "timeus": "us", "timems": "ms"}}
+_FARTHEST = 1 << 62
 _ADDRESSES = tuple(name for name in PACKET_SCHEMA.names if name.endswith("_address"))
 _WITH_PORTS = (*PORT_PROTOCOLS, UDPLITE)
 _NEEDED = {
@@ -164,7 +165,7 @@ class PacketCapture:
 
     def _checked(self, batch: pa.RecordBatch, split: Split, first_row: int, order: Order) -> pa.RecordBatch:
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-        for complaint in (_incomplete(columns), _strange_side(columns)):
+        for complaint in (_incomplete(columns), _strange_side(columns), _strange_time(columns)):
             if complaint:
                 self._refuse(split, first_row, *complaint)
         columns["time"], far = order.straighten(columns["time"])
@@ -257,6 +258,17 @@ def _strange_side(columns: Mapping[str, pa.Array]) -> Complaint:
         return None
     row = pc.invert(known).take(side.indices).index(True).as_py()
     return (row, f"side is {side[row].as_py()!r}, and it can be a or b") if row >= 0 else None
+
+
+def _strange_time(columns: Mapping[str, pa.Array]) -> Complaint:
+    """Find a time so far off that what is added to it may not fit 64 bits."""
+    ticks = columns["time"].cast(pa.int64()).to_numpy()
+    far = np.flatnonzero((ticks < -_FARTHEST) | (ticks > _FARTHEST))
+    if not far.size:
+        return None
+    row = int(far[0])
+    year = columns["time"].cast(pa.timestamp("s"), safe=False)[row].as_py().year
+    return row, f"its time is in the year {year}, and years are 1824 to 2115. Is the unit right? --map time=COLUMN:UNIT"
 
 
 def _unsorted(most: int) -> str:

@@ -49,6 +49,18 @@ def fires_at(jiffy, delay):
 
 
 @kernel
+def to_jiffies(time, hz):
+    """Return whole jiffies of a time in ns; in two parts, as a product of a few years would not fit an integer."""
+    return time // SECOND * hz + time % SECOND * hz // SECOND
+
+
+@kernel
+def from_jiffies(jiffies, hz):
+    """Return the ns of jiffies, in two parts as well."""
+    return jiffies // hz * SECOND + jiffies % hz * SECOND // hz
+
+
+@kernel
 def may_go(status):
     """Whether a pass under pressure may delete an entry: unassured ones, and those of connections that are closing."""
     state = status & STATE_BITS
@@ -67,7 +79,7 @@ def run_slice(table, hz, limit):
     numbers = table.numbers
     now = numbers[PASS_TIME]
     origin = numbers[ANCHOR]
-    jiffy = (now - origin) * hz // SECOND
+    jiffy = to_jiffies(now - origin, hz)
     if numbers[PASS_BUCKET] == 0:
         numbers[PASS_MEAN] = LONGEST * hz
         numbers[PASS_COUNT] = VIRTUAL
@@ -76,7 +88,9 @@ def run_slice(table, hz, limit):
         numbers[PASSES] += 1
     crowded = limit // 100 * 95 if numbers[PRESSED] else np.int64(0)
     mean, count, freed = numbers[PASS_MEAN], numbers[PASS_COUNT], 0
-    for bucket in range(numbers[PASS_BUCKET], table.heads.size):
+    # Nothing is in an empty table: a year of silence is half a million passes, which are to take no time.
+    buckets = table.heads.size if numbers[ALLOCATED] else np.int64(0)
+    for bucket in range(numbers[PASS_BUCKET], buckets):
         node = np.int64(table.heads[bucket])
         while node >= 0:
             if freed > SLICE // hz:
@@ -85,7 +99,7 @@ def run_slice(table, hz, limit):
                 again = np.int64(1 if jiffy - numbers[PASS_START] < LONGEST * hz else 0)
                 if again:
                     numbers[PRESSED] = 0
-                numbers[PASS_TIME] = origin + (fires_at(jiffy, again) if again else jiffy + 1) * SECOND // hz
+                numbers[PASS_TIME] = origin + from_jiffies(fires_at(jiffy, again) if again else jiffy + 1, hz)
                 return
             after = np.int64(table.next[node])
             entry = node >> 1
@@ -98,7 +112,7 @@ def run_slice(table, hz, limit):
                 freed += 1
             else:
                 count += 1
-                left = min(max((expiry - origin) * hz // SECOND - jiffy, SHORTEST * hz), CLAMP * hz)
+                left = min(max(to_jiffies(expiry - origin, hz) - jiffy, SHORTEST * hz), CLAMP * hz)
                 mean += divide(left - mean, count)
                 pressed = crowded > 0 and numbers[ALLOCATED] >= crowded
                 if pressed and may_go(np.int64(table.entries[entry].status)):
@@ -112,7 +126,7 @@ def run_slice(table, hz, limit):
     taken = max(jiffy - numbers[PASS_START], 1)
     wait = min(max(mean, SHORTEST * hz), LONGEST * hz)
     wait = wait - taken if wait > taken else np.int64(1)
-    numbers[PASS_TIME] = origin + fires_at(jiffy, wait) * SECOND // hz
+    numbers[PASS_TIME] = origin + from_jiffies(fires_at(jiffy, wait), hz)
 
 
 @kernel

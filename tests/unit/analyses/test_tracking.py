@@ -130,6 +130,15 @@ def test_an_idle_table_is_passed_on_the_timers_grid():
     assert tracker.statistics["passes"] == 2
 
 
+def test_the_collector_bears_years_of_silence():
+    """A jiffy count times a second's ns does not fit 64 bits after 427 days; passes over nothing take no time."""
+    tracker = Tracker(Conntrack())
+    years = np.array([0, 1, 2, 50]) * 31_556_952 * SECOND
+    assert tracker.track(datagrams(0, years)).column("count").to_pylist() == [1] * 4
+    assert tracker.statistics["collected"] == 3
+    assert abs(tracker.statistics["passes"] / (50 * 31_556_952 / 61.44) - 1) < 0.01
+
+
 def test_a_pass_comes_sooner_where_entries_are_short_lived():
     """The mean of many entries with 10 s left, the 100 virtual ones of 60 s and the timers' grid of 0.256 s."""
     tracker = Tracker(Conntrack(nf_conntrack_udp_timeout=20), gc_first_pass=10)

@@ -195,6 +195,10 @@ def test_wrong_types(save):
 
 UNREADABLE = {
     "port": ({"destination_port": [80, 70000]}, "column 'destination_port', row 1 (from 0): 70000 does not fit"),
+    "far time": (
+        {"time": pa.array([0, (1 << 62) + 1], pa.timestamp("ns"))},
+        "row 1 (from 0): its time is in the year 2116, and years are 1824 to 2115. Is the unit right?",
+    ),
     "flags": ({"flags": ["SA", "ACK"]}, "column 'flags', row 1 (from 0): 'ACK' does not fit flags, uint8 read from"),
     "protocol": ({"protocol": ["tcp", "arp"]}, "column 'protocol', row 1 (from 0): 'arp' does not fit protocol"),
     "address": ({"source_address": ["web", "10.0.0.1"]}, "row 0 (from 0): 'web' does not fit source_address"),

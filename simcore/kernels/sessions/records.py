@@ -103,7 +103,7 @@ def read_records(
                         bits |= ANSWERED
                 elif not syn:
                     bits |= MIDSTREAM
-                    if not one_way and ack:
+                    if not one_way and ack and many:
                         bits |= ANSWERED
                 bits |= (FIN if seen & _FIN else 0) | (RST if seen & _RST else 0)
                 reset_only = syn and seen & (_RST | _PSH | _FIN) == _RST and packets[i] <= 2

@@ -240,6 +240,13 @@ def test_a_record_of_both_directions_tells_all_at_once(snapshot, written):
     ]
 
 
+def test_a_packet_by_itself_is_of_one_end(snapshot, written):
+    capture = written(row(0, CLIENT, SERVER, A), row(0, (WEB, 1_111), SERVER, A, packets=2))
+    assert not habits_of(capture).one_way
+    ends = [time for time, _, after in changes_of(snapshot, capture) if after == "NONE"]
+    assert ends == [LINUX.nf_conntrack_tcp_timeout_unacknowledged, LINUX.nf_conntrack_tcp_timeout_established]
+
+
 def test_without_flags_connections_are_taken_to_be_closed_at_their_end(snapshot, written):
     capture = written(row(0, CLIENT, SERVER, lasts=5, packets=8))
     assert changes_of(snapshot, capture)[-2:] == [(5, "ESTABLISHED", "TIME_WAIT"), (125, "TIME_WAIT", "NONE")]
@@ -269,7 +276,7 @@ def test_times_out_of_the_ordinary_are_borne(written, judged):
     ages = [
         row(year * 31_556_952, (WEB, 1_024 + number), SERVER, S) for number, year in enumerate((-90, 200, 0, -300, 9))
     ]
-    settings = LINUX.with_setting("tcp_timeout_established", "9" * 18)
+    settings = LINUX.with_setting("tcp_timeout_established", str(2**31 - 1))
     result, words = judged(written(*ages), settings=settings)
     assert [word[1] for word in words] == ["new"] * 5
     assert result.state.connections == 5

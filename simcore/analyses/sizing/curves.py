@@ -52,14 +52,11 @@ def _table(case: str, curves: Curves) -> pa.Table:
     bins, count = curves.times.size, len(curves.names)
     number = np.repeat(np.arange(count, dtype=np.int32), bins)
     there = np.zeros(count * bins, np.int32)
-    tables = sorted({table for _, table in curves.names} - {""})
-    places = np.array([tables.index(table) if table else -1 for _, table in curves.names], np.int32)[number]
-    nodes = pa.array([node for node, _ in curves.names], pa.string())
     columns = [
         pa.DictionaryArray.from_arrays(pa.array(there), pa.array([case], pa.string())),
         pa.array(np.tile(curves.times, count)).cast(pa.timestamp("ns")),
-        pa.DictionaryArray.from_arrays(pa.array(number), nodes),
-        pa.DictionaryArray.from_arrays(pa.array(places, mask=places < 0), pa.array(tables, pa.string())),
+        _repeated([node for node, _ in curves.names], number),
+        _repeated([table or None for _, table in curves.names], number),
         *(_whole(values) for values in (curves.least, curves.most)),
         pa.array(curves.mean.ravel(), from_pandas=True),
         *(_whole(values) for values in (curves.allocated, curves.bound)),
@@ -67,6 +64,11 @@ def _table(case: str, curves: Curves) -> pa.Table:
     return pa.table(
         [column.cast(field.type) for column, field in zip(columns, CURVE_SCHEMA, strict=True)], schema=CURVE_SCHEMA
     )
+
+
+def _repeated(words: Sequence[str | None], number: np.ndarray) -> pa.Array:
+    """Make a column of words by their numbers; each is in the dictionary once, as Parquet wants it."""
+    return pa.array(words, pa.string()).dictionary_encode().take(pa.array(number))
 
 
 def _whole(values: np.ndarray) -> pa.Array:

@@ -122,8 +122,19 @@ def check_file(path: Path, output: Path, inputs: Sequence[str]) -> None:
         raise LoadError.at(place, f"the folder {output.parent} does not exist. Make it first")
     if path.exists() and _identity(path) in map(_identity, inputs):
         raise LoadError.at(place, f"{path} is a file of the capture that is read. Name another file to write")
+    check_replaced(path, output)
+
+
+def check_replaced(path: Path, output: Path) -> None:
+    """Make sure that `path`, which comes with `output`, replaces nothing but Parquet.
+
+    Raises
+    ------
+    LoadError
+        It does, at the place of `output`.
+    """
     if path.exists() and not _is_parquet(path):
-        raise LoadError.at(place, f"{path} exists and is not a Parquet file. Name another file to write")
+        raise LoadError.at(Place(str(output)), f"{path} exists and is not a Parquet file. Name another file to write")
 
 
 def _identity(path: Path | str) -> tuple[int, int] | None:

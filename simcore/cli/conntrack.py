@@ -10,7 +10,7 @@ import click
 
 from ..model.addresses import Cidr
 from ..model.conntrack import RULESETS, Conntrack
-from .options import format_option, mapping_option
+from .options import Number, format_option, mapping_option
 from .settings import kernel_options
 
 CLIENTS = ("10.77.1.0/24", "fd77:1::/64")
@@ -57,7 +57,7 @@ class Network(click.ParamType[Cidr]):
 @kernel_options
 @click.option(
     "--gc-first-pass",
-    type=click.FloatRange(min=0),
+    type=Number(0, 1e6),
     metavar="SECONDS",
     help="When the collector first passes, from the first packet on; by default after the 60 s of an idle table.",
 )

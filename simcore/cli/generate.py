@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from .console import emit
 from .inputs import Gathering, Sources
-from .options import Count, cluster_option
+from .options import Count, Number, cluster_option
 
 SIZES = ("S", "M", "L", "XL")
 
@@ -54,10 +56,12 @@ def flows(sources: Sources, count: int, seed: int, out: str) -> None:
     """Make a capture of flows between the pods of a cluster: mostly what its policies allow, some mistakes."""
     from loaders.synthetic.flows import generate_flows
 
+    from ..analyses.results import check_replaced
     from ..model.flows import Flow, Verdict
     from ..model.profile import UPSTREAM
     from ..reference import Reference
 
+    check_replaced(Path(out), Path(out))
     inputs = Gathering(sources, UPSTREAM).finish()
     reference = Reference(inputs.cluster, inputs.after, UPSTREAM)
 
@@ -71,7 +75,7 @@ def flows(sources: Sources, count: int, seed: int, out: str) -> None:
 @click.option("--count", type=Count(), required=True, metavar="N", help="How many connections: 5000, 50k, 1M.")
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(0, 1e9, min_open=True),
     default=60.0,
     show_default=True,
     metavar="S",
@@ -95,6 +99,9 @@ def packets(count: int, seconds: float, live: int | None, seed: int, out: str) -
     """Make a capture of packets between clients and servers: TCP, DNS and other UDP, pings; some get no answer."""
     from loaders.synthetic.packets import generate_packets
 
+    from ..analyses.results import check_replaced
+
     if count < 1:
         raise click.BadParameter("a capture needs at least one connection", param_hint="'--count'")
+    check_replaced(Path(out), Path(out))
     emit(f"{generate_packets(count, seed, out, seconds=seconds, live=live)}\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
+from math import isnan
 from typing import Any, TypeVar
 
 import click
@@ -61,22 +62,32 @@ class Count(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
-CONNTRACK_PREFIXES = ("nf_conntrack_", "bpf_ct_", "bpf-ct-", "--bpf-ct-")
+class Number(click.FloatRange):
+    """A number within a range, which "nan" is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number: float = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 CONNTRACK_SETTINGS = "flowverdict.conntrack"
 """Where in the context the settings of a conntrack are kept."""
 
 
 def _profile(ctx: click.Context, __: click.Parameter, settings: tuple[str, ...]) -> Profile:
-    """Apply every ``NAME=VALUE`` to the upstream profile; settings of a conntrack are left to `stateful_options`."""
+    """Apply every ``NAME=VALUE`` to the upstream profile; with ``--preset``, other names are left to a conntrack."""
     profile = UPSTREAM
     takes_conntrack = any(parameter.name == "preset" for parameter in ctx.command.params)
     for setting in settings:
         name, equals, word = setting.partition("=")
-        if takes_conntrack and name.strip().startswith(CONNTRACK_PREFIXES):
-            ctx.meta.setdefault(CONNTRACK_SETTINGS, []).append(setting)
-            continue
         if not equals:
             raise click.BadParameter(f"{setting!r} is not NAME=VALUE, such as hostnetwork=pod")
+        if takes_conntrack and name.strip() not in Profile.choices():
+            ctx.meta.setdefault(CONNTRACK_SETTINGS, []).append(setting)
+            continue
         try:
             profile = profile.with_setting(name.strip(), word.strip())
         except ValueError as error:

@@ -9,7 +9,20 @@ from typing import Any
 
 import click
 
-from ..model.conntrack import PRESETS, Conntrack, rounded_buckets
+from ..model.conntrack import (
+    LARGEST_SETTING,
+    MOST_BUCKETS,
+    PRESETS,
+    Cilium,
+    Conntrack,
+    UnknownSettingError,
+    rounded_buckets,
+)
+from ..model.profile import Profile
+from .options import CONNTRACK_SETTINGS
+
+maximum_type = click.IntRange(0, LARGEST_SETTING)
+buckets_type = click.IntRange(1, MOST_BUCKETS)
 
 KERNELS: dict[str, Conntrack] = {name: preset for name, preset in PRESETS.items() if isinstance(preset, Conntrack)}
 
@@ -24,17 +37,48 @@ def settings_help() -> str:
     )
 
 
-def with_settings(settings: Conntrack, pairs: Sequence[str]) -> Conntrack:
-    """Apply every ``NAME=VALUE``; buckets are rounded up as a kernel does (CT-7.4)."""
+def with_settings(settings: Conntrack | Cilium, pairs: Sequence[str], beside: Sequence[str] = ()) -> Conntrack | Cilium:
+    """Apply every ``NAME=VALUE``; buckets are rounded up as a kernel does (CT-7.4).
+
+    Parameters
+    ----------
+    settings : Conntrack or Cilium
+    pairs : sequence of str
+    beside : sequence of str
+        Names of other settings that the same option takes, to be told where a name is unknown.
+
+    Raises
+    ------
+    click.BadParameter
+        There is no such setting, or it does not take such a value.
+    """
     for pair in pairs:
         name, equals, word = pair.partition("=")
         if not equals:
             raise click.BadParameter(f"{pair!r} is not NAME=VALUE, such as udp_timeout=60", param_hint="'--set'")
         try:
             settings = settings.with_setting(name.strip(), word.strip())
+        except UnknownSettingError as error:
+            others = f"; of policies: {', '.join(beside)}" if beside else ""
+            raise click.BadParameter(f"{error}{others}", param_hint="'--set'") from None
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="'--set'") from None
+    if isinstance(settings, Cilium):
+        return settings
     return replace(settings, nf_conntrack_buckets=rounded_buckets(settings.nf_conntrack_buckets))
+
+
+def asked_settings(preset: str) -> tuple[Conntrack | Cilium, Conntrack | Cilium]:
+    """Return the settings of a preset, and those that `set_option` of the same command makes of them.
+
+    Raises
+    ------
+    click.BadParameter
+        There is no such setting, or it does not take such a value.
+    """
+    before = PRESETS[preset]
+    pairs = click.get_current_context().meta.get(CONNTRACK_SETTINGS, ())
+    return before, with_settings(before, pairs, tuple(Profile.choices()))
 
 
 def kernel_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,12 +102,10 @@ def kernel_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 help="The kernel's defaults, or those of a node with kube-proxy and 4 CPUs.",
             ),
             click.option("--set", "pairs", metavar="NAME=VALUE", multiple=True, help=settings_help()),
-            click.option(
-                "--max", "maximum", type=click.IntRange(min=0), metavar="N", help="nf_conntrack_max; 0 is no limit."
-            ),
+            click.option("--max", "maximum", type=maximum_type, metavar="N", help="nf_conntrack_max; 0 is no limit."),
             click.option(
                 "--buckets",
-                type=click.IntRange(min=1),
+                type=buckets_type,
                 metavar="N",
                 help="nf_conntrack_buckets, rounded up to a multiple of 512 as a kernel does.",
             ),

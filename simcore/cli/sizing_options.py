@@ -10,7 +10,8 @@ import click
 
 from ..model.conntrack import PRESETS, Cilium, Conntrack, rounded_buckets
 from .inputs import Sources
-from .options import CONNTRACK_SETTINGS, Decorator
+from .options import Decorator, Number
+from .settings import asked_settings, buckets_type, maximum_type
 from .stateful import ORIENTATIONS, Duration
 
 if TYPE_CHECKING:
@@ -42,14 +43,7 @@ class SizingArguments:
         click.BadParameter
             There is no such setting, or it does not take such a value.
         """
-        before = after = PRESETS[self.preset]
-        for pair in click.get_current_context().meta.get(CONNTRACK_SETTINGS, ()):
-            name, _, word = pair.partition("=")
-            try:
-                after = after.with_setting(name.strip(), word.strip())
-            except ValueError as error:
-                raise click.BadParameter(str(error), param_hint="'--set'") from None
-        return before, after
+        return asked_settings(self.preset)
 
     def options(self) -> SizingOptions:
         """Return how to size; limits that ``--set`` names are those of every node."""
@@ -88,13 +82,6 @@ class SizingArguments:
         return words
 
 
-def _scale(_: click.Context, __: click.Parameter, value: float) -> float:
-    """Refuse what is not a number above 0."""
-    if not 0 < value <= 1e6:
-        raise click.BadParameter(f"{value:g} is not above 0 and up to a million")
-    return value
-
-
 _OPTIONS: tuple[Decorator[Any], ...] = (
     click.option(
         "--preset",
@@ -104,22 +91,19 @@ _OPTIONS: tuple[Decorator[Any], ...] = (
         help="Timeouts, and how nodes come to their limits: a kernel's by memory, kube-proxy's by CPUs, Cilium's own. "
         "--set nf_conntrack_...=SECONDS changes a timeout, which is compared with the preset's.",
     ),
-    click.option(
-        "--max", "maximum", type=click.IntRange(min=0), metavar="N", help="Maximum of every node; 0: no limit."
-    ),
-    click.option("--buckets", type=click.IntRange(min=1), metavar="N", help="Hash buckets of every node."),
+    click.option("--max", "maximum", type=maximum_type, metavar="N", help="Maximum of every node; 0: no limit."),
+    click.option("--buckets", type=buckets_type, metavar="N", help="Hash buckets of every node."),
     click.option(
         "--scale",
-        type=float,
+        type=Number(0, 1e6, min_open=True),
         default=1.0,
         show_default=True,
         metavar="X",
-        callback=_scale,
         help="So many times the traffic, compared with the capture's own.",
     ),
     click.option(
         "--headroom",
-        type=click.FloatRange(0, 100),
+        type=Number(0, 100),
         default=0.25,
         show_default=True,
         metavar="X",
@@ -127,7 +111,7 @@ _OPTIONS: tuple[Decorator[Any], ...] = (
     ),
     click.option(
         "--percentile",
-        type=click.FloatRange(0, 100),
+        type=Number(0, 100),
         default=99.9,
         show_default=True,
         metavar="P",
@@ -151,7 +135,7 @@ _OPTIONS: tuple[Decorator[Any], ...] = (
     ),
     click.option(
         "--gc-first-pass",
-        type=click.FloatRange(0, 1e6),
+        type=Number(0, 1e6),
         default=60.0,
         show_default=True,
         metavar="SECONDS",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..model.conntrack import PRESETS, SECOND, Cilium, Conntrack
-from .options import CONNTRACK_SETTINGS
+from .settings import asked_settings
 
 if TYPE_CHECKING:
     from ..analyses.sessions.stateful import StatefulOptions
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ORIENTATIONS = ("auto", "flags", "ports", "first-seen")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 100 * 365 * 86400
+"""Seconds; what is longer than any capture may be as long as this."""
 
 
 class Duration(click.ParamType[int]):
@@ -33,7 +35,7 @@ class Duration(click.ParamType[int]):
         match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", value)
         if match is None:
             self.fail(f"{value!r} is no duration, such as 60s, 5m or 1h", param, ctx)
-        return int(match[1]) * _UNITS[match[2]] * SECOND
+        return min(int(match[1]) * _UNITS[match[2]], _LONGEST) * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,12 @@ class StatefulArguments:
 
         By default they are followed where records are of one direction each and have times and both ports.
         """
-        from ..analyses.sessions.orientation import Orientation, habits_of
+        from ..analyses.sessions.orientation import Orientation, habits_of, has_times
         from ..analyses.sessions.stateful import StatefulOptions
 
         wanted = self.wanted
         if wanted is None:
-            wanted = {"time", "source_port"} <= capture.columns and habits_of(capture).one_way
+            wanted = "source_port" in capture.columns and has_times(capture) and habits_of(capture).one_way
         return StatefulOptions(self.settings, Orientation(self.orientation), self.reorder) if wanted else None
 
 
@@ -70,13 +72,7 @@ def stateful_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def command(stateful: bool | None, orientation: str, reorder: int, preset: str, **arguments: Any) -> Any:
-        settings = PRESETS[preset]
-        for pair in click.get_current_context().meta.get(CONNTRACK_SETTINGS, ()):
-            name, _, word = pair.partition("=")
-            try:
-                settings = settings.with_setting(name.strip(), word.strip())
-            except ValueError as error:
-                raise click.BadParameter(str(error), param_hint="'--set'") from None
+        _, settings = asked_settings(preset)
         return function(stateful=StatefulArguments(stateful, settings, orientation, reorder), **arguments)
 
     for option in reversed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import Self
 
 from simcore.model.ports import GRE, ICMP, ICMPV6, UDP
 from simcore.model.rulesets import BOTHNEW, RULESETS, STATEFUL, SYNONLY, Dnat, Masquerade, Ruleset
@@ -94,6 +95,13 @@ class CtState(IntEnum):
 
 
 PREFIX = "nf_conntrack_"
+LARGEST_SETTING = (1 << 31) - 1
+"""Settings are 32-bit numbers in a kernel too."""
+MOST_BUCKETS, MOST_HZ = 1 << 28, 10_000
+
+
+class UnknownSettingError(ValueError):
+    """No setting has this name; the message lists those there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +147,26 @@ class Conntrack:
     hz: int = 250
 
     def __post_init__(self) -> None:
-        _refuse_negative(self)
-        if self.nf_conntrack_buckets < 1 or self.hz < 1:
-            raise ValueError("nf_conntrack_buckets and hz are 1 or more")
+        _check_range(self)
+        if not 1 <= self.nf_conntrack_buckets <= MOST_BUCKETS:
+            raise ValueError(f"nf_conntrack_buckets is 1 to {MOST_BUCKETS:,}, not {self.nf_conntrack_buckets:,}")
+        if not 1 <= self.hz <= MOST_HZ:
+            raise ValueError(f"hz is 1 to {MOST_HZ:,}, not {self.hz:,}")
 
     @classmethod
     def choices(cls) -> dict[str, tuple[str, ...]]:
         """Name every setting with the words it takes, the default first; ``N`` is any whole number."""
         return _choices(cls)
 
-    def with_setting(self, name: str, word: str) -> Conntrack:
+    def with_setting(self, name: str, word: str) -> Self:
         """Return the settings with one changed, from words; ``nf_conntrack_`` may be left out.
 
         Raises
         ------
+        UnknownSettingError
+            There is no such setting.
         ValueError
-            There is no such setting, or it does not take this word.
+            It does not take this word.
         """
         full = name if name == "hz" or name.startswith(PREFIX) else PREFIX + name
         return replace(self, **{full: _value(type(self), full, word)})  # type: ignore[arg-type]
@@ -178,29 +190,32 @@ class Cilium:
     conntrack_gc_max_interval: int = 43200
 
     def __post_init__(self) -> None:
-        _refuse_negative(self)
+        _check_range(self)
 
     @classmethod
     def choices(cls) -> dict[str, tuple[str, ...]]:
         """Name every setting with the words it takes, the default first; ``N`` is any whole number."""
         return _choices(cls)
 
-    def with_setting(self, name: str, word: str) -> Cilium:
+    def with_setting(self, name: str, word: str) -> Self:
         """Return the settings with one changed, from words; dashes may stand for underscores.
 
         Raises
         ------
+        UnknownSettingError
+            There is no such setting.
         ValueError
-            There is no such setting, or it does not take this word.
+            It does not take this word.
         """
         full = name.removeprefix("--").replace("-", "_")
         return replace(self, **{full: _value(type(self), full, word)})
 
 
-def _refuse_negative(settings: Conntrack | Cilium) -> None:
+def _check_range(settings: Conntrack | Cilium) -> None:
     for field in fields(settings):
-        if getattr(settings, field.name) < 0:
-            raise ValueError(f"{field.name} is below 0")
+        value = getattr(settings, field.name)
+        if not 0 <= value <= LARGEST_SETTING:
+            raise ValueError(f"{field.name} is 0 to {LARGEST_SETTING:,}, not {value:,}")
 
 
 def _choices(kind: type[Conntrack | Cilium]) -> dict[str, tuple[str, ...]]:
@@ -216,7 +231,7 @@ def _choices(kind: type[Conntrack | Cilium]) -> dict[str, tuple[str, ...]]:
 def _value(kind: type[Conntrack | Cilium], name: str, word: str) -> int | bool:
     choices = _choices(kind)
     if name not in choices:
-        raise ValueError(f"no setting is named {name!r}; there are {', '.join(choices)}")
+        raise UnknownSettingError(f"no setting is named {name!r}; there are {', '.join(choices)}")
     if "N" not in choices[name]:
         meant = {"1": True, "true": True, "0": False, "false": False}.get(word.lower())
         if meant is None:

@@ -53,10 +53,8 @@ def sizing(result: Sizing, limit: int) -> Report:
         sections.append(Section(line(strong("Settings")), (_fitting(_settings(case, shown), _WIDE_SETTINGS),)))
     if full := [table for table in tightest if table.turned_away or table.evicted][:limit]:
         sections.append(Section(line(Span("Full tables", Tone.BAD)), tuple(_full(table) for table in full)))
-    if shown:
-        sections.append(
-            Section(line(strong("What is in them"), " at the peak of live entries"), tuple(_contents(result, shown)))
-        )
+    if contents := tuple(_contents(result, shown)):
+        sections.append(Section(line(strong("What is in them"), " at the peak of live entries"), contents))
     return Report(
         title=line(f"{_noun(case)} of {_nodes(case)}, from {count(result.flows, 'flow')}"),
         summary=tuple(_summary(result)),
@@ -119,9 +117,8 @@ def name_of(table: TableSize) -> str:
 def _summary(result: Sizing) -> Iterator[Line]:
     case = result.final
     scaled = f", {case.scale:g} times the traffic" if case.scale != 1 else ""
-    yield line(
-        f"{period(result.begin, result.end)} ({duration(result.seconds)}), preset {case.policing.preset}{scaled}."
-    )
+    when = f"{period(result.begin, result.end)} ({duration(result.seconds)}), " if result.flows else ""
+    yield line(f"{when}preset {case.policing.preset}{scaled}.")
     if result.changes:
         yield line(f"Compared: {'; '.join(result.changes)}.")
     if not case.tables:
@@ -141,7 +138,7 @@ def _summary(result: Sizing) -> Iterator[Line]:
 
 
 def _warnings(result: Sizing) -> Iterator[Line]:
-    if result.outlasting:
+    if result.flows and result.outlasting:
         kept = sum(each.entries for each in result.outlasting)
         names = ", ".join(f"{each.setting} ({duration(each.seconds)})" for each in result.outlasting)
         yield line(
@@ -152,7 +149,8 @@ def _warnings(result: Sizing) -> Iterator[Line]:
         )
     if any(table.node == UNKNOWN for table in result.final.tables):
         yield line(
-            f"Some pods are on no known node: their entries are counted on the node {UNKNOWN!r}. Load these pods."
+            f"Some pods are on no known node: their entries are counted on the node {UNKNOWN!r}. Load these pods "
+            "as the cluster tells them, with their nodes (kubectl get pods -o json)."
         )
     if result.late:
         yield line(f"{count(result.late, 'row')} came too late to be put in order (--reorder); counted when they came.")

@@ -110,6 +110,7 @@ def lost_under(cut: OpenLost, model: str) -> tuple[int, int]:
 
 def state_json(state: StateCounts) -> dict[str, object]:
     """Write what was found of connections as JSON does."""
+    is_empty = not sum(state.classes.values())
     return {
         "connections": state.connections,
         "one_way": state.one_way,
@@ -118,8 +119,8 @@ def state_json(state: StateCounts) -> dict[str, object]:
         "orientation": {way: dict(numbers) for way, numbers in state.orientation.items()},
         "late_rows": state.late,
         "untimed_rows": state.untimed,
-        "begin": iso_time(state.begin),
-        "end": iso_time(state.end),
+        "begin": iso_time(None if is_empty else state.begin),
+        "end": iso_time(None if is_empty else state.end),
     }
 
 

@@ -55,6 +55,16 @@ class Habits:
     sparse: frozenset[int]
 
 
+def has_times(capture: Capture) -> bool:
+    """Whether any record tells its time; a capture without records lacks nothing."""
+    if "time" not in capture.columns:
+        return False
+    batches = (batch for split in capture.splits for batch in capture.read(split, ["time"], SAMPLE_ROWS))
+    return not any(split.rows for split in capture.splits) or any(
+        batch.column("time").null_count < batch.num_rows for batch in batches
+    )
+
+
 def habits_of(capture: Capture) -> Habits:
     """Find out how the records of a capture are made, from its formats, else from its first rows.
 

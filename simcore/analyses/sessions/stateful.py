@@ -132,7 +132,7 @@ class Following:
         )
         self._certain = self.begin + np.min([longest_timeouts(variant.settings) for variant in variants], axis=0)
         columns = [name for name in RECORD_COLUMNS if name in capture.columns]
-        self._reordered = Reordered(capture, self.spans, columns, self._rows_of, options.reorder)
+        self._reordered = Reordered(capture, self.spans, columns, self.rows_of, options.reorder)
         self._rows = rows
         self._reorder = options.reorder
 
@@ -175,8 +175,23 @@ class Following:
         for _ in self.windows():
             pass
 
-    def _rows_of(self, split: Split, position: int, batch: pa.RecordBatch, seen: NDArray[np.int64]) -> NDArray[np.void]:
-        """Orient and judge the records of a batch."""
+    def rows_of(self, split: Split, position: int, batch: pa.RecordBatch, seen: NDArray[np.int64]) -> NDArray[np.void]:
+        """Orient and judge the records of a batch; who follows something else of them too extends this.
+
+        Parameters
+        ----------
+        split : Split
+        position : int
+            Of the batch's first row among all rows of the capture.
+        batch : RecordBatch
+        seen : int64[3]
+            Changed; see `simcore.kernels.sessions.records.settle_times`.
+
+        Returns
+        -------
+        ROW[n]
+            What the tables of connections are shown, called from several threads.
+        """
         tables = self._tables
         numbers = tables.cluster.pod_numbers
         ends = read_end(batch, "source", numbers), read_end(batch, "destination", numbers)

@@ -20,7 +20,7 @@ from ...model.policy import Policy
 from ...model.profile import UPSTREAM, Profile
 from ..ends import read_ports
 from ..prepared import prepare
-from ..sessions.orientation import Orientation
+from ..sessions.orientation import Orientation, has_times
 from ..sessions.stateful import DEFAULT_REORDER, Following, StatefulOptions, Variant, Window
 from ..shards import Threads
 from ..sweep import DEFAULT_BATCH_ROWS, Progress
@@ -95,8 +95,9 @@ class _Routed(Following):
         self._paths = paths
         self._tunnels = tunnels
 
-    def _rows_of(self, split: Split, position: int, batch: pa.RecordBatch, seen: NDArray[np.int64]) -> NDArray[np.void]:
-        rows = super()._rows_of(split, position, batch, seen)
+    def rows_of(self, split: Split, position: int, batch: pa.RecordBatch, seen: NDArray[np.int64]) -> NDArray[np.void]:
+        """Return the records of a batch as those of backends, and those of tunnels."""
+        rows = super().rows_of(split, position, batch, seen)
         turned = (rows["what"] >> HINT & 3) == REVERSE
         ports = read_ports(batch).port
         if turned.any() and "source_port" in batch.schema.names:
@@ -151,7 +152,7 @@ def size(
         There are too many nodes or workloads.
     """
     options = options or SizingOptions()
-    if "time" not in capture.columns:
+    if not has_times(capture):
         place = Place(capture.files[0] if capture.files else "")
         raise LoadError.at(
             place, "no record has a time, without which nothing can be sized. Name it: --map time=COLUMN"

@@ -151,6 +151,16 @@ WRONG = {
         ["check", "-", "-c", "-", "-c", "-"],
         "TESTS.yaml and --cluster and --cluster name standard input (-)",
     ),
+    "not a capture": (
+        ["generate", "packets", "--count", "5", "--out", "cluster.yaml"],
+        "cluster.yaml exists and is not a Parquet file",
+    ),
+    "not a capture of flows": (
+        ["generate", "flows", "-c", "cluster.yaml", "--count", "5", "--out", "cluster.yaml"],
+        "cluster.yaml exists and is not a Parquet file",
+    ),
+    "no-number": (["generate", "packets", "--count", "5", "--seconds", "nan", "--out", "x"], "is not a number"),
+    "endless": (["generate", "packets", "--count", "5", "--seconds", "inf", "--out", "x"], "is not in the range"),
     "bad-count": (["generate", "flows", "-c", "cluster.yaml", "--count", "many", "--out", "x"], "'many' is not"),
 }
 

@@ -107,7 +107,7 @@ def test_buckets_are_rounded_as_a_kernel_does():
 def test_no_buckets_at_all(example, call):
     code, _, err = call("conntrack", *example, "--set", "buckets=0")
     assert code == 2
-    assert "nf_conntrack_buckets and hz are 1 or more" in " ".join(err.split())
+    assert "nf_conntrack_buckets is 1 to 268,435,456, not 0" in " ".join(err.split())
 
 
 def test_a_full_table(call):

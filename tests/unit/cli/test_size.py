@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -77,6 +78,54 @@ def test_settings_of_the_dataplane_and_of_the_kernel_are_told_apart(call):
     assert result["changes"] == ["nf_conntrack_udp_timeout 60 instead of 30"]
 
 
+def test_a_setting_may_do_without_its_prefix(call):
+    assert found(call, "--set", "udp_timeout=60")["changes"] == ["nf_conntrack_udp_timeout 60 instead of 30"]
+    collected = found(call, "--preset", "cilium", "--set", "conntrack-gc-interval=60")
+    assert collected["changes"] == ["conntrack_gc_interval 60 instead of 0"]
+
+
+def test_a_reorder_window_may_be_longer_than_any_capture(call):
+    assert found(call, "--reorder", "999999999d") == found(call, "--reorder", "36500d")
+
+
+def part(demo, path, rows, **columns):
+    """Write some rows of the demo's capture, some columns replaced."""
+    table = pq.read_table(demo.capture).slice(0, rows)
+    for name, column in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    pq.write_table(table, path)
+    return path
+
+
+def test_an_empty_capture_has_no_time(demo, tmp_path, capsys):
+    arguments = ["size", str(part(demo, tmp_path / "none.parquet", 0)), "-c", str(demo.cluster)]
+    assert run([*arguments, "--format", "json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["flows"], result["begin"], result["end"]) == (0, None, None)
+    assert {node[time] for node in result["nodes"] for time in ("peak_time", "bound_time")} == {None}
+    assert run(arguments) == 0
+    out = capsys.readouterr().out
+    assert "1970" not in out
+    assert "WARNING" not in out
+
+
+def test_a_capture_whose_times_are_all_missing_cannot_be_sized(demo, tmp_path, capsys):
+    path = part(demo, tmp_path / "timeless.parquet", 3, time=pa.nulls(3, pa.timestamp("ns")))
+    assert run(["size", str(path), "-c", str(demo.cluster)]) == 2
+    err = capsys.readouterr().err
+    assert "no record has a time, without which nothing can be sized" in err
+    assert "--no-stateful" not in err
+
+
+def test_curves_of_two_tables_a_node_name_each_node_once(call, tmp_path):
+    """Parquet takes a dictionary with repeated words for shorter than it is, and writes whatever lies behind it."""
+    path, again = tmp_path / "curves.parquet", tmp_path / "again.parquet"
+    assert call("--preset", "cilium", "-o", path)[0] == 0
+    pq.write_table(pq.read_table(path), again, compression="zstd", version="2.6")
+    found, plain = (pq.read_metadata(each).row_group(0).column(2) for each in (path, again))
+    assert found.total_uncompressed_size == plain.total_uncompressed_size
+
+
 def test_cilium_has_timeouts_of_its_own(call):
     result = found(call, "--preset", "cilium", "--set", "bpf_ct_timeout_regular_any=30")
     assert result["changes"] == ["bpf_ct_timeout_regular_any 30 instead of 60"]
@@ -92,9 +141,17 @@ def test_a_plot_and_curves_are_written(call, tmp_path):
 
 
 WRONG = {
-    "scale": (["--scale", "0"], "0 is not above 0"),
+    "scale": (["--scale", "0"], "0.0 is not in the range 0<x<=1000000.0"),
+    "scale that is no number": (["--scale", "nan"], "is not a number"),
+    "headroom that is no number": (["--headroom", "nan"], "is not a number"),
+    "first pass that is no number": (["--gc-first-pass", "nan"], "is not a number"),
     "percentile": (["--percentile", "101"], "101.0 is not in the range"),
-    "setting": (["--set", "nf_conntrack_udp_time=1"], "no setting is named"),
+    "setting": (["--set", "nf_conntrack_udp_time=1"], "no setting is named 'nf_conntrack_udp_time'"),
+    "setting of either kind": (["--set", "hostnetwrk=pod"], "of policies: ipblock_matches_pods"),
+    "setting without value": (["--set", "nf_conntrack_udp_timeout"], "is not NAME=VALUE"),
+    "setting of 33 bits": (["--set", "udp_timeout=2147483648"], "is 0 to 2,147,483,647"),
+    "maximum": (["--max", "2147483648"], "2147483648 is not in the range"),
+    "buckets": (["--buckets", "268435457"], "268435457 is not in the range"),
     "value": (["--set", "nf_conntrack_udp_timeout=soon"], "takes a whole number"),
     "preset": (["--preset", "calico"], "'calico' is not one of"),
     "orientation": (["--orientation", "time"], "'time' is not one of"),

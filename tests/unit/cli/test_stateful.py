@@ -48,6 +48,23 @@ def test_whatif(form, call, update_golden):
     golden.compare(f"stateful-whatif.{'txt' if form == 'text' else form}", out, update_golden)
 
 
+def test_rows_without_any_time_are_judged_by_themselves(call, tmp_path):
+    timeless = [row(None, (WEB, 40_000), (DB, 5432), ALL), row(None, (DB, 5432), (WEB, 40_000), ALL)]
+    pq.write_table(pa.Table.from_pylist(timeless, SCHEMA), tmp_path / "timeless.parquet")
+    code, out, _ = call("replay", "timeless.parquet", "-c", "cluster.yaml", "--format", "json")
+    assert code == 0
+    assert "stateful" not in json.loads(out)
+    code, _, err = call("replay", "timeless.parquet", "-c", "cluster.yaml", "--stateful")
+    assert code == 2
+    assert "no record has a time" in err
+
+
+def test_no_rows_have_no_time(call, tmp_path):
+    pq.write_table(pa.Table.from_pylist([], SCHEMA), tmp_path / "none.parquet")
+    _, out, _ = call("replay", "none.parquet", "-c", "cluster.yaml", "--stateful", "--format", "json")
+    assert (json.loads(out)["stateful"]["begin"], json.loads(out)["stateful"]["end"]) == (None, None)
+
+
 def test_rows_of_both_directions_are_judged_by_themselves_unless_asked(call):
     _, out, _ = call("replay", "both.parquet", "-c", "cluster.yaml", "--format", "json")
     assert "stateful" not in json.loads(out)

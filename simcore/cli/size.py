@@ -58,6 +58,8 @@ def command(
     before, after = asked.settings()
     if plot:
         check_plot(Path(plot))
+        if output and Path(plot).resolve() == Path(output).resolve():
+            raise click.UsageError(f"--plot and --output name the same file, {plot}. Name another one")
     gathering = Gathering(sources, profile)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()

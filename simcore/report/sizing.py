@@ -134,7 +134,8 @@ def _summary(result: Sizing) -> Iterator[Line]:
             ".",
         )
     if lost := case.fleet.turned_away:
-        yield line(Span(count(lost, "connection"), Tone.BAD), " would find a full table.")
+        # Summed over nodes: who is turned away at one is not seen at the other, and counts there all the same.
+        yield line(Span(count(lost, "time"), Tone.BAD), ", a new connection would find a full table.")
 
 
 def _warnings(result: Sizing) -> Iterator[Line]:

@@ -157,6 +157,7 @@ WRONG = {
     "orientation": (["--orientation", "time"], "'time' is not one of"),
     "reorder": (["--reorder", "soon"], "is no duration"),
     "plot folder": (["--plot", "nowhere/plot.svg"], "the folder nowhere does not exist"),
+    "two outputs in one": (["--plot", "one.svg", "-o", "./one.svg"], "name the same file, one.svg"),
     "output folder": (["-o", "nowhere/out.parquet"], "the folder nowhere does not exist"),
 }
 

@@ -22,14 +22,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.captures import write_capture  # noqa: E402
-from bench.clusters import SEED, load_scenario, write_cluster  # noqa: E402
-from bench.compare_side import COUNTING, ROUNDS  # noqa: E402
-from bench.flows import random_flows  # noqa: E402
-from bench.table import plain  # noqa: E402
-from loaders.synthetic.flows import generate_flows  # noqa: E402
-from simcore.analyses.pace import allowing  # noqa: E402
-from simcore.tables.build import build_tables  # noqa: E402
+from bench.captures import write_capture
+from bench.clusters import SEED, load_scenario, write_cluster
+from bench.compare_side import COUNTING, ROUNDS
+from bench.flows import random_flows
+from bench.table import plain
+from loaders.synthetic.flows import generate_flows
+from simcore.analyses.pace import allowing
+from simcore.tables.build import build_tables
 
 SIDE = ROOT / "bench" / "compare_side.py"
 KEPT = ROOT / ".venv" / "compare"

@@ -12,13 +12,13 @@ from time import perf_counter
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.clusters import kernel_scenario  # noqa: E402
-from bench.flows import FiveTuples, judge_tuples, random_flows, zipf_flows  # noqa: E402
-from bench.growth_plot import Chart, draw  # noqa: E402
-from simcore.analyses.judging import Workspace  # noqa: E402
-from simcore.analyses.sweep import DEFAULT_BATCH_ROWS  # noqa: E402
-from simcore.tables.build import build_tables  # noqa: E402
-from simcore.tables.layout import Tables  # noqa: E402
+from bench.clusters import kernel_scenario
+from bench.flows import FiveTuples, judge_tuples, random_flows, zipf_flows
+from bench.growth_plot import Chart, draw
+from simcore.analyses.judging import Workspace
+from simcore.analyses.sweep import DEFAULT_BATCH_ROWS
+from simcore.tables.build import build_tables
+from simcore.tables.layout import Tables
 
 FOLDER = ROOT / "bench"
 AXES = ("pods", "blocks", "policies", "ports")

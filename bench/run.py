@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PUBLISHED = ROOT / "simcore" / "cli" / "published.json"
 sys.path.insert(0, str(ROOT))
 
-from bench import growth, peers, table  # noqa: E402
-from bench.peers_sql import is_installed  # noqa: E402
-from bench.results import Results  # noqa: E402
-from simcore.cli.machine import machine_words  # noqa: E402
+from bench import growth, peers, table
+from bench.peers_sql import is_installed
+from bench.results import Results
+from simcore.cli.machine import machine_words
 
 
 def main() -> int:

@@ -21,18 +21,18 @@ from numba import njit
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.clusters import SEED, load_scenario, write_cluster  # noqa: E402
-from bench.table import markdown  # noqa: E402
-from loaders import open_capture  # noqa: E402
-from loaders.synthetic.flows import generate_flows  # noqa: E402
-from simcore.analyses import judging, sweep, tally  # noqa: E402
-from simcore.analyses.ends import EndColumn, PortColumns  # noqa: E402
-from simcore.analyses.pace import allowing  # noqa: E402
-from simcore.analyses.shards import Threads  # noqa: E402
-from simcore.cli.machine import machine_words  # noqa: E402
-from simcore.model.flows import Capture  # noqa: E402
-from simcore.tables.build import build_tables  # noqa: E402
-from simcore.tables.layout import Tables  # noqa: E402
+from bench.clusters import SEED, load_scenario, write_cluster
+from bench.table import markdown
+from loaders import open_capture
+from loaders.synthetic.flows import generate_flows
+from simcore.analyses import judging, sweep, tally
+from simcore.analyses.ends import EndColumn, PortColumns
+from simcore.analyses.pace import allowing
+from simcore.analyses.shards import Threads
+from simcore.cli.machine import machine_words
+from simcore.model.flows import Capture
+from simcore.tables.build import build_tables
+from simcore.tables.layout import Tables
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- stages: begin -->\n", "<!-- stages: end -->\n"

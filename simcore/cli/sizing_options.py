@@ -12,7 +12,7 @@ from ..model.conntrack import PRESETS, Cilium, Conntrack, rounded_buckets
 from .inputs import Sources
 from .options import Decorator, Number
 from .settings import asked_settings, buckets_type, maximum_type
-from .stateful import ORIENTATIONS, Duration
+from .stateful import FOLLOWING_OPTIONS
 
 if TYPE_CHECKING:
     from ..analyses.sizing.sizing import SizingOptions
@@ -118,21 +118,7 @@ _OPTIONS: tuple[Decorator[Any], ...] = (
         help="Percentile of live entries over time to tell beside the peak.",
     ),
     click.option("--vxlan", is_flag=True, help="Pods of different nodes talk through VXLAN that is tracked too."),
-    click.option(
-        "--orientation",
-        type=click.Choice(ORIENTATIONS),
-        default="auto",
-        show_default=True,
-        help="What tells which end opened a connection.",
-    ),
-    click.option(
-        "--reorder",
-        type=Duration(),
-        metavar="TIME",
-        default="60s",
-        show_default=True,
-        help="How late a row may come and still count at its own time.",
-    ),
+    *FOLLOWING_OPTIONS,
     click.option(
         "--gc-first-pass",
         type=Number(0, 1e6),

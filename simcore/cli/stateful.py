@@ -67,6 +67,26 @@ class StatefulArguments:
         return StatefulOptions(self.settings, Orientation(self.orientation), self.reorder) if wanted else None
 
 
+FOLLOWING_OPTIONS = (
+    click.option(
+        "--orientation",
+        type=click.Choice(ORIENTATIONS),
+        default="auto",
+        show_default=True,
+        help="What tells which end opened a connection.",
+    ),
+    click.option(
+        "--reorder",
+        type=Duration(),
+        metavar="TIME",
+        default="60s",
+        show_default=True,
+        help="How late a row may come and still count at its own time.",
+    ),
+)
+"""Options of whatever follows connections."""
+
+
 def stateful_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--stateful``, ``--orientation``, ``--reorder`` and ``--preset``, handed on as one argument, `stateful`."""
 
@@ -82,21 +102,7 @@ def stateful_options(function: Callable[..., Any]) -> Callable[..., Any]:
                 default=None,
                 help="Judge connections rather than rows; the default where answers are rows of their own.",
             ),
-            click.option(
-                "--orientation",
-                type=click.Choice(ORIENTATIONS),
-                default="auto",
-                show_default=True,
-                help="What tells which end opened a connection.",
-            ),
-            click.option(
-                "--reorder",
-                type=Duration(),
-                metavar="TIME",
-                default="60s",
-                show_default=True,
-                help="How late a row may come, with --stateful.",
-            ),
+            *FOLLOWING_OPTIONS,
             click.option(
                 "--preset",
                 type=click.Choice(list(PRESETS)),

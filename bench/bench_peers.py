@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from loaders import open_capture
-from simcore.analyses.ends import JUDGED_COLUMNS
-from simcore.analyses.judging import Workspace, judge_batch
+from simcore.analyses.judging import Workspace
 from simcore.analyses.shards import Threads
 from simcore.analyses.sweep import DEFAULT_BATCH_ROWS, not_allowed, sweep
 from simcore.tables.build import build_tables
 
+from . import peers_rules, peers_tables
 from .access_lists import access_scenario, matching_flows
 from .captures import write_capture
+from .counting import Answer, Judged, is_installed
 from .flows import judge_tuples, random_flows, zipf_flows
 from .pairs import take_turns
 from .peers import run_dpdk
-from .peers_sql import Answer, duckdb_peer, is_installed, polars_peer, relations_of
-from .results import LISTS, SQL_PEERS
+from .results import JOINS, LISTS, SQL_PEERS
 
 THREADS = 2
 ROUNDS = 5
@@ -64,41 +64,51 @@ def deciding_rules(tables, judged):
 
 @pytest.fixture(scope="module")
 def joined(kernel, sizes, folder):
-    path = folder / "joined.parquet"
-    write_capture(zipf_flows(kernel.scenario, kernel.tables, sizes.joined_flows), path)
-    return path, relations_of(kernel.scenario, kernel.tables)
+    """Two captures, and what they are joined with."""
+    paths = {"rules": folder / "joined.parquet", "random flows": folder / "random.parquet"}
+    write_capture(zipf_flows(kernel.scenario, kernel.tables, sizes.joined_flows), paths["rules"])
+    write_capture(random_flows(kernel.scenario, sizes.joined_flows // 5), paths["random flows"])
+    tables = peers_tables.relations_of(kernel.scenario, kernel.tables)
+    rules = peers_rules.relations_of(kernel.scenario, tables.ranges.select(["first", "label"]))
+    return {**paths, "tables": paths["rules"]}, tables, rules
+
+
+def peer_of(name, relations, path):
+    engine = name.partition(" ")[2]
+    if isinstance(relations, peers_rules.Relations):
+        polars, duckdb = peers_rules.polars_rules, peers_rules.duckdb_rules
+    else:
+        polars, duckdb = peers_tables.polars_tables, peers_tables.duckdb_tables
+    return polars(relations, path, engine) if engine else duckdb(relations, path, THREADS)
 
 
 @pytest.mark.parametrize("name", SQL_PEERS)
-def test_join(benchmark, kernel, joined, sizes, name):
-    """A replay with its counts, beside the same as a join over the same file."""
+@pytest.mark.parametrize("join", JOINS)
+def test_join(benchmark, kernel, joined, sizes, join, name):
+    """A replay with its counts, beside the same as joins over the same file."""
     if not is_installed(name):
         pytest.skip("not installed; make bench-peers")
-    path, relations = joined
-    capture = open_capture([str(path)])
-    if name == "DuckDB":
-        peer = duckdb_peer(relations, path, THREADS)
-    else:
-        peer = polars_peer(relations, path, name.partition(" ")[2])
+    paths, tables, rules = joined
+    capture = open_capture([str(paths[join])])
+    peer = peer_of(name, tables if join == "tables" else rules, paths[join])
+    decides = None if join == "tables" else rules.deciding(kernel.tables)
 
     def replay():
         return sweep(capture, kernel.tables, not_allowed, Threads(THREADS))
 
-    egress, ingress = peer.cells()
-    differ = np.flatnonzero((egress != cells_of(kernel, capture, 0)) | (ingress != cells_of(kernel, capture, 1)))
-    assert not differ.size, f"{name}: {differ.size} of {egress.size} verdicts differ; the comparison is void"
+    differ = differing(kernel.tables, Judged.of_table(peer.judge()), decides)
+    assert not differ.size, f"{name}: {differ.size} distinct flows are judged otherwise; the comparison is void"
     expected = Answer.of_sweep(replay())
-    found, to_ours = take_turns(benchmark, peer.answer, replay, sizes.rounds_of(ROUNDS))
-    assert found.equals(expected), f"{name}: counts differ; the comparison is void"
-    benchmark.extra_info.update(
-        flows=sizes.joined_flows, groups=len(expected.groups), to_ours=to_ours, version=peer.version
-    )
+    found, to_ours = take_turns(benchmark, peer.count, replay, sizes.rounds_of(ROUNDS))
+    same = Answer.of_table(found).equals(expected if decides is None else expected.by_rule(decides))
+    assert same, f"{name}: counts differ; the comparison is void"
+    flows = sum(split.rows for split in capture.splits)
+    benchmark.extra_info.update(flows=flows, groups=len(expected.groups), to_ours=to_ours, version=peer.version)
 
 
-def cells_of(kernel, capture, direction):
-    parts = []
-    for split in capture.splits:
-        for batch in capture.read(split, JUDGED_COLUMNS, DEFAULT_BATCH_ROWS):
-            judged = judge_batch(kernel.tables, batch)
-            parts.append((judged.egress, judged.ingress)[direction][0].copy())
-    return np.concatenate(parts)
+def differing(tables, judged, decides):
+    """Find the flows whose cells, or deciding rules, are not ours."""
+    ours = judge_tuples(tables, judged.flows)
+    cells = ours.egress[0], ours.ingress[0]
+    egress, ingress = cells if decides is None else (decides[each >> 2] for each in cells)
+    return np.flatnonzero((judged.egress != egress) | (judged.ingress != ingress))

@@ -8,6 +8,8 @@ from typing import Any
 CAPTURES = ("ipv4", "both families", "ipv4, pyarrow's defaults")
 FORMS = ("IPv6", "text")
 SQL_PEERS = ("DuckDB", "Polars in-memory", "Polars streaming")
+JOINS = ("rules", "tables", "random flows")
+"""What peers join a capture with: rules as they are written, or our tables; or a capture of random flows with rules."""
 LISTS = ("matching", "random")
 
 
@@ -72,9 +74,9 @@ class Results:
         best = max((peer.speed for peer in self.dpdk() if peer.kind == kind), default=None)
         return ratio(self.rate(f"access_list[{kind}]"), best)
 
-    def to_sql(self, name: str) -> float | None:
-        """Return how many times as long as ours the join takes, by the best engine of that name."""
-        found = [self.extra(f"join[{peer}]", "to_ours") for peer in SQL_PEERS if peer.startswith(name)]
+    def to_sql(self, name: str, join: str) -> float | None:
+        """Return how many times as long as ours a join takes, by the best engine of that name."""
+        found = [self.extra(f"join[{join}-{peer}]", "to_ours") for peer in SQL_PEERS if peer.startswith(name)]
         return min((value for value in found if value is not None), default=None)
 
 

@@ -14,7 +14,7 @@ PUBLISHED = ROOT / "simcore" / "cli" / "published.json"
 sys.path.insert(0, str(ROOT))
 
 from bench import growth, peers, table
-from bench.peers_sql import is_installed
+from bench.counting import is_installed
 from bench.results import Results
 from simcore.cli.machine import machine_words
 

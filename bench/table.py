@@ -6,7 +6,7 @@ from typing import Any
 from . import growth
 from .goals import Rows, goals, ratios
 from .growth import Point
-from .results import LISTS, SQL_PEERS, Results
+from .results import JOINS, LISTS, SQL_PEERS, Results
 
 
 def measurements(results: Results) -> Rows:
@@ -86,7 +86,7 @@ def _notes(results: Results) -> str:
     lists = [name for kind in LISTS if (name := f"access_list[{kind}]") in results.measured]
     if lists and not any(results.dpdk()):
         notes.append("dpdk-test-acl is not installed (Debian and Ubuntu: apt-get install dpdk-dev); it is left out.")
-    joins = [f"join[{peer}]" in results.measured for peer in SQL_PEERS]
+    joins = [f"join[{join}-{peer}]" in results.measured for join in JOINS for peer in SQL_PEERS]
     if lists and not all(joins):
         notes.append("DuckDB or Polars is not installed (make bench-peers); it is left out.")
     return "".join(f"{note}\n" for note in notes)
@@ -125,10 +125,13 @@ difference fails the benchmark.
   decides, as here, and is the one that is compared. Both classify the same 200,000 flows, 50 times, and have built
   before: random flows, most of which are of pods that the list says nothing of, and flows that the rules are about.
   The best of its algorithms counts.
-- DuckDB and Polars get our tables as relations: ranges of addresses, ports, rows and cells. They join them with
-  the flows of a Parquet file and count flows, packets, bytes, first and last seen by verdict and, where it
-  is not allowed, by both ends' workloads, protocol, port and both deciding rules: all that a replay does. Rounds of
-  theirs and ours take turns; the better of Polars' engines counts.
+- DuckDB and Polars get the rules as relations: which pods each binds and which it names, label selectors evaluated
+  before; ranges of addresses and ports. They count equal flows of a Parquet file, join what is distinct with the rules
+  of both ends, and sum up flows, packets, bytes, first and last seen by verdict and, where it is not allowed, by both
+  ends' workloads, protocol, port and both deciding rules; a replay tells the reasons and an example too. Where flows
+  repeat, counting equal ones is most of what they do, and so they are asked about random flows too, hardly any two of
+  which are alike and most of which are denied. "Our tables" are these as relations: ranges of addresses, ports, rows
+  and cells. Rounds of theirs and ours take turns; the better of Polars' engines counts.
 
 Replay is measured with its tables built; `replay[2]` below builds them too. Bare decode reads the same columns in the
 same batches with as many threads, and drops them; the two take turns, and the median of their ratios counts. "ipv4"

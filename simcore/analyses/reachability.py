@@ -14,7 +14,7 @@ from ..kernels.reach import count_pairs
 from ..model.addresses import Family
 from ..model.flows import Verdict
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, PortRange
-from ..tables.identities import Kind
+from ..tables.ends import Kind
 from ..tables.layout import Tables
 from ..tables.ports import OTHER_SLOT
 from .shards import Threads

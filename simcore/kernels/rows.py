@@ -13,24 +13,7 @@ BY_RULE, BY_DENIAL, NO_RULE, PEER_NOT_SELECTED, PORT_NOT_ALLOWED, NAMED_PORT_UND
 UNKNOWN_ADDRESS, UNCERTAIN_RULE, NO_PORT, PROTOCOL_ALLOWED, PROTOCOL_DENIED, REASONS = 6, 7, 8, 9, 10, 11
 FOLLOW_PEERS, ALWAYS, NEVER = 0, 1, 2
 """What isolation does to protocols without ports (NP-20)."""
-
-
-@kernel
-def toggle(signatures, members, word_high, word_low):
-    """XOR a word into the signature of each member.
-
-    Parameters
-    ----------
-    signatures : uint64[n, 2]
-        Changed.
-    members : int64[m]
-        Which signatures.
-    word_high, word_low : uint64
-        The word.
-    """
-    for member in members:
-        signatures[member, 0] ^= word_high
-        signatures[member, 1] ^= word_low
+MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 
 @kernel
@@ -58,7 +41,8 @@ def number_signatures(signatures, numbers, firsts):
     mask = np.uint64(size - 1)
     found = 0
     for i in range(signatures.shape[0]):
-        slot = np.int64((signatures[i, 0] * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20) & mask)
+        mixed = (signatures[i, 0] * MIXER + signatures[i, 1]) * MIXER
+        slot = np.int64(mixed >> np.uint64(20) & mask)
         while True:
             number = table[slot]
             if number < 0:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.addresses import Cidr
 from ..model.cluster import Cluster
 from ..model.labels import LabelSelector, Operator, Requirement
 from ..model.peers import AnyOf, Anything, Endpoints, Network, PeerSet
@@ -20,19 +21,37 @@ def members_of(peer: PeerSet) -> tuple[Anything | Atom, ...]:
     return peer.members if isinstance(peer, AnyOf) else (peer,)
 
 
-def collect_atoms(rules: Iterable[Rule]) -> dict[Atom, int]:
-    """Number the distinct atoms of all subjects and peers, in order of appearance."""
-    atoms: dict[Atom, int] = {}
-    seen: set[int] = set()
-    for rule in rules:
-        for peer in (rule.subject, rule.peer):
-            if id(peer) in seen:
-                continue
-            seen.add(id(peer))
-            for member in members_of(peer):
-                if not isinstance(member, Anything):
-                    atoms.setdefault(member, len(atoms))
-    return atoms
+class Atoms:
+    """The distinct atoms of all subjects and peers, numbered in order of appearance.
+
+    Attributes
+    ----------
+    numbers : dict
+        Atom to number.
+    """
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.numbers: dict[Atom, int] = {}
+        self._of: dict[int, tuple[int, ...] | None] = {}
+        for rule in rules:
+            for peer in (rule.subject, rule.peer):
+                if id(peer) not in self._of:
+                    self._of[id(peer)] = self._number(peer)
+
+    def _number(self, peer: PeerSet) -> tuple[int, ...] | None:
+        atoms = [member for member in members_of(peer) if not isinstance(member, Anything)]
+        numbers = tuple([self.numbers.setdefault(atom, len(self.numbers)) for atom in atoms])
+        return numbers if len(atoms) == len(members_of(peer)) else None
+
+    @property
+    def blocks(self) -> set[Cidr]:
+        """The distinct blocks that the atoms mention, exclusions included, the all-embracing ones left out."""
+        networks = [atom for atom in self.numbers if isinstance(atom, Network)]
+        return {block for atom in networks for block in (atom.cidr, *atom.excluded) if block.length}
+
+    def of(self, peer: PeerSet) -> tuple[int, ...] | None:
+        """Return the atoms that a rule's subject or peer is the union of; None for everybody."""
+        return self._of[id(peer)]
 
 
 class LabelColumns:
@@ -89,15 +108,21 @@ class PodSelector:
         self._selectable = selectable[self._order]
         self._namespaces = LabelColumns([cluster.namespace_labels(name) for name in names])
         self._pods = LabelColumns([cluster.pods[number].labels for number in self._order])
+        self._pods_of: dict[Endpoints, NDArray[np.int32]] = {}
         self._ranges: dict[LabelSelector, list[tuple[int, int]]] = {}
 
-    def select(self, atom: Endpoints) -> NDArray[np.int64]:
+    def select(self, atom: Endpoints) -> NDArray[np.int32]:
         """List the positions of the selected pods, ascending."""
+        if (pods := self._pods_of.get(atom)) is None:
+            pods = self._pods_of[atom] = self._select(atom)
+        return pods
+
+    def _select(self, atom: Endpoints) -> NDArray[np.int32]:
         found = [
             first + np.flatnonzero(self._pods.select(atom.pods, first, last) & self._selectable[first:last])
             for first, last in self._in_namespaces(atom.namespaces)
         ]
-        return np.sort(self._order[np.concatenate(found)]) if found else np.empty(0, np.int64)
+        return np.sort(self._order[np.concatenate(found)]).astype(np.int32) if found else np.empty(0, np.int32)
 
     def _in_namespaces(self, selector: LabelSelector) -> list[tuple[int, int]]:
         """List the stretches of pods, in order of namespaces, that live in the selected ones."""

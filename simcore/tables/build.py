@@ -15,14 +15,17 @@ from ..model.memory import collection_paused
 from ..model.policy import Policy
 from ..model.ports import LAST_PORT
 from ..model.profile import UPSTREAM, Profile
+from .atoms import Atoms
 from .composites import Composites, find_composites
 from .decisions import REASONS
 from .identities import Identities
 from .layout import Arrays, Tables
+from .members import Members
 from .objects import Objects
 from .ports import PortClasses, classify_ports, protocol_slots
 from .programs import RuleBook, bind_programs
 from .rows import build_rows
+from .space import halves
 from .tries import build_exact, build_trie, find_single, without
 
 FIXED = (
@@ -65,12 +68,15 @@ def build_tables(cluster: Cluster, *policy_sets: Sequence[Policy], profile: Prof
 
 def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: Profile) -> Tables:
     book = RuleBook(policy_sets, profile)
-    identities = Identities(book.rules, cluster, profile)
-    objects = Objects(cluster, identities)
+    atoms = Atoms(book.rules)
+    identities = Identities(book.rules, atoms, cluster, profile)
+    members = Members(atoms, identities)
+    objects = Objects(cluster, identities.ends)
+    painting = objects.paint(atoms.blocks, identities)
     composites = find_composites(cluster, identities, objects)
     classes = classify_ports((rule.ports for rule in book.rules), identities.declared)
-    programs, program_of = bind_programs(book, identities)
-    rows = build_rows(programs, book.rules, identities, classes, profile, FIXED)
+    programs, program_of = bind_programs(book, members, identities)
+    rows = build_rows(programs, book.rules, members, identities, classes, profile, FIXED)
     outcomes = rows.outcomes
     mixed = _mixed_cells(outcomes)
     places = {family: _places(family, identities, composites) for family in Family}
@@ -80,11 +86,11 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
     arrays = Arrays(
         trie_v4=build_trie(Family.V4, starts_v4, places[Family.V4]),
         trie_v6=build_trie(Family.V6, starts_v6, without(single, places[Family.V6])),
-        object_trie_v4=build_trie(Family.V4, starts_v4, objects.by_range[Family.V4]),
-        object_trie_v6=build_trie(Family.V6, starts_v6, without(single, objects.by_range[Family.V6])),
+        object_trie_v4=build_trie(Family.V4, starts_v4, painting.by_range[Family.V4]),
+        object_trie_v6=build_trie(Family.V6, starts_v6, without(single, painting.by_range[Family.V6])),
         exact=exact.keys,
         exact_places=exact.values(places[Family.V6]),
-        exact_objects=exact.values(objects.by_range[Family.V6]),
+        exact_objects=exact.values(painting.by_range[Family.V6]),
         slot_of=protocol_slots(),
         port_class=classes.table,
         missing_port_class=classes.unknown,
@@ -93,7 +99,7 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
         row_of=rows.row_of,
         decision=rows.decision,
         kind=identities.kind,
-        object_node=objects.node_of,
+        object_node=painting.node_of,
         composite_flags=composites.flags,
         composite_starts=composites.starts,
         frontend_keys=composites.frontend_keys,
@@ -119,9 +125,9 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
         ),
     )
     pod_places, pod_families = _pod_places(cluster, identities, composites)
-    pod_objects = [
-        number if identities.selectable[number] else objects.node(pod.node) for number, pod in enumerate(cluster.pods)
-    ]
+    pod_objects = np.arange(len(cluster.pods), dtype=np.int32)
+    for number in np.flatnonzero(~identities.ends.selectable).tolist():
+        pod_objects[number] = objects.node(cluster.pods[number].node)
     return Tables(
         arrays=arrays,
         sets=len(policy_sets),
@@ -129,11 +135,11 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
         profile=profile,
         outcomes=tuple(outcomes),
         rules=tuple(book.rules),
-        label_of=objects.label_of,
-        labels=tuple(objects.labels),
+        label_of=painting.label_of,
+        labels=tuple(painting.labels),
         pod_places=pod_places,
         pod_families=pod_families,
-        pod_objects=np.array(pod_objects, np.int32),
+        pod_objects=pod_objects,
         no_address=objects.no_address,
         unknown_pod=objects.unknown_pod,
     )
@@ -154,16 +160,10 @@ def _short_ways(composites: Composites, classes: PortClasses) -> NDArray[np.int3
 
 def _places(family: Family, identities: Identities, composites: Composites) -> NDArray[np.int32]:
     """Find the place of every range of a family."""
-    space = identities.spaces[family]
-    places = identities.outside[family].astype(np.int32)
-    for address, owners in identities.owners.items():
-        if address.family is family:
-            owner = owners[0]
-            end = identities.of_pod[owner.pod, address] if owner.pod >= 0 else identities.of_node[address]
-            places[space.range_at(address.value)] = end
-    for address, number in composites.number.items():
-        if address.family is family:
-            places[space.range_at(address.value)] = identities.count + number
+    places = identities.at_range[family].copy()
+    ours = [(address.value, number) for address, number in composites.number.items() if address.family is family]
+    ranges = identities.spaces[family].ranges_at(halves([value for value, _ in ours]))
+    places[ranges] = [identities.count + number for _, number in ours]
     return places
 
 
@@ -171,16 +171,23 @@ def _pod_places(
     cluster: Cluster, identities: Identities, composites: Composites
 ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
     """Find where each pod stands when a record names it."""
+    ends = identities.ends
     places = np.empty((len(cluster.pods), 3), np.int32)
     families = np.zeros((len(cluster.pods), 3), np.uint8)
-    for number, pod in enumerate(cluster.pods):
-        for column, family in enumerate((Family.V4, Family.V6, None)):
-            address = next((a for a in pod.addresses if family in (a.family, None)), None)
-            is_pod = identities.selectable[number]
-            places[number, column] = identities.of_pod[number, address] if is_pod else identities.of_node[address]
+    backwards = np.arange(ends.pod.size)[::-1]  # of several ends, the first one is written last
+    selectable = ends.selectable
+    unknown = ends.first_of_pod[1:][selectable] - 1
+    for column, family in enumerate((Family.V4, Family.V6, None)):
+        places[selectable, column] = identities.of_end[unknown]
+        here = backwards[np.isin(ends.family[backwards], [family] if family else list(Family))]
+        places[ends.pod[here], column] = identities.of_end[here]
+        families[ends.pod[here], column] = ends.family[here]
+        for number in np.flatnonzero(~selectable).tolist():
+            address = next((a for a in cluster.pods[number].addresses if family in (a.family, None)), None)
+            places[number, column] = identities.of_node[address]
             families[number, column] = address.family if address else 0
-        if number in composites.pods:
-            places[number, 2], families[number, 2] = identities.count + composites.pods[number], 0
+    for number, composite in composites.pods.items():
+        places[number, 2], families[number, 2] = identities.count + composite, 0
     return places, families
 
 

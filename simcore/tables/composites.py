@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,10 @@ from ..model.addresses import Address, Family
 from ..model.cluster import Cluster
 from ..model.ports import PORT_PROTOCOLS
 from ..model.services import Frontend, Target, frontends
-from .identities import Identities, Owner
+from .ends import Owner
+from .identities import Identities
 from .objects import Objects
+from .space import halves
 
 SERVICE, NODE_V4, NODE_V6 = 1, 2, 4
 """Bits of a composite's flags: it is a service address; it is an address of a node, of either family."""
@@ -68,6 +70,7 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
     """Collect the composite addresses of a cluster and its frontends."""
     finder = _Finder(cluster, identities, objects)
     addresses = finder.addresses()
+    finder.learn([*addresses, *(b.address for service in cluster.services for b in service.backends or ())])
     number = {address: position for position, address in enumerate(addresses)}
     several = [pod for pod, found in enumerate(cluster.pods) if len(found.addresses) > 1]
     lists = [finder.ends_at(address) for address in addresses] + [finder.ends_of_pod(pod) for pod in several]
@@ -129,19 +132,27 @@ class _Finder:
         self._cluster = cluster
         self._identities = identities
         self._objects = objects
+        self._found: dict[Address, tuple[int, int]] = {}
         self._services = {address for service in cluster.services for address in service.addresses}
 
     def addresses(self) -> list[Address]:
         """List the addresses that are more than one end, or one of an end's several, or a Service's."""
-        shared = {
+        ends, pods = self._identities.ends, self._cluster.pods
+        found = {
             address
-            for address, owners in self._identities.owners.items()
+            for address, owners in ends.owners.items()
             if len(owners) > 1
-            or (owners[0].pod >= 0 and (address in self._cluster.node_at or self._has_siblings(owners[0].pod, address)))
+            or (owners[0].pod >= 0 and (address in self._cluster.node_at or self._is_one_of(owners[0].pod, address)))
         }
-        return sorted(shared | self._services)
+        several = np.diff(ends.first_of_pod)[ends.pod[ends.alone]] > 2
+        for end in ends.alone[several].tolist():
+            pod = int(ends.pod[end])
+            address = pods[pod].addresses[end - int(ends.first_of_pod[pod])]
+            if self._is_one_of(pod, address):
+                found.add(address)
+        return sorted(found | self._services)
 
-    def _has_siblings(self, pod: int, address: Address) -> bool:
+    def _is_one_of(self, pod: int, address: Address) -> bool:
         """Whether a pod has another address of the family, so that addresses do not tell if it meets itself."""
         return sum(other.family is address.family for other in self._cluster.pods[pod].addresses) > 1
 
@@ -151,31 +162,41 @@ class _Finder:
             flags |= NODE_V4 if address.family is Family.V4 else NODE_V6
         return flags
 
+    def learn(self, addresses: Sequence[Address]) -> None:
+        """Find out what stands at addresses that `ends_at` will be asked for, all at once."""
+        known = self._identities
+        for family, space in known.spaces.items():
+            ours = [address for address in addresses if address.family is family]
+            ranges = space.ranges_at(halves([address.value for address in ours]))
+            alone = np.full(len(space.starts), -1, np.int64)
+            ends = known.ends.alone[known.ends.family[known.ends.alone] == family]
+            alone[space.ranges_at(known.ends.halves[ends])] = known.ends.pod[ends]
+            found = zip(known.at_range[family][ranges].tolist(), alone[ranges].tolist(), strict=True)
+            self._found.update(zip(ours, found, strict=True))
+
     def ends_at(self, address: Address) -> list[End]:
         """List what may stand behind a bare address, services left aside."""
-        if owners := self._identities.owners.get(address):
+        if owners := self._identities.ends.owners.get(address):
             return [self._end(owner, address, 0) for owner in owners]
-        space = self._identities.spaces[address.family]
-        identity = int(self._identities.outside[address.family][space.range_at(address.value)])
-        return [(identity, self._objects.at(address), 0, address.family)]
+        identity, pod = self._found[address]
+        return [(identity, pod if pod >= 0 else self._objects.at(address), 0, address.family)]
 
     def ends_of(self, target: Target) -> list[End]:
         """List what a Service's target may be."""
         if target.pod >= 0:
-            return [self._end(self._owner(target.pod), target.address, target.port)]
+            return [self._end_of_pod(target.pod, target.address, target.port)]
         if target.address is None:
             return []
         return [(end[0], end[1], target.port, end[3]) for end in self.ends_at(target.address)]
 
     def ends_of_pod(self, pod: int) -> list[End]:
         """List what a pod is that a record names without its address."""
-        return [self._end(self._owner(pod), address, 0) for address in self._cluster.pods[pod].addresses]
+        return [self._end_of_pod(pod, address, 0) for address in self._cluster.pods[pod].addresses]
 
-    def _owner(self, pod: int) -> Owner:
-        """Return the pod, or its node where the two count as one."""
-        return Owner(pod=pod) if self._identities.selectable[pod] else Owner(node=self._cluster.pods[pod].node)
+    def _end_of_pod(self, pod: int, address: Address | None, port: int) -> End:
+        """Return the end that is a pod, or its node where the two count as one."""
+        selectable = self._identities.ends.selectable[pod]
+        return self._end(Owner(pod=pod) if selectable else Owner(node=self._cluster.pods[pod].node), address, port)
 
     def _end(self, owner: Owner, address: Address | None, port: int) -> End:
-        known = self._identities
-        identity = known.of_pod[owner.pod, address] if owner.pod >= 0 else known.of_node[address]
-        return identity, self._objects.of(owner), port, address.family if address else 0
+        return self._identities.at(owner, address), self._objects.of(owner), port, address.family if address else 0

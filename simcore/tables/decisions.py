@@ -13,7 +13,8 @@ from ..model.policy import Action, Direction, Role, Rule
 from ..model.ports import PORT_PROTOCOLS, PortSet
 from ..model.profile import Profile
 from .columns import Columns
-from .identities import Identities, Kind
+from .ends import Kind
+from .identities import Identities
 from .ports import OTHER_SLOT, PortClasses
 from .programs import Program
 from .words import words

@@ -8,73 +8,24 @@ named ports it declares) is hashed to a signature; equal signatures are one iden
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.rows import number_signatures
 from ..model.addresses import Address, Family
 from ..model.cluster import Cluster
 from ..model.peers import Endpoints, Network
 from ..model.policy import Rule
 from ..model.ports import NamedPort
 from ..model.profile import Profile
-from .atoms import Atom, PodSelector, collect_atoms
+from .atoms import Atoms, PodSelector
+from .ends import Ends, Kind, Numbers, Owner
 from .ports import Declared, declared_by
-from .space import Space, cut_space
+from .space import Space, cut_space, halves
 from .words import words
 
-Numbers = NDArray[np.int64]
-
-
-class Kind(IntEnum):
-    """What an identity stands for. Nodes come last: flows of theirs take the longer way through the kernels."""
-
-    POD = 0
-    OUTSIDE = 1
-    NODE_V4 = 2
-    NODE_V6 = 3
-    NODE = 4
-    """A node at an unknown address."""
-
-    @classmethod
-    def node(cls, address: Address | None) -> Kind:
-        """Name the kind of a node's address."""
-        if address is None:
-            return cls.NODE
-        return cls.NODE_V4 if address.family is Family.V4 else cls.NODE_V6
-
-
-@dataclass(frozen=True)
-class Owner:
-    """One end that may stand behind an address: a pod by position, or a node by name."""
-
-    pod: int = -1
-    node: str = ""
-
-
-def owners_of_addresses(cluster: Cluster, profile: Profile) -> dict[Address, tuple[Owner, ...]]:
-    """Tell for each address of the cluster which ends may stand behind it."""
-    owners: dict[Address, tuple[Owner, ...]] = {
-        address: (Owner(node=name),) for address, name in cluster.node_at.items()
-    }
-    for address, pods in cluster.host_pods_at.items():
-        if profile.hostnetwork == "pod":
-            owners[address] = (*(Owner(pod=pod) for pod in pods), *owners.get(address, ()))
-    owners.update((address, tuple(Owner(pod=pod) for pod in pods)) for address, pods in cluster.pods_at.items())
-    return owners
-
-
-@dataclass(frozen=True)
-class Membership:
-    """The identities that a set holds for sure, and those it may hold; both ascending."""
-
-    sure: Numbers
-    maybe: Numbers
-
-
-_NOBODY: Numbers = np.empty(0, np.int64)
+_UNKNOWN_ADDRESS = len(Kind)
 
 
 class Identities:
@@ -82,6 +33,8 @@ class Identities:
 
     Attributes
     ----------
+    ends : Ends
+        The pods and nodes of the cluster.
     count, first_node : int
         How many there are; those from `first_node` on are nodes.
     kind : uint8[count]
@@ -92,185 +45,162 @@ class Identities:
         Port key of each identity.
     spaces : dict
         The cut address space of each family.
-    of_pod : dict
-        (pod, address or None) -> identity, for pods that selectors can see.
+    of_end : int32[ends]
+        Identity of each end of a pod.
     of_node : dict
         address or None -> identity of a node there.
-    outside : dict
-        For each family, int64[ranges]: identity of a range that belongs to nobody in the cluster.
+    at_range : dict
+        For each family, int32[ranges]: the identity that stands in a range; the first owner's where it has several.
+    by_range : int32[...]
+        The identities that blocks see, by family and range.
+    range_starts : dict
+        For each family, int64[ranges + 1]: where the identities of a range begin in `by_range`.
+    at_unknown_address : int32[...]
+        Identities that any block may hold, because their address is unknown.
     """
 
-    def __init__(self, rules: Sequence[Rule], cluster: Cluster, profile: Profile) -> None:
-        self._profile = profile
-        self.atoms = collect_atoms(rules)
-        self._words = words(len(self.atoms), seed=1)
-        self.owners = owners_of_addresses(cluster, profile)
-        self.selectable = np.array([profile.hostnetwork == "pod" or not p.host_network for p in cluster.pods], bool)
-        self._selector = PodSelector(cluster, self.selectable)
-        self._pods_of: dict[Endpoints, Numbers] = {
-            atom: self._selector.select(atom) for atom in self.atoms if isinstance(atom, Endpoints)
-        }
-        self.spaces = {family: self._cut(family, cluster) for family in Family}
-        self._number(rules, cluster)
-        self._cache: dict[Atom, Membership] = {}
+    def __init__(self, rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: Profile) -> None:
+        self._cluster = cluster
+        self._blocks_see_pods = profile.ipblock_matches_pods
+        self.ends = Ends(cluster, profile)
+        self.selector = PodSelector(cluster, self.ends.selectable)
+        of_atom = words(len(atoms.numbers), seed=1)
+        self.spaces = {family: self._cut(family, atoms, of_atom) for family in Family}
+        labels = np.zeros((len(cluster.pods), 2), np.uint64)
+        for atom, number in atoms.numbers.items():
+            if isinstance(atom, Endpoints):
+                labels[self.selector.select(atom)] ^= of_atom[number]
+        self._number(labels, self._port_keys(rules, profile))
 
-    def _cut(self, family: Family, cluster: Cluster) -> Space:
+    def _cut(self, family: Family, atoms: Atoms, of_atom: NDArray[np.uint64]) -> Space:
         networks = [
-            (atom, self._words[number])
-            for atom, number in self.atoms.items()
+            (atom, of_atom[number])
+            for atom, number in atoms.numbers.items()
             if isinstance(atom, Network) and atom.cidr.family is family
         ]
-        addresses = {a for a in self.owners if a.family is family}
-        addresses |= {a for pod in cluster.pods for a in pod.addresses if a.family is family}
-        addresses |= {a for service in cluster.services for a in service.addresses if a.family is family}
-        return cut_space(family, networks, addresses)
+        others = [*self.ends.owners, *(a for service in self._cluster.services for a in service.addresses)]
+        others += [address for address in self.ends.nodes if address]
+        known = halves([address.value for address in others if address.family is family])
+        return cut_space(family, networks, np.concatenate([self.ends.halves[self.ends.family == family], known]))
 
-    def _number(self, rules: Sequence[Rule], cluster: Cluster) -> None:
-        """Give every end its signature, and number the distinct ones."""
-        labels = np.zeros((len(cluster.pods), 2), np.uint64)
-        for atom, pods in self._pods_of.items():
-            labels[pods] ^= self._words[self.atoms[atom]]
-        pod_keys = self._port_keys(rules, cluster)
-
-        ends: list[tuple[Kind, int, Address | None]] = []
-        for number, pod in enumerate(cluster.pods):
-            if self.selectable[number]:
-                ends += [(Kind.POD, number, address) for address in (*dict.fromkeys(pod.addresses), None)]
-        nodes = {a for a, owners in self.owners.items() if any(owner.pod < 0 for owner in owners)}
-        nodes |= {a for n, pod in enumerate(cluster.pods) if not self.selectable[n] for a in pod.addresses}
-        ends += [(Kind.node(address), -1, address) for address in [*sorted(nodes), None]]
-        first_outside = len(ends)
-        ranges = {family: len(space.starts) for family, space in self.spaces.items()}
-        total = first_outside + sum(ranges.values())
-
-        self._pod = np.full(total, -1, np.int64)
-        self._pod[:first_outside] = [pod for _, pod, _ in ends]
-        kinds = np.full(total, Kind.OUTSIDE, np.uint64)
-        kinds[:first_outside] = [kind for kind, _, _ in ends]
-        self._family = np.zeros(total, np.int64)
-        self._range = np.full(total, -1, np.int64)
-        for position, (_, _, address) in enumerate(ends):
-            if address is not None:
-                self._family[position] = address.family
-                self._range[position] = self.spaces[address.family].range_at(address.value)
-        start = first_outside
-        for family, count in ranges.items():
-            self._family[start : start + count] = family
-            self._range[start : start + count] = np.arange(count)
-            start += count
-
-        by_address = np.ones(total, bool)
-        if not self._profile.ipblock_matches_pods:
-            by_address[kinds == Kind.POD] = False
-        signature = np.zeros((total, 5), np.uint64)
-        signature[:, 0] = kinds
-        for family, space in self.spaces.items():
-            here = by_address & (self._family == family)
-            signature[here, 1:3] = space.signatures[self._range[here]]
-        unknown = by_address & (self._family == 0)
-        signature[unknown, 1] = 1
-        is_pod = self._pod >= 0
-        signature[is_pod, 1:3] ^= _stirred(labels[self._pod[is_pod]])
-        signature[is_pod, 3] = pod_keys[self._pod[is_pod]]
-        self._by_address = by_address
-        self._drop_owned_ranges(signature, first_outside)
-
-        _, representative, inverse = np.unique(signature, axis=0, return_index=True, return_inverse=True)
-        self._of_end = inverse.reshape(-1).astype(np.int64)
-        self.kind = kinds[representative].astype(np.uint8)
-        self.count = representative.size
-        self.first_node = int(np.searchsorted(self.kind, Kind.NODE_V4))
-        self.port_key = (
-            np.where(self._pod[representative] >= 0, pod_keys[self._pod[representative]], 0).astype(np.int64)
-            if len(cluster.pods)
-            else np.zeros(self.count, np.int64)
+    def _number(self, labels: NDArray[np.uint64], pod_keys: Numbers) -> None:
+        """Give every end its signature, and number the distinct ones: pods first, then ranges, nodes last."""
+        ends = self.ends
+        node_kinds = [Kind.node(address) for address in ends.nodes]
+        kinds = np.concatenate(
+            [
+                np.full(ends.pod.size, Kind.POD, np.uint8),
+                np.full(sum(len(space.starts) for space in self.spaces.values()), Kind.OUTSIDE, np.uint8),
+                np.array(node_kinds, np.uint8),
+            ]
         )
-        self._index(ends, first_outside, ranges)
+        first_node = kinds.size - len(ends.nodes)
+        family, ranges = self._places(first_node)
+        by_address = self._blocks_see_pods | (kinds != Kind.POD)
+        signatures = words(_UNKNOWN_ADDRESS + 1, seed=5)[kinds]
+        for each, space in self.spaces.items():
+            here = np.flatnonzero(by_address & (family == each))
+            signatures[here] ^= space.signatures[ranges[here]]
+        signatures[by_address & (family == 0)] ^= words(_UNKNOWN_ADDRESS + 1, seed=5)[_UNKNOWN_ADDRESS]
+        signatures[: ends.pod.size] ^= labels[ends.pod]
+        signatures[: ends.pod.size] ^= words(len(self.declared), seed=6)[pod_keys[ends.pod]]
+        self._drop_owned_ranges(signatures, by_address, family, ranges)
 
-    def _drop_owned_ranges(self, signature: NDArray[np.uint64], first_outside: int) -> None:
+        numbers, firsts = np.empty(kinds.size, np.int32), np.empty(kinds.size, np.int64)
+        self.count: int = number_signatures(signatures, numbers, firsts)
+        firsts = firsts[: self.count]
+        self.kind = kinds[firsts]
+        self.first_node = int(np.searchsorted(self.kind, Kind.NODE_V4))
+        self.port_key = np.zeros(self.count, np.int64)
+        pods = firsts < ends.pod.size
+        self.port_key[pods] = pod_keys[ends.pod[firsts[pods]]]
+        self.of_end = numbers[: ends.pod.size]
+        self.of_node: dict[Address | None, int] = dict(zip(ends.nodes, numbers[first_node:].tolist(), strict=True))
+        self._stand(numbers, family, ranges)
+        self._index(numbers, by_address, family, ranges)
+
+    def _places(self, first_node: int) -> tuple[NDArray[np.uint8], Numbers]:
+        """Tell the family, 0 where unknown, and the range of all ends: of pods, of ranges themselves, of nodes."""
+        ends = self.ends
+        nodes = [address for address in ends.nodes if address]
+        families = [np.full(len(space.starts), family, np.uint8) for family, space in self.spaces.items()]
+        family = np.concatenate([ends.family, *families, np.array([a.family for a in nodes] + [0], np.uint8)])
+        known = np.zeros((family.size, 2), np.uint64)
+        known[: ends.pod.size] = ends.halves
+        known[first_node:-1] = halves([address.value for address in nodes])
+        ranges = np.full(family.size, -1, np.int64)
+        start = ends.pod.size
+        for each, space in self.spaces.items():
+            here = np.flatnonzero(family == each)
+            ranges[here] = space.ranges_at(known[here])
+            ranges[start : start + len(space.starts)] = np.arange(len(space.starts))
+            start += len(space.starts)
+        return family, ranges
+
+    def _drop_owned_ranges(
+        self,
+        signatures: NDArray[np.uint64],
+        by_address: NDArray[np.bool_],
+        family: NDArray[np.uint8],
+        ranges: Numbers,
+    ) -> None:
         """Make no identities of ranges that are one owned address: nothing outside can stand there."""
-        start = first_outside
-        for family, space in self.spaces.items():
-            for address in self.owners:
-                if address.family is family and (number := space.range_at(address.value)) > 0:
-                    signature[start + number] = signature[start]
-                    self._by_address[start + number] = False
+        start = self.ends.pod.size
+        alone = self.ends.alone
+        for each, space in self.spaces.items():
+            others = halves([address.value for address in self.ends.owners if address.family is each])
+            owned = np.append(ranges[alone[family[alone] == each]], space.ranges_at(others))
+            owned = owned[owned > 0]
+            signatures[start + owned] = signatures[start]
+            by_address[start + owned] = False
+            start += len(space.starts)
+
+    def _stand(self, numbers: NDArray[np.int32], family: NDArray[np.uint8], ranges: Numbers) -> None:
+        """Tell which identity stands in each range."""
+        start = self.ends.pod.size
+        alone = self.ends.alone
+        self.at_range: dict[Family, NDArray[np.int32]] = {}
+        for each, space in self.spaces.items():
+            found = numbers[start : start + len(space.starts)].copy()
+            here = alone[family[alone] == each]
+            found[ranges[here]] = numbers[here]
+            others = [(a, owners[0]) for a, owners in self.ends.owners.items() if a.family is each]
+            places = space.ranges_at(halves([address.value for address, _ in others]))
+            found[places] = [self.at(owner, address) for address, owner in others]
+            self.at_range[each] = found
             start += len(space.starts)
 
     def _index(
-        self, ends: list[tuple[Kind, int, Address | None]], first_outside: int, ranges: dict[Family, int]
+        self, numbers: NDArray[np.int32], by_address: NDArray[np.bool_], family: NDArray[np.uint8], ranges: Numbers
     ) -> None:
-        identities = self._of_end[:first_outside].tolist()
-        self.of_pod = {(p, a): i for (_, p, a), i in zip(ends, identities, strict=True) if p >= 0}
-        self.of_node = {a: i for (_, p, a), i in zip(ends, identities, strict=True) if p < 0}
-        self.outside: dict[Family, Numbers] = {}
-        start = first_outside
-        for family, count in ranges.items():
-            self.outside[family] = self._of_end[start : start + count]
-            start += count
-        pods = np.flatnonzero(self._pod >= 0)
-        self._ends_by_pod = pods[np.argsort(self._pod[pods], kind="stable")]
-        self._sorted_pods = self._pod[self._ends_by_pod]
-        self._ends_by_range = {}
-        for family in Family:
-            here = np.flatnonzero(self._by_address & (self._family == family))
-            order = here[np.argsort(self._range[here], kind="stable")]
-            self._ends_by_range[family] = (self._range[order], self._of_end[order])
-        self._at_unknown_address = np.unique(self._of_end[self._by_address & (self._family == 0)])
+        """Sort the ends that blocks see by range."""
+        parts = []
+        self.range_starts: dict[Family, Numbers] = {}
+        start = 0
+        for each, space in self.spaces.items():
+            here = np.flatnonzero(by_address & (family == each))
+            here = here[np.argsort(ranges[here], kind="stable")]
+            self.range_starts[each] = start + np.searchsorted(ranges[here], np.arange(len(space.starts) + 1))
+            parts.append(numbers[here])
+            start += here.size
+        self.by_range = np.concatenate(parts)
+        self.at_unknown_address = np.unique(numbers[by_address & (family == 0)])
 
-    def _port_keys(self, rules: Sequence[Rule], cluster: Cluster) -> NDArray[np.uint64]:
+    def _port_keys(self, rules: Sequence[Rule], profile: Profile) -> Numbers:
         """Number what pods declare for the names that rules use."""
         names = {(n.name, n.protocol): n for rule in rules for n in rule.ports.names}
-        first_only = self._profile.duplicate_port_names == "first"
+        first_only = profile.duplicate_port_names == "first"
         keys: dict[tuple[tuple[NamedPort, tuple[int, ...]], ...], int] = {(): 0}
+        pods = self._cluster.pods
         of_pod = [
-            keys.setdefault(declared_by(pod, names, first_only) if names else (), len(keys)) for pod in cluster.pods
+            keys.setdefault(declared_by(pod, names, first_only), len(keys)) if names and pod.ports else 0
+            for pod in pods
         ]
         self.declared: list[Declared] = [dict(key) for key in keys]
-        return np.array(of_pod, np.uint64)
+        return np.array(of_pod, np.int64)
 
-    @property
-    def pods(self) -> Numbers:
-        """The identities of pods."""
-        return np.flatnonzero(self.kind == Kind.POD)
-
-    def members(self, atom: Atom) -> Membership:
-        """Which identities an atom holds, and which it may hold because their address is unknown."""
-        if (found := self._cache.get(atom)) is None:
-            found = self._cache[atom] = self._selected(atom) if isinstance(atom, Endpoints) else self._contained(atom)
-        return found
-
-    def _selected(self, atom: Endpoints) -> Membership:
-        pods = self._pods_of[atom]
-        starts = np.searchsorted(self._sorted_pods, pods, "left")
-        counts = np.searchsorted(self._sorted_pods, pods, "right") - starts
-        places = np.repeat(starts - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-        return Membership(distinct(self._of_end[self._ends_by_pod[places]], self.count), _NOBODY)
-
-    def _contained(self, atom: Network) -> Membership:
-        ranges, identities = self._ends_by_range[atom.cidr.family]
-        space = self.spaces[atom.cidr.family]
-        parts = [
-            identities[np.searchsorted(ranges, first) : np.searchsorted(ranges, end)]
-            for first, end in space.ranges_of(atom)
-        ]
-        sure = distinct(np.concatenate(parts), self.count) if parts else _NOBODY
-        return Membership(sure, self._at_unknown_address)
-
-
-def distinct(numbers: NDArray[np.integer], count: int) -> Numbers:
-    """Return the distinct ones of numbers below `count`, ascending: `numpy.unique` takes ten times as long."""
-    if numbers.size < 2:
-        return numbers.astype(np.int64)
-    if 16 * numbers.size < count:
-        ordered = np.sort(numbers)
-        return np.asarray(ordered[np.append(True, ordered[1:] != ordered[:-1])], np.int64)
-    here = np.zeros(count, bool)
-    here[numbers] = True
-    return np.flatnonzero(here)
-
-
-def _stirred(signatures: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Mix the bits of signatures, so that they can be XORed with others of another kind."""
-    mixed = signatures * np.uint64(0x9E3779B97F4A7C15)
-    return np.asarray(mixed ^ (mixed >> np.uint64(29)), np.uint64)
+    def at(self, owner: Owner, address: Address | None) -> int:
+        """Return the identity of a pod or node at an address of its own, or at an unknown one."""
+        if owner.pod < 0:
+            return int(self.of_node[address])
+        return int(self.of_end[self.ends.of(owner.pod, address, self._cluster.pods[owner.pod].addresses)])

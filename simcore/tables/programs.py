@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..model.peers import Anything
 from ..model.policy import Action, Direction, Policy, Rule
 from ..model.profile import Profile
-from .atoms import members_of
-from .identities import Identities, Kind
+from .ends import Kind
+from .identities import Identities
+from .members import Members, Partition, Sets
+from .words import words
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class RuleBook:
         return tuple(sorted(numbers, key=self._sort_key.__getitem__))
 
 
-def bind_programs(book: RuleBook, identities: Identities) -> tuple[list[Program], NDArray[np.int32]]:
+def bind_programs(book: RuleBook, members: Members, identities: Identities) -> tuple[list[Program], NDArray[np.int32]]:
     """Find the program of every identity, in each direction, under each policy set.
 
     Returns
@@ -84,42 +85,54 @@ def bind_programs(book: RuleBook, identities: Identities) -> tuple[list[Program]
             for kind in Kind:
                 here = identities.kind == kind
                 row[here] = programs.setdefault(Program((), direction, kind=kind), len(programs))
-            for key, members in _by_content(book, rules, direction, identities).items():
-                port_key, blocks = key
-                bound = book.ordered([n for block in blocks for n in block])
-                row[members] = programs.setdefault(Program(bound, direction, port_key), len(programs))
+            _bind(book, [n for n in rules if book.rules[n].direction is direction], members, identities, programs, row)
     return list(programs), program_of
 
 
-def _by_content(
-    book: RuleBook, rules: Sequence[int], direction: Direction, identities: Identities
-) -> dict[tuple[int, tuple[tuple[int, ...], ...]], list[int]]:
-    """Group pod identities by the blocks of rules (those of one subject) that bind them, and their port key."""
-    blocks: dict[object, list[int]] = {}
+def _bind(
+    book: RuleBook,
+    rules: Sequence[int],
+    members: Members,
+    identities: Identities,
+    programs: dict[Program, int],
+    row: NDArray[np.int32],
+) -> None:
+    """Enter the programs that rules of one direction make, and the number of each pod identity's own in `row`.
+
+    Rules of one subject, a block, bind the same identities: those that the same blocks bind share a program.
+    """
+    blocks: dict[tuple[int, ...] | None, list[int]] = {}
     for number in rules:
-        if book.rules[number].direction is direction:
-            blocks.setdefault(book.rules[number].subject, []).append(number)
-    bound: dict[int, list[tuple[int, ...]]] = {}
-    for block in blocks.values():
-        frozen = tuple(block)
-        for identity in _subjects(book.rules[block[0]], identities):
-            bound.setdefault(identity, []).append(frozen)
-    groups: dict[tuple[int, tuple[tuple[int, ...], ...]], list[int]] = {}
-    uses_names = {n for n in rules if book.rules[n].ports.names}
-    for identity, chosen in bound.items():
-        by_name = direction is Direction.INGRESS and any(n in uses_names for block in chosen for n in block)
-        port_key = int(identities.port_key[identity]) if by_name else 0
-        groups.setdefault((port_key, tuple(chosen)), []).append(identity)
-    return groups
+        blocks.setdefault(members.atoms_of(book.rules[number].subject), []).append(number)
+    everywhere = blocks.pop(None, [])
+    sets = members.sets([book.rules[block[0]].subject for block in blocks.values()], surely=True)
+    by_name = _bound_by_name(book, [everywhere, *blocks.values()], sets, identities)
+    found = Partition(sets, words(len(identities.declared), seed=7)[identities.port_key] * by_name[:, np.newaxis])
+    bound: list[list[int]] = [everywhere.copy() for _ in range(found.count)]
+    bounds = found.starts.tolist()
+    for block, first, last in zip(blocks.values(), bounds[:-1], bounds[1:], strict=True):
+        for part in found.members[first:last].tolist():
+            bound[part] += block
+    keys = (identities.port_key * by_name)[found.firsts].tolist()
+    is_pod = identities.kind == Kind.POD
+    some = np.bincount(found.of_identity[is_pod], minlength=found.count).tolist()
+    program_of = np.full(found.count, -1, np.int32)
+    for part, (numbers, key) in enumerate(zip(bound, keys, strict=True)):
+        if numbers and some[part]:
+            program = Program(book.ordered(numbers), book.rules[numbers[0]].direction, key)
+            program_of[part] = programs.setdefault(program, len(programs))
+    here = is_pod & (program_of[found.of_identity] >= 0)
+    row[here] = program_of[found.of_identity[here]]
 
 
-def _subjects(rule: Rule, identities: Identities) -> list[int]:
-    """List the pod identities that a rule binds."""
-    members = members_of(rule.subject)
-    if any(isinstance(member, Anything) for member in members):
-        return [int(i) for i in identities.pods]
-    found: set[int] = set()
-    for member in members:
-        if not isinstance(member, Anything):
-            found.update(identities.members(member).sure.tolist())
-    return sorted(i for i in found if identities.kind[i] == Kind.POD)
+def _bound_by_name(
+    book: RuleBook, blocks: Sequence[Sequence[int]], sets: Sets, identities: Identities
+) -> NDArray[np.bool_]:
+    """Tell which identities are bound by an ingress rule that uses a name; the first of `blocks` binds all."""
+    rules = book.rules
+    uses = [any(rules[n].ports.names and rules[n].direction is Direction.INGRESS for n in block) for block in blocks]
+    named = np.full(identities.count, uses[0])
+    for number in np.flatnonzero(uses[1:]).tolist():
+        for first, last in sets.stretches[sets.starts[number] : sets.starts[number + 1]].tolist():
+            named[sets.pool[first:last]] = True
+    return named

@@ -15,6 +15,7 @@ from ..model.profile import Profile
 from .columns import Columns
 from .decisions import Decider
 from .identities import Identities
+from .members import Members
 from .ports import PortClasses
 from .programs import Program
 
@@ -50,13 +51,14 @@ class Rows:
 def build_rows(
     programs: Sequence[Program],
     rules: Sequence[Rule],
+    members: Members,
     identities: Identities,
     classes: PortClasses,
     profile: Profile,
     outcomes: Sequence[Outcome],
 ) -> Rows:
     """Decide every program against every column of peers; equal rows are held once."""
-    columns = [Columns(rules, identities, direction) for direction in Direction]
+    columns = [Columns(rules, members, identities, direction) for direction in Direction]
     decider = Decider(rules, identities, columns, classes, profile)
     rows: dict[bytes, int] = {}
     codes: list[NDArray[np.int64]] = []

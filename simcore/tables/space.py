@@ -1,28 +1,37 @@
-"""The address space cut where rules and addresses cut it, and the objects that own its parts."""
+"""The address space cut where rules and addresses cut it."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.addresses import Address, Cidr, Family
+from ..kernels.ranges import find_ranges, paint
+from ..model.addresses import Cidr, Family
 from ..model.peers import Network
+
+Halves = NDArray[np.uint64]
+"""``uint64[n, 2]``: the upper and the lower half of numbers of 128 bits."""
+
+
+def halves(numbers: Iterable[int]) -> Halves:
+    """Split numbers below 2^128."""
+    packed = b"".join([number.to_bytes(16, "big") for number in numbers])
+    return np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def network_ranges(network: Network) -> list[tuple[int, int]]:
-    """List the address ranges of a block less its exclusions, as (first, one past the last), ascending."""
+    """List the address ranges of a block less its exclusions, as (first, last), ascending."""
     ranges: list[tuple[int, int]] = []
-    start, end = network.cidr.first, network.cidr.last + 1
+    start, last = network.cidr.first, network.cidr.last
     for block in sorted(network.excluded, key=lambda b: (b.first, b.length)):
         if block.first > start:
-            ranges.append((start, block.first))
+            ranges.append((start, block.first - 1))
         start = max(start, block.last + 1)
-    if start < end:
-        ranges.append((start, end))
+    if start <= last:
+        ranges.append((start, last))
     return ranges
 
 
@@ -32,50 +41,59 @@ class Space:
 
     Attributes
     ----------
-    starts : list of int
-        First address of each range, ascending; the first is 0.
+    starts : uint64[ranges, 2]
+        Halves of the first address of each range, ascending; the first is 0.
     signatures : uint64[ranges, 2]
         XOR of the words of the network atoms that hold the range: equal for ranges that no rule tells apart.
     """
 
     family: Family
-    starts: list[int]
+    starts: Halves
     signatures: NDArray[np.uint64]
 
-    def range_at(self, address: int) -> int:
-        """Return the number of the range that holds an address."""
-        return bisect_right(self.starts, address) - 1
+    def ranges_at(self, addresses: Halves) -> NDArray[np.int64]:
+        """Return the numbers of the ranges that hold some addresses."""
+        out = np.empty(len(addresses), np.int64)
+        find_ranges(self.starts, addresses, out)
+        return out
 
-    def ranges_of(self, network: Network) -> list[tuple[int, int]]:
-        """List the ranges, by number, that make up a network: (first, one past the last)."""
-        return [(self.range_at(first), self.range_at(end - 1) + 1) for first, end in network_ranges(network)]
+    def stretches(self, bounds: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the ranges, by number, that hold pairs of a first and a last address: the first, one past the last."""
+        found = self.ranges_at(halves([address for pair in bounds for address in pair]))
+        return found[::2], found[1::2] + 1
 
 
-def cut_space(
-    family: Family, networks: Iterable[tuple[Network, NDArray[np.uint64]]], addresses: Iterable[Address]
-) -> Space:
+def cut_space(family: Family, networks: Sequence[tuple[Network, NDArray[np.uint64]]], addresses: Halves) -> Space:
     """Cut the space of one family by networks, each with its random word (uint64[2]), and by single addresses."""
-    toggles: dict[int, NDArray[np.uint64]] = {}
-    none = np.zeros(2, np.uint64)
-    for network, word in networks:
-        for first, end in network_ranges(network):
-            for edge in (first, end):
-                toggles[edge] = toggles.get(edge, none) ^ word
-    for address in addresses:
-        toggles.setdefault(address.value, none)
-        toggles.setdefault(address.value + 1, none)
-    toggles.setdefault(0, none)
-    toggles.pop(1 << family.bits, None)
-    starts = sorted(toggles)
-    words = np.array([toggles[start] for start in starts], np.uint64).reshape(-1, 2)
-    return Space(family, starts, np.bitwise_xor.accumulate(words, axis=0))
+    bounds = [(pair, word) for network, word in networks for pair in network_ranges(network)]
+    ends = (1 << family.bits) - 1
+    lasts = halves([last for (_, last), _ in bounds])
+    words = np.array([word for _, word in bounds], np.uint64).reshape(-1, 2)
+    after = np.concatenate([lasts, addresses])
+    edges = np.concatenate([halves([0, *(first for (first, _), _ in bounds)]), addresses, _next(after)])
+    cuts = np.zeros(edges.shape, np.uint64)
+    cuts[1 : 1 + len(bounds)] = words
+    start = 1 + len(bounds) + len(addresses)
+    cuts[start : start + len(bounds)] = words
+    inside = np.ones(len(edges), bool)
+    inside[start:] = (after != halves([ends])).any(axis=1)
+    edges, cuts = edges[inside], cuts[inside]
+    order = np.lexsort((edges[:, 1], edges[:, 0]))
+    edges, cuts = edges[order], np.bitwise_xor.accumulate(cuts[order], axis=0)
+    last_of = np.append((edges[1:] != edges[:-1]).any(axis=1), True)
+    return Space(family, edges[last_of], cuts[last_of])
 
 
-def most_specific(space: Space, blocks: list[Cidr]) -> NDArray[np.int32]:
+def _next(addresses: Halves) -> Halves:
+    """Add one to each address."""
+    low = addresses[:, 1] + np.uint64(1)
+    return np.stack([addresses[:, 0] + (low == 0), low], axis=1)
+
+
+def most_specific(space: Space, blocks: Sequence[Cidr]) -> NDArray[np.int32]:
     """For each range, the position in `blocks` of the longest block that holds it, or -1."""
     labels = np.full(len(space.starts), -1, np.int32)
-    for position in sorted(range(len(blocks)), key=lambda p: blocks[p].length):
-        block = blocks[position]
-        if block.family is space.family:
-            labels[space.range_at(block.first) : space.range_at(block.last) + 1] = position
+    firsts, lasts = space.stretches([(block.first, block.last) for block in blocks])
+    order = np.argsort(np.array([block.length for block in blocks], np.int64), kind="stable")
+    paint(firsts[order], lasts[order], order.astype(np.int32), labels)
     return labels

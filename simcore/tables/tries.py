@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.tries import fill_exact, grow_trie
 from ..model.addresses import Family
-
-_HALF = (1 << 64) - 1
+from .space import Halves
 
 
 @dataclass(frozen=True)
@@ -35,15 +32,17 @@ class Exact:
         return np.where(self.ranges < 0, np.int32(-1), of_range[self.ranges])
 
 
-def find_single(starts: Sequence[int]) -> NDArray[np.int64]:
+def find_single(starts: Halves) -> NDArray[np.int64]:
     """List the ranges, by number, that are a single address."""
-    return np.array([n for n, (one, next_) in enumerate(pairwise(starts)) if next_ - one == 1], np.int64)
+    wide = (starts[1:] - starts[:-1])[:, 1] != 1
+    wide |= starts[1:, 0] != starts[:-1, 0] + (starts[1:, 1] == 0)
+    return np.flatnonzero(~wide)
 
 
-def build_exact(starts: Sequence[int], single: NDArray[np.int64]) -> Exact:
+def build_exact(starts: Halves, single: NDArray[np.int64]) -> Exact:
     """Build the hash table of some ranges that are single IPv6 addresses."""
-    high, low = _halves([starts[number] for number in single.tolist()])
     keys = np.zeros((1 << (2 * single.size + 1).bit_length(), 2), np.uint64)
+    high, low = starts[single].T
     taken = fill_exact(high, low, keys)
     return Exact(keys, np.where(taken < 0, -1, np.append(single, -1)[taken]).astype(np.int32))
 
@@ -56,21 +55,16 @@ def without(single: NDArray[np.int64], values: NDArray[np.int32]) -> NDArray[np.
     return values[np.where(numbers < 0, np.argmax(kept), numbers)]
 
 
-def _halves(numbers: Sequence[int]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    high = np.array([number >> 64 for number in numbers], np.uint64)
-    return high, np.array([number & _HALF for number in numbers], np.uint64)
-
-
-def build_trie(family: Family, starts: Sequence[int], values: NDArray[np.int32]) -> NDArray[np.int32]:
+def build_trie(family: Family, starts: Halves, values: NDArray[np.int32]) -> NDArray[np.int32]:
     """Build the trie of ranges that together cover the whole address space.
 
     Parameters
     ----------
     family : Family
         Whose addresses they are.
-    starts : sequence of int
-        First address of each range, ascending; the first is 0.
-    values : int32[len(starts)]
+    starts : uint64[ranges, 2]
+        Halves of the first address of each range, ascending; the first is 0.
+    values : int32[ranges]
         The value of each range, 0 or more.
 
     Returns
@@ -79,6 +73,8 @@ def build_trie(family: Family, starts: Sequence[int], values: NDArray[np.int32])
         The trie.
     """
     edges = np.flatnonzero(np.diff(values, prepend=-1))
-    high, low = _halves([starts[number] << 128 - family.bits for number in edges.tolist()])
+    high, low = starts[edges].T
+    if family is Family.V4:
+        high, low = low << np.uint64(32), high
     trie: NDArray[np.int32] = grow_trie(high, low, values[edges], family.bits)
     return trie

@@ -1,0 +1,139 @@
+"""Members: which identities peer sets and subjects hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.members import distinct, list_parts, toggle_sets
+from ..kernels.rows import number_signatures
+from ..model.peers import Endpoints, Network, PeerSet
+from .atoms import Atoms
+from .identities import Identities
+from .space import network_ranges
+from .words import words
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Sets of identities, for kernels.
+
+    Attributes
+    ----------
+    starts : int64[sets + 1]
+        The stretches of set s are rows ``starts[s]`` to ``starts[s + 1]`` of `stretches`.
+    stretches : int64[..., 2]
+        A stretch holds identities from the first place up to the second one of `pool`; it may name them repeatedly.
+    pool : int32[...]
+        Identities.
+    has_blocks : bool[sets]
+        Whether the set holds blocks of addresses, so that it may hold `unknown` too.
+    unknown : int32[...]
+        Identities at unknown addresses.
+    """
+
+    starts: NDArray[np.int64]
+    stretches: NDArray[np.int64]
+    pool: NDArray[np.int32]
+    has_blocks: NDArray[np.bool_]
+    unknown: NDArray[np.int32]
+
+
+class Partition:
+    """Identities that some sets do not tell apart, taken together.
+
+    Attributes
+    ----------
+    count : int
+        How many parts there are.
+    of_identity : int32[identities]
+        Part of each identity; parts are numbered in order of appearance.
+    firsts : int64[count]
+        The first identity of each part.
+    starts, ends_sure : int64[sets + 1], int64[sets]
+        Set s holds the parts from ``starts[s]`` to ``starts[s + 1]`` of `members`; up to ``ends_sure[s]`` for sure.
+    members : int32[...]
+        Parts of the sets.
+    """
+
+    def __init__(self, sets: Sets, signatures: NDArray[np.uint64]) -> None:
+        """Part identities whose signatures, uint64[identities, 2], differ, or that sets hold apart."""
+        signatures = signatures.copy()
+        number = sets.has_blocks.size
+        given = (sets.starts, sets.stretches, sets.pool, sets.has_blocks, sets.unknown)
+        toggle_sets(*given, words(2 * number, seed=4), np.full(len(signatures), -1, np.int32), signatures)
+        self.of_identity = np.empty(len(signatures), np.int32)
+        firsts = np.empty(len(signatures), np.int64)
+        self.count: int = number_signatures(signatures, self.of_identity, firsts)
+        self.firsts = firsts[: self.count].copy()
+        self.starts, self.ends_sure = np.empty(number + 1, np.int64), np.empty(number, np.int64)
+        size = 0
+        for _ in range(2):  # counted first, then written
+            self.members = np.empty(size, np.int32)
+            seen = np.full(self.count, -1, np.int32)
+            list_parts(*given, self.of_identity, seen, self.starts, self.ends_sure, self.members)
+            size = int(self.starts[-1])
+
+
+class Members:
+    """Knows which identities the atoms of some rules hold."""
+
+    def __init__(self, atoms: Atoms, identities: Identities) -> None:
+        self._atoms = atoms
+        self._identities = identities
+        self._stretches: list[list[tuple[int, int]]] = [[] for _ in atoms.numbers]
+        self._is_block = [isinstance(atom, Network) for atom in atoms.numbers]
+        self._find_blocks()
+        self._find_pods()
+
+    def _find_blocks(self) -> None:
+        for family, space in self._identities.spaces.items():
+            bounds, numbers = [], []
+            for atom, number in self._atoms.numbers.items():
+                if isinstance(atom, Network) and atom.cidr.family is family:
+                    ranges = network_ranges(atom)
+                    bounds += ranges
+                    numbers += [number] * len(ranges)
+            firsts, lasts = space.stretches(bounds)
+            starts = self._identities.range_starts[family]
+            for number, first, last in zip(numbers, starts[firsts].tolist(), starts[lasts].tolist(), strict=True):
+                self._stretches[number].append((first, last))
+
+    def _find_pods(self) -> None:
+        known = self._identities
+        seen = np.full(known.count, -1, np.int32)
+        parts = [known.by_range]
+        start = known.by_range.size
+        for atom, number in self._atoms.numbers.items():
+            if isinstance(atom, Endpoints):
+                pods = known.selector.select(atom)
+                found = distinct(pods, known.ends.first_of_pod, known.of_end, number, seen)
+                self._stretches[number] = [(start, start + found.size)]
+                parts.append(found)
+                start += found.size
+        self._pool = np.concatenate(parts)
+
+    def sets(self, peers: Sequence[PeerSet], surely: bool = False) -> Sets:
+        """List the identities of peer sets, none of them everybody; `surely`: not those that blocks may hold."""
+        stretches: list[tuple[int, int]] = []
+        counts, has_blocks = [], []
+        for peer in peers:
+            atoms = self._atoms.of(peer) or ()
+            for atom in atoms:
+                stretches += self._stretches[atom]
+            counts.append(len(stretches))
+            has_blocks.append(not surely and any([self._is_block[atom] for atom in atoms]))
+        return Sets(
+            np.array([0, *counts], np.int64),
+            np.array(stretches, np.int64).reshape(-1, 2),
+            self._pool,
+            np.array(has_blocks, bool),
+            self._identities.at_unknown_address,
+        )
+
+    def atoms_of(self, peer: PeerSet) -> tuple[int, ...] | None:
+        """Name what makes a peer set: equal ones hold the same; None for everybody."""
+        return self._atoms.of(peer)

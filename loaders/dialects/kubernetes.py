@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from simcore.errors import Diagnostic, Severity
 from simcore.model.labels import LabelSelector
 from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network, PeerSet
-from simcore.model.policy import Action, Direction, Policy, PolicyRef, Role, Rule
+from simcore.model.policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Role, Rule
 from simcore.model.ports import (
     EVERY_PORT,
     LAST_PORT,
@@ -26,8 +26,9 @@ from .names import port_name_complaint
 from .selectors import read_selector
 
 API_VERSION = "networking.k8s.io/v1"
+ORDER = 1000.0
+"""Order of every NetworkPolicy, where it shares a tier with policies that have one."""
 _FORMER_VERSIONS = ("extensions/v1beta1",)
-TIER = "networkpolicy"
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _PEERS_FIELD = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
@@ -125,8 +126,8 @@ class _Lowering:
                 peer=self._peers(item, direction, ref.namespace),
                 ports=_ports(item.get("ports")),
                 action=Action.ALLOW,
-                tier=TIER,
-                order=(0, ref.namespace, ref.name, index),
+                tier=NETWORKPOLICY,
+                order=(0, ORDER, tie_break(ref), index),
                 place=item.place,
             )
             for index, item in enumerate(_rule_items(field, direction))
@@ -189,6 +190,11 @@ def _rule_items(field: Field, direction: Direction) -> list[Field]:
     return checked
 
 
+def tie_break(ref: PolicyRef) -> str:
+    """Return what decides between policies of equal order; kinds of Kubernetes' own groups come before others."""
+    return f"{ref.name}/{ref.namespace}/{ref.kind}"
+
+
 def _isolation(spec: Field, direction: Direction, ref: PolicyRef, subject: Endpoints) -> Rule:
     place = spec.document.place(field="spec.policyTypes" if spec.get("policyTypes").value else "")
     return Rule(
@@ -199,8 +205,8 @@ def _isolation(spec: Field, direction: Direction, ref: PolicyRef, subject: Endpo
         peer=ANYTHING,
         ports=EVERY_PORT,
         action=Action.DENY,
-        tier=TIER,
-        order=(1, ref.namespace, ref.name),
+        tier=NETWORKPOLICY,
+        order=(1, ORDER, tie_break(ref)),
         place=place,
         role=Role.ISOLATION,
     )

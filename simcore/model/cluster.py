@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from .addresses import Address
-from .labels import LabelSelector
+from .labels import NAME_KEY, LabelSelector
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,6 +58,8 @@ class Pod:
         Its chain of controllers, the direct one first; empty for a bare pod.
     synthesised : bool
         Made here from a controller's template, because the input holds no pod of it.
+    account : str
+        Name of its service account.
     """
 
     namespace: str
@@ -70,6 +72,7 @@ class Pod:
     ports: tuple[ContainerPort, ...] = ()
     owners: tuple[WorkloadRef, ...] = ()
     synthesised: bool = False
+    account: str = "default"
 
     @property
     def full_name(self) -> str:
@@ -154,12 +157,21 @@ class Cluster:
     """Everything that verdicts depend on besides the policies, at one instant.
 
     Sequences are sorted by (namespace, name), so that equal clusters number alike.
+
+    Attributes
+    ----------
+    accounts : mapping of (str, str) to mapping of str to str
+        Labels of service accounts, by namespace and name.
+    names : mapping of str to tuple of Address, or None
+        What domain names, in lower case and without last dot, stand for; None where nothing is known of any.
     """
 
     namespaces: Mapping[str, Namespace]
     pods: tuple[Pod, ...]
     nodes: tuple[Node, ...] = ()
     services: tuple[Service, ...] = ()
+    accounts: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    names: Mapping[str, tuple[Address, ...]] | None = None
 
     @classmethod
     def of(
@@ -168,6 +180,8 @@ class Cluster:
         pods: Iterable[Pod],
         nodes: Iterable[Node] = (),
         services: Iterable[Service] = (),
+        accounts: Mapping[tuple[str, str], Mapping[str, str]] | None = None,
+        names: Mapping[str, tuple[Address, ...]] | None = None,
     ) -> Cluster:
         """Make a cluster, its parts sorted."""
         return cls(
@@ -175,6 +189,8 @@ class Cluster:
             tuple(sorted(pods, key=lambda p: (p.namespace, p.name))),
             tuple(sorted(nodes, key=lambda n: n.name)),
             tuple(sorted(services, key=lambda s: (s.namespace, s.name))),
+            dict(sorted((accounts or {}).items())),
+            names,
         )
 
     @cached_property
@@ -217,6 +233,15 @@ class Cluster:
         """Labels of a namespace; one that does not exist has none."""
         namespace = self.namespaces.get(name)
         return namespace.labels if namespace else {}
+
+    def account_labels(self, pod: Pod) -> Mapping[str, str]:
+        """Labels of a pod's service account, and its name as `NAME_KEY`."""
+        return {**self.accounts.get((pod.namespace, pod.account), {}), NAME_KEY: pod.account}
+
+    @cached_property
+    def node_labels(self) -> dict[str, Mapping[str, str]]:
+        """Labels of each node by its name, and that name as `NAME_KEY`."""
+        return {node.name: {**node.labels, NAME_KEY: node.name} for node in self.nodes}
 
     def with_addresses(self, learned: Mapping[str, tuple[Address, ...]]) -> Cluster:
         """Return the cluster with addresses given to pods, by full name, that had none."""

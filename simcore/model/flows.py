@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """Traffic between a pod and the node it runs on (NP-NODE, NP-28)."""
     HAIRPIN = "hairpin"
     """A pod that reaches itself through a Service (NP-27)."""
+    NOT_ENFORCED = "not-enforced"
+    """The dataplane enforces no policy at all."""
     PROTOCOL_ALLOWED = "protocol-allowed"
     """The profile lets every protocol without ports through isolation (NP-20)."""
 
@@ -61,6 +63,8 @@ class Reason(StrEnum):
     """A rule selects the other end on a named port, and the destination declares no port of that name."""
     RULE_DENIES = "rule-denies"
     """A rule denies it."""
+    RULE_REJECTS = "rule-rejects"
+    """A rule denies it, and answers at once with a reset or an ICMP error."""
     PROTOCOL_DENIED = "protocol-denied"
     """The profile lets isolation stop every protocol without ports (NP-20)."""
 
@@ -68,6 +72,8 @@ class Reason(StrEnum):
     """The pod's address is not known, and a rule by address could decide."""
     UNCERTAIN_RULE = "uncertain-rule"
     """A rule that cannot be judged could decide."""
+    PRIORITY_TIE = "priority-tie"
+    """Rules of equal priority disagree, and nothing says which of them is first (AP-3)."""
     NO_ADDRESS = "no-address"
     """The record names neither an address nor a pod for one end."""
     MIXED_FAMILIES = "mixed-families"
@@ -75,7 +81,9 @@ class Reason(StrEnum):
     UNKNOWN_PROTOCOL = "unknown-protocol"
     """The record has no protocol number, or one that is not an IP protocol; ARP, for instance."""
     NO_PORT = "no-port"
-    """A TCP, UDP or SCTP record without destination port, where the port could decide."""
+    """A TCP, UDP or SCTP record without destination port, where the port could decide; or an ICMP one without type."""
+    NO_SOURCE_PORT = "no-source-port"
+    """A record without source port, where that could decide."""
     UNKNOWN_POD = "unknown-pod"
     """The record names a pod that the cluster does not hold."""
     NO_BACKEND = "no-backend"
@@ -100,6 +108,9 @@ class Flow:
     destination: End
     protocol: int | None
     port: int | None
+    source_port: int | None = None
+    icmp_type: int | None = None
+    icmp_code: int | None = None
 
     def __post_init__(self) -> None:
         """Take the reserved protocol number for none."""

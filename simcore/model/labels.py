@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
+NAME_KEY = "@name"
+"""Stands for the name of a node or a service account among its labels; no label can be called that."""
 
 
 class Operator(StrEnum):
@@ -16,11 +18,17 @@ class Operator(StrEnum):
     NOT_IN = "NotIn"
     EXISTS = "Exists"
     DOES_NOT_EXIST = "DoesNotExist"
+    CONTAINS = "Contains"
+    STARTS_WITH = "StartsWith"
+    ENDS_WITH = "EndsWith"
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition on one label key; NotIn and DoesNotExist hold where the key is missing (NP-10)."""
+    """One condition on one label key; NotIn and DoesNotExist hold where the key is missing (NP-10).
+
+    The last three operators look for any of `values` in the text of the label.
+    """
 
     key: str
     operator: Operator
@@ -28,7 +36,10 @@ class Requirement:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels meets the condition."""
-        value = labels.get(self.key)
+        return self.holds(labels.get(self.key))
+
+    def holds(self, value: str | None) -> bool:
+        """Whether the condition holds for this value of the key; None where the key is missing."""
         match self.operator:
             case Operator.IN:
                 return value is not None and value in self.values
@@ -38,6 +49,12 @@ class Requirement:
                 return value is not None
             case Operator.DOES_NOT_EXIST:
                 return value is None
+            case Operator.CONTAINS:
+                return value is not None and any(part in value for part in self.values)
+            case Operator.STARTS_WITH:
+                return value is not None and value.startswith(tuple(self.values))
+            case Operator.ENDS_WITH:
+                return value is not None and value.endswith(tuple(self.values))
 
     def __str__(self) -> str:
         """Write the way ``kubectl -l`` would."""
@@ -51,6 +68,12 @@ class Requirement:
                 return self.key
             case Operator.DOES_NOT_EXIST:
                 return f"!{self.key}"
+            case Operator.CONTAINS:
+                return f"{self.key} contains {values}"
+            case Operator.STARTS_WITH:
+                return f"{self.key} starts with {values}"
+            case Operator.ENDS_WITH:
+                return f"{self.key} ends with {values}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .addresses import Address, Cidr
+from .addresses import Address, Cidr, Family
 from .labels import EVERYTHING, LabelSelector
 
 
@@ -15,15 +16,19 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Pods whose namespace and whose own labels are both selected."""
+    """Pods whose namespace, whose own labels and whose service account are all selected.
+
+    `accounts` may ask for the account's name by `simcore.model.labels.NAME_KEY`.
+    """
 
     namespaces: LabelSelector = EVERYTHING
     pods: LabelSelector = EVERYTHING
+    accounts: LabelSelector = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Addresses inside `cidr` and in none of `excluded` (NP-13)."""
+    """Addresses inside `cidr` and in none of `excluded` (NP-13); the profile says whether pods' and nodes' too."""
 
     cidr: Cidr
     excluded: tuple[Cidr, ...] = ()
@@ -34,11 +39,96 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class OfFamily:
+    """Every address of one family, whoever owns it."""
+
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Addresses of the nodes with these labels; `simcore.model.labels.NAME_KEY` asks for a node's name."""
+
+    labels: LabelSelector = EVERYTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """The pods and addresses that a Service leads to."""
+
+    namespace: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThroughService:
+    """Whatever is reached through the address of a Service; the same end reached directly is not meant."""
+
+    namespace: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainNames:
+    """Addresses that names stand for, as far as the cluster's `names` tell.
+
+    Attributes
+    ----------
+    patterns : tuple of str
+        Regular expressions; a name in lower case and without its last dot matches one as a whole.
+    written : tuple of str
+        The same as the policy wrote them.
+    """
+
+    patterns: tuple[str, ...]
+    written: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """Anybody or nobody: what cannot be told from the input; `why` says what is missing."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnyOf:
     """The union of its members; no member, nobody."""
 
-    members: tuple[Anything | Endpoints | Network, ...]
+    members: tuple[PeerSet, ...]
 
 
-PeerSet = Anything | Endpoints | Network | AnyOf
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """The intersection of its members; no member, everybody."""
+
+    members: tuple[PeerSet, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Except:
+    """Everybody but `peer`: pods, nodes and addresses outside."""
+
+    peer: PeerSet
+
+
+Atom = Endpoints | Network | OfFamily | Nodes | Backends | ThroughService | DomainNames | Unresolved
+PeerSet = Anything | Atom | AnyOf | AllOf | Except
 ANYTHING = Anything()
+NOBODY = AnyOf(())
+
+
+def any_of(peers: Iterable[PeerSet]) -> PeerSet:
+    """Unite peer sets: each once, a single one as it is, everybody where one of them is everybody."""
+    members = tuple(dict.fromkeys(peers))
+    if ANYTHING in members:
+        return ANYTHING
+    return members[0] if len(members) == 1 else AnyOf(members)
+
+
+def all_of(peers: Iterable[PeerSet]) -> PeerSet:
+    """Intersect peer sets: each once, a single one as it is, everybody where there is none."""
+    members = tuple(peer for peer in dict.fromkeys(peers) if peer != ANYTHING)
+    if not members:
+        return ANYTHING
+    return members[0] if len(members) == 1 else AllOf(members)

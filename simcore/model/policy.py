@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 from ..errors import Place
 from .peers import PeerSet
-from .ports import PortSet
+from .ports import EVERY_PORT, PortSet
 
 
 class Action(StrEnum):
@@ -31,15 +31,51 @@ class Direction(IntEnum):
 
 
 class Role(StrEnum):
-    """Whether a rule was written out, or stands for the isolation that a policy brings along."""
+    """Whether a rule was written out, stands for the isolation that a policy brings along, or for its tier's end."""
 
     WRITTEN = "written"
     ISOLATION = "isolation"
+    TIER_END = "tier-end"
+    """What a tier does to traffic that no rule of it decides, where any policy of it applies."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where a tier stands: `PASS` goes on with the next stage; tiers of one stage follow each other by rank."""
+
+    stage: tuple[float | str, ...]
+    rank: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A group of rules that are asked one after the other.
+
+    Attributes
+    ----------
+    position : Position or None
+        None: the profile knows the tier by its name and says where it stands.
+    fallback : bool
+        Asked only where no NetworkPolicy decides (AP-8, AP-9).
+    judges_hairpin : bool
+        Its rules judge a pod that reaches itself through a Service, whatever the profile says of others (AP-14).
+    """
+
+    name: str
+    position: Position | None = None
+    fallback: bool = False
+    judges_hairpin: bool = False
+
+
+NETWORKPOLICY = Tier("networkpolicy")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class PolicyRef:
-    """The name of a policy: ``NetworkPolicy shop/web``."""
+    """The name of a policy: ``NetworkPolicy shop/web``.
+
+    Kinds of other groups than Kubernetes' own are written with it: ``NetworkPolicy.projectcalico.org``.
+    """
 
     kind: str
     namespace: str
@@ -59,13 +95,25 @@ class Rule:
     policy : PolicyRef
         The policy it belongs to.
     index : int
-        0-based number among the policy's written rules of this direction; -1 for isolation.
-    tier : str
-        The profile says which tier comes first.
+        0-based number among the policy's written rules of this direction; -1 for isolation and the end of a tier.
+    subject : PeerSet
+        The guarded end: pods, or nodes where `hosts` is set.
     order : tuple
         Position within the tier, lowest first.
-    certain : bool
-        False: it may match, we cannot tell.
+    source_ports : PortSet
+        Ports of the initiator.
+    hosts : bool
+        It guards nodes rather than pods.
+    rejects : bool
+        A denial that answers at once, with a reset or an ICMP error.
+    tie : tuple or None
+        Rules of one tier that share it, and are of different policies, have no order among each other.
+    name : str
+        Its own name within the policy, if it has one.
+    condition : str
+        What must hold besides and flows do not show; the verdict stands as if it held.
+    doubt : str
+        Why it cannot be told whether the rule matches where all of its parts do; empty where it can.
     """
 
     policy: PolicyRef
@@ -75,18 +123,32 @@ class Rule:
     peer: PeerSet
     ports: PortSet
     action: Action
-    tier: str
-    order: tuple[int | str, ...]
+    tier: Tier
+    order: tuple[float | str, ...]
     place: Place
     role: Role = Role.WRITTEN
-    certain: bool = True
+    source_ports: PortSet = EVERY_PORT
+    hosts: bool = False
+    rejects: bool = False
+    tie: tuple[float | str, ...] | None = None
+    name: str = ""
+    condition: str = ""
+    doubt: str = ""
+
+    @property
+    def certain(self) -> bool:
+        """Whether it matches wherever all of its parts do."""
+        return not self.doubt
 
     def __str__(self) -> str:
         """Write as ``NetworkPolicy shop/web ingress[0]``."""
-        part = (
-            f"{self.direction.word}[{self.index}]" if self.role is Role.WRITTEN else f"{self.direction.word} isolation"
-        )
-        return f"{self.policy} {part}"
+        match self.role:
+            case Role.WRITTEN:
+                return f"{self.policy} {self.direction.word}[{self.index}]"
+            case Role.ISOLATION:
+                return f"{self.policy} {self.direction.word} isolation"
+            case Role.TIER_END:
+                return f"{self.policy} {self.direction.word}, end of tier {self.tier.name}"
 
 
 @dataclass(frozen=True, slots=True)

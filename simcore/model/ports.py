@@ -48,16 +48,32 @@ class NamedPort:
     name: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class IcmpType:
+    """ICMP or ICMPv6 messages of one type; of one code, unless `code` is None."""
+
+    protocol: int
+    type: int
+    code: int | None = None
+
+
+PortMember = PortRange | NamedPort | IcmpType
+
+
 @dataclass(frozen=True, slots=True)
 class PortSet:
-    """The union of its ranges and names; `None` for `members` is every port of every protocol."""
+    """The union of its members, less what `excluded` holds; `None` for `members` is every port of every protocol.
 
-    members: tuple[PortRange | NamedPort, ...] | None = None
+    A range of a protocol without ports holds the whole protocol.
+    """
+
+    members: tuple[PortMember, ...] | None = None
+    excluded: tuple[PortMember, ...] = ()
 
     @property
     def is_everything(self) -> bool:
         """Whether no port and no protocol is left out."""
-        return self.members is None
+        return self.members is None and not self.excluded
 
     @property
     def ranges(self) -> tuple[PortRange, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_type_hints
 
+from .policy import NETWORKPOLICY, Position, Tier
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -28,8 +30,12 @@ class Profile:
         NP-40: connections that live through a policy change are kept, or judged again.
     strict_cidr : bool
         NP-15: CIDRs with host bits or IPv4-mapped ones are refused.
-    tiers : tuple of str
-        The tiers, first one first.
+    ties : {"unknown", "name"}
+        AP-3: what rules of equal priority decide differently is unknown, or decided by the first policy's name.
+    np_final : {"per-direction", "any"}
+        AP-9: a NetworkPolicy hides the tiers behind it in the directions that it isolates, or in both.
+    tiers : tuple of Tier
+        The tiers that rules know by name only, with their positions.
     """
 
     ipblock_matches_pods: bool = True
@@ -40,7 +46,31 @@ class Profile:
     duplicate_port_names: Literal["any", "first"] = "any"
     on_change: Literal["keep", "reevaluate"] = "keep"
     strict_cidr: bool = False
-    tiers: tuple[str, ...] = ("networkpolicy",)
+    ties: Literal["unknown", "name"] = "unknown"
+    np_final: Literal["per-direction", "any"] = "per-direction"
+    tiers: tuple[Tier, ...] = (
+        Tier("anp", Position((0,)), judges_hairpin=True),
+        Tier("cnp-admin", Position((0,)), judges_hairpin=True),
+        replace(NETWORKPOLICY, position=Position((1,))),
+        Tier("banp", Position((2,)), fallback=True, judges_hairpin=True),
+        Tier("cnp-baseline", Position((2,)), fallback=True, judges_hairpin=True),
+    )
+
+    def place(self, tier: Tier) -> Tier:
+        """Return the tier with its position.
+
+        Raises
+        ------
+        ValueError
+            The tier has no position, and the profile knows no tier of this name.
+        """
+        if tier.position is not None:
+            return tier
+        for known in self.tiers:
+            if known.name == tier.name:
+                return known
+        names = ", ".join(known.name for known in self.tiers)
+        raise ValueError(f"the profile knows no tier {tier.name!r}; it knows {names}")
 
     @classmethod
     def choices(cls) -> dict[str, tuple[str, ...]]:

@@ -7,9 +7,23 @@ from enum import IntEnum
 
 from .flows import Flow, Judgement, Outcome, Verdict
 from .labels import NAMESPACE_NAME_LABEL, LabelSelector, Operator
-from .peers import AnyOf, Anything, Endpoints, Network, PeerSet
+from .peers import (
+    AllOf,
+    AnyOf,
+    Anything,
+    Backends,
+    DomainNames,
+    Endpoints,
+    Except,
+    Network,
+    Nodes,
+    OfFamily,
+    PeerSet,
+    ThroughService,
+    Unresolved,
+)
 from .policy import Direction, PolicyRef, Rule
-from .ports import LAST_PORT, NamedPort, PortRange, PortSet, protocol_name
+from .ports import LAST_PORT, PORT_PROTOCOLS, IcmpType, NamedPort, PortMember, PortSet, protocol_name
 
 SETTING_NUMBERS = {
     "ipblock_matches_pods": "NP-16",
@@ -20,6 +34,8 @@ SETTING_NUMBERS = {
     "duplicate_port_names": "NP-25",
     "on_change": "NP-40",
     "strict_cidr": "NP-15",
+    "ties": "AP-3",
+    "np_final": "AP-9",
 }
 """The semantics number behind each setting of a Profile."""
 
@@ -137,12 +153,34 @@ def peer_words(peer: PeerSet) -> str:
     match peer:
         case Anything():
             return "any peer"
-        case Endpoints(namespaces, pods):
-            return f"{_pod_words(pods)} in {_namespace_words(namespaces)}"
+        case Endpoints(namespaces, pods, accounts):
+            account = f" of service accounts with {accounts}" if accounts.requirements else ""
+            return f"{_pod_words(pods)} in {_namespace_words(namespaces)}{account}"
         case Network(cidr, excluded):
             return f"{cidr} except {', '.join(map(str, excluded))}" if excluded else str(cidr)
+        case OfFamily(family):
+            return f"IPv{family.value}"
+        case Nodes(labels):
+            return f"nodes with {labels}" if labels.requirements else "all nodes"
+        case Backends(namespace, service):
+            return f"the backends of Service {namespace}/{service}"
+        case ThroughService(namespace, service):
+            return f"what is reached through Service {namespace}/{service}"
+        case DomainNames(_, written):
+            return f"addresses of {', '.join(written)}"
+        case Unresolved(why):
+            return f"somebody ({why})"
         case AnyOf(members):
-            return " or ".join(map(peer_words, members)) or "nobody"
+            return " or ".join(map(_part_words, members)) or "nobody"
+        case AllOf(members):
+            return " and ".join(map(_part_words, members)) or "any peer"
+        case Except(inner):
+            return f"not {_part_words(inner)}"
+
+
+def _part_words(peer: PeerSet) -> str:
+    """Say a part of a peer set, in parentheses where it has parts of its own."""
+    return f"({peer_words(peer)})" if isinstance(peer, AnyOf | AllOf) and len(peer.members) > 1 else peer_words(peer)
 
 
 def _pod_words(selector: LabelSelector) -> str:
@@ -162,15 +200,18 @@ def _namespace_words(selector: LabelSelector) -> str:
 
 def port_words(ports: PortSet) -> str:
     """Say a port set in words."""
-    if ports.members is None:
-        return "every port"
-    return ", ".join(map(_port_word, ports.members)) or "no port"
+    words = "every port" if ports.members is None else ", ".join(map(_port_word, ports.members)) or "no port"
+    return f"{words} but {', '.join(map(_port_word, ports.excluded))}" if ports.excluded else words
 
 
-def _port_word(member: PortRange | NamedPort) -> str:
+def _port_word(member: PortMember) -> str:
     protocol = protocol_name(member.protocol)
     if isinstance(member, NamedPort):
         return f"{protocol} port named {member.name}"
+    if isinstance(member, IcmpType):
+        return f"{protocol} type {member.type}" + ("" if member.code is None else f" code {member.code}")
+    if member.protocol not in PORT_PROTOCOLS:
+        return protocol
     if (member.first, member.last) == (0, LAST_PORT):
         return f"every {protocol} port"
     if member.first == member.last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..model.labels import NAMESPACE_NAME_LABEL, Operator
-from ..model.peers import Endpoints
+from ..model.peers import AllOf, Endpoints
 from ..model.policy import Direction, Rule
 
 _Numbered = list[tuple[int, Rule]]
@@ -35,8 +35,9 @@ class RuleIndex:
 
 def _namespaces_of(rule: Rule) -> frozenset[str] | None:
     """Return the names of the only namespaces that a rule's subject may be in; None where it names none."""
-    if isinstance(rule.subject, Endpoints):
-        for requirement in rule.subject.namespaces.requirements:
-            if requirement.key == NAMESPACE_NAME_LABEL and requirement.operator is Operator.IN:
-                return requirement.values
+    for part in rule.subject.members if isinstance(rule.subject, AllOf) else (rule.subject,):
+        if isinstance(part, Endpoints):
+            for requirement in part.namespaces.requirements:
+                if requirement.key == NAMESPACE_NAME_LABEL and requirement.operator is Operator.IN:
+                    return requirement.values
     return None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..model.cluster import Cluster
 from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, agreed, both
 from ..model.labels import NAMESPACE_NAME_LABEL
-from ..model.policy import Action, Direction, Policy, Role, Rule
+from ..model.policy import Action, Direction, Policy, Position, Role, Rule
 from ..model.ports import protocol_name
 from ..model.profile import UPSTREAM, Profile
 from ..model.trace import (
@@ -25,8 +25,8 @@ from ..model.trace import (
 )
 from .candidates import Candidate, Ends
 from .index import RuleIndex
-from .matching import Matcher, Question, Step
-from .walk import VERDICTS, path_of, possible_endings
+from .matching import Matcher, Question, Step, position_of
+from .walk import VERDICTS, endings_if_taken, path_of, possible_endings
 
 UNDEFINED_PROTOCOL = "NP-20: undefined upstream"
 
@@ -59,7 +59,7 @@ class Reference:
         self._index = RuleIndex(rules)
         self._ends = Ends(cluster, profile)
         self._matcher = Matcher(cluster, profile)
-        self._bound: dict[tuple[int, Direction], tuple[Rule, ...]] = {}
+        self._bound: dict[tuple[Candidate, Direction], tuple[Rule, ...]] = {}
 
     def judge(self, flow: Flow) -> Judgement:
         """Answer whether the policies allow a flow, and which rule decides in each direction."""
@@ -67,7 +67,7 @@ class Reference:
         if flow.protocol is None or problem is not None:
             unknown = Outcome(Verdict.UNKNOWN, problem or Reason.UNKNOWN_PROTOCOL)
             return Judgement(unknown, unknown, Verdict.UNKNOWN)
-        pairs = [self._pair(s, d, flow.protocol) for s, d in _possible_pairs(sources, destinations)]
+        pairs = [self._pair(s, d, flow) for s, d in _possible_pairs(sources, destinations)]
         outcomes = [(egress[0], ingress[0]) for egress, ingress in pairs]
         return agreed([Judgement(out, into, both(out.verdict, into.verdict)) for out, into in outcomes])
 
@@ -75,7 +75,7 @@ class Reference:
         """Answer as `judge` does, with every rule that was looked at and every setting it rests on."""
         sources, destinations, _ = self._ends.of(flow)
         pairs = tuple(
-            self._pair_trace(source, destination, flow.protocol)
+            self._pair_trace(source, destination, flow)
             for source, destination in _possible_pairs(sources, destinations)
             if flow.protocol is not None
         )
@@ -91,14 +91,14 @@ class Reference:
 
     # One pair
 
-    def _pair(self, source: Candidate, destination: Candidate, protocol: int) -> tuple[_Answer, _Answer]:
+    def _pair(self, source: Candidate, destination: Candidate, flow: Flow) -> tuple[_Answer, _Answer]:
         """Judge one source with one destination: egress, ingress."""
         same = self._common_outcome(source, destination)
         if same is not None:
             return (same, ()), (same, ())
         return (
-            self._direction(Question(Direction.EGRESS, source, destination, protocol)),
-            self._direction(Question(Direction.INGRESS, destination, source, protocol)),
+            self._direction(Question(Direction.EGRESS, source, destination, flow)),
+            self._direction(Question(Direction.INGRESS, destination, source, flow)),
         )
 
     def _common_outcome(self, source: Candidate, destination: Candidate) -> Outcome | None:
@@ -107,34 +107,46 @@ class Reference:
             return Outcome(Verdict.UNKNOWN, Reason.MIXED_FAMILIES)
         if not source.is_pod or source.pod != destination.pod:
             return None
-        if destination.service is None:
-            return Outcome(Verdict.ALLOW, Reason.SELF)
-        if self.profile.service_hairpin == "allow":
-            return Outcome(Verdict.ALLOW, Reason.HAIRPIN)
-        return None
+        return Outcome(Verdict.ALLOW, Reason.SELF) if destination.service is None else None
 
     def _direction(self, question: Question) -> _Answer:
         exempt = self._exempt(question)
         if exempt is not None:
             return exempt, ()
         rules = self._rules_of(question)
+        if self._is_free_hairpin(question):
+            outcome, steps = self._walk(question, [r for r in rules if self.profile.place(r.tier).judges_hairpin])
+            return (replace(outcome, reason=Reason.HAIRPIN) if outcome.rule is None else outcome), steps
         isolation = next((rule for rule in rules if rule.role is Role.ISOLATION), None)
         if question.has_ports or isolation is None:
             return self._walk(question, rules)
-        match self.profile.other_protocols:
-            case "allow":
-                return Outcome(Verdict.ALLOW, Reason.PROTOCOL_ALLOWED, None, UNDEFINED_PROTOCOL), ()
-            case "deny":
-                return Outcome(Verdict.DENY, Reason.PROTOCOL_DENIED, isolation, UNDEFINED_PROTOCOL), ()
-            case "follow-peers":
-                outcome, steps = self._walk(question, rules)
-                return replace(outcome, detail=UNDEFINED_PROTOCOL), steps
+        return self._without_ports(question, rules, isolation)
+
+    def _without_ports(self, question: Question, rules: Sequence[Rule], isolation: Rule) -> _Answer:
+        """Judge a protocol that NetworkPolicy says nothing of, before a pod that one isolates (NP-20)."""
+        stage = self._stage(isolation)
+        if self.profile.other_protocols == "follow-peers":
+            outcome, steps = self._walk(question, rules)
+            is_open = outcome.rule is not None and self._stage(outcome.rule) == stage
+            return replace(outcome, detail=UNDEFINED_PROTOCOL) if is_open else outcome, steps
+        is_denied = self.profile.other_protocols == "deny"
+        ending = replace(isolation, action=Action.DENY if is_denied else Action.ALLOW)
+        outcome, steps = self._walk(question, [*(rule for rule in rules if self._stage(rule) < stage), ending])
+        if outcome.rule is not ending:
+            return outcome, steps
+        if is_denied:
+            return Outcome(Verdict.DENY, Reason.PROTOCOL_DENIED, isolation, UNDEFINED_PROTOCOL), steps[:-1]
+        return Outcome(Verdict.ALLOW, Reason.PROTOCOL_ALLOWED, None, UNDEFINED_PROTOCOL), steps[:-1]
+
+    def _is_free_hairpin(self, question: Question) -> bool:
+        """Whether a pod reaches itself through a Service, and NetworkPolicy is not asked (NP-27)."""
+        return question.subject.pod == question.peer.pod >= 0 and self.profile.service_hairpin == "allow"
 
     def _exempt(self, question: Question) -> Outcome | None:
         """Answer for a subject that no policy binds, and for traffic with the own node."""
         subject, peer = question.subject, question.peer
         if subject.node is not None:
-            return Outcome(Verdict.ALLOW, Reason.NODE)
+            return None if self._rules_of(question) else Outcome(Verdict.ALLOW, Reason.NODE)
         if not subject.is_pod:
             return Outcome(Verdict.ALLOW, Reason.NOT_A_POD)
         own_node = self.cluster.pods[subject.pod].node
@@ -145,44 +157,71 @@ class Reference:
 
     # The walk
 
-    def _position(self, rule: Rule) -> tuple[int, tuple[int | str, ...]]:
-        if rule.tier not in self.profile.tiers:
-            known = ", ".join(self.profile.tiers)
-            raise ValueError(f"{rule} is in tier {rule.tier!r}; the profile knows {known}")
-        return self.profile.tiers.index(rule.tier), rule.order
+    def _position(self, rule: Rule) -> tuple[Position, tuple[float | str, ...]]:
+        return position_of(rule, self.profile), rule.order
+
+    def _stage(self, rule: Rule) -> tuple[float | str, ...]:
+        return position_of(rule, self.profile).stage
 
     def _rules_of(self, question: Question) -> tuple[Rule, ...]:
-        """Return the rules that bind the subject, in order."""
-        key = (question.subject.pod, question.direction)
+        """Return the rules that bind the subject, or may, in order."""
+        return self._rules_binding(replace(question.subject, port=None), question.direction)
+
+    def _rules_binding(self, subject: Candidate, direction: Direction) -> tuple[Rule, ...]:
+        key = subject, direction
         if key not in self._bound:
-            pod = self.cluster.pods[question.subject.pod]
-            name = self.cluster.namespace_labels(pod.namespace).get(NAMESPACE_NAME_LABEL, "")
-            candidates = self._index.candidates(question.direction, name)
-            self._bound[key] = tuple(r for r in candidates if self._matcher.selects(r.subject, pod))
+            bound = self._selecting(subject, direction)
+            if self._is_final(subject, direction, bound):
+                bound = [rule for rule in bound if not self.profile.place(rule.tier).fallback]
+            self._bound[key] = tuple(bound)
         return self._bound[key]
+
+    def _selecting(self, subject: Candidate, direction: Direction) -> list[Rule]:
+        """List the rules of a direction whose subject may be this end."""
+        name = ""
+        if subject.is_pod:
+            pod = self.cluster.pods[subject.pod]
+            name = self.cluster.namespace_labels(pod.namespace).get(NAMESPACE_NAME_LABEL, "")
+        return [
+            rule
+            for rule in self._index.candidates(direction, name)
+            if rule.hosts != subject.is_pod and self._matcher.match_end(rule.subject, subject) is not Match.NO
+        ]
+
+    def _is_final(self, subject: Candidate, direction: Direction, bound: Sequence[Rule]) -> bool:
+        """Whether a NetworkPolicy hides the tiers behind it, though it isolates the other direction only (AP-9)."""
+        if self.profile.np_final == "per-direction":
+            return False
+        other = self._selecting(subject, Direction(1 - direction))
+        return any(rule.role is Role.ISOLATION for rule in (*bound, *other))
 
     def _walk(self, question: Question, rules: Sequence[Rule]) -> _Answer:
         steps = [self._matcher.step(question, rule) for rule in rules]
+        ties = self.profile.ties == "unknown"
         path, decider = path_of(steps)
         verdict = VERDICTS[decider.rule.action] if decider else Verdict.ALLOW
         walked = [steps[number] for number in path]
         for number in path:
             step = steps[number]
-            if step.match is Match.MAYBE and possible_endings(steps, number, taken=True) != {verdict}:
+            if step.match is Match.MAYBE and endings_if_taken(steps, number, ties=ties) != {verdict}:
                 return Outcome(Verdict.UNKNOWN, step.doubt, step.rule), walked
+        if possible_endings(steps, ties=ties) != {verdict}:
+            last = next(step for step in reversed(walked) if step.rule.tie is not None)
+            return Outcome(Verdict.UNKNOWN, Reason.PRIORITY_TIE, last.rule), walked
         if decider is None:
             return Outcome(Verdict.ALLOW, Reason.NOT_ISOLATED), walked
-        return Outcome(verdict, self._reason(question, decider.rule, steps), decider.rule), walked
+        return Outcome(verdict, self._reason(question, decider, steps), decider.rule, decider.rule.condition), walked
 
-    def _reason(self, question: Question, decider: Rule, steps: Sequence[Step]) -> Reason:
-        if decider.action is Action.ALLOW:
+    def _reason(self, question: Question, decider: Step, steps: Sequence[Step]) -> Reason:
+        if decider.rule.action is Action.ALLOW:
             return Reason.RULE
-        if decider.role is Role.WRITTEN:
-            return Reason.RULE_DENIES
+        if decider.rule.role is Role.WRITTEN:
+            return Reason.RULE_REJECTS if decider.rule.rejects else Reason.RULE_DENIES
+        stage = decider.position.stage
         written = [
             step
             for step in steps
-            if step.rule.role is Role.WRITTEN and step.rule.action is Action.ALLOW and step.rule.tier == decider.tier
+            if step.rule.role is Role.WRITTEN and step.rule.action is Action.ALLOW and step.position.stage == stage
         ]
         if not written:
             return Reason.NO_RULE
@@ -196,10 +235,10 @@ class Reference:
 
     # The trace
 
-    def _pair_trace(self, source: Candidate, destination: Candidate, protocol: int) -> PairTrace:
-        egress, ingress = self._pair(source, destination, protocol)
-        outward = Question(Direction.EGRESS, source, destination, protocol)
-        inward = Question(Direction.INGRESS, destination, source, protocol)
+    def _pair_trace(self, source: Candidate, destination: Candidate, flow: Flow) -> PairTrace:
+        egress, ingress = self._pair(source, destination, flow)
+        outward = Question(Direction.EGRESS, source, destination, flow)
+        inward = Question(Direction.INGRESS, destination, source, flow)
         return PairTrace(
             source=self._ends.label(source),
             destination=self._ends.label(destination),
@@ -212,7 +251,8 @@ class Reference:
 
     def _direction_trace(self, question: Question, answer: _Answer) -> DirectionTrace:
         outcome, steps = answer
-        bound = self._rules_of(question) if question.subject.is_pod else ()
+        subject = question.subject
+        bound = self._rules_of(question) if subject.is_pod or subject.node is not None else ()
         return DirectionTrace(
             direction=question.direction,
             subject=self._ends.label(question.subject),
@@ -234,7 +274,7 @@ class Reference:
         port = question.destination.port
         number = "" if not question.has_ports else " without port" if port is None else f" {port}"
         ports = f"{protocol_name(question.protocol)}{number} {is_among[step.ports]} {port_words(rule.ports)}"
-        doubt = "" if rule.certain else "; the rule holds what cannot be judged"
+        doubt = "" if rule.certain else f"; {rule.doubt}"
         return f"{peer}; {ports}{doubt}"
 
     def _under(self, profile: Profile) -> Reference:
@@ -243,6 +283,7 @@ class Reference:
         other.profile = profile
         other._ends = self._ends.under(profile)
         other._matcher = Matcher(self.cluster, profile)
+        other._bound = {}
         return other
 
     def _dependences(self, flow: Flow, verdict: Verdict) -> Iterable[Dependence]:

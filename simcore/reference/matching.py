@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
-from ..model.cluster import Cluster, Pod
-from ..model.flows import Reason
-from ..model.peers import AnyOf, Anything, Endpoints, Network, PeerSet
-from ..model.policy import Direction, Rule
-from ..model.ports import LAST_PORT, PORT_PROTOCOLS, NamedPort, PortSet
+from ..model.addresses import Address
+from ..model.cluster import Cluster
+from ..model.flows import Flow, Reason
+from ..model.labels import NAME_KEY, LabelSelector
+from ..model.peers import (
+    AllOf,
+    AnyOf,
+    Anything,
+    Backends,
+    DomainNames,
+    Endpoints,
+    Except,
+    Network,
+    Nodes,
+    OfFamily,
+    PeerSet,
+    ThroughService,
+    Unresolved,
+)
+from ..model.policy import Direction, Position, Rule
+from ..model.ports import LAST_PORT, PORT_PROTOCOLS, IcmpType, NamedPort, PortMember, PortRange, PortSet
 from ..model.profile import Profile
+from ..model.services import frontends
 from ..model.trace import Match
 from .candidates import Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One direction of one pair: whether the subject lets the peer, for this protocol and port."""
+    """One direction of one pair: whether the subject lets the peer, for this flow's protocol and ports."""
 
     direction: Direction
     subject: Candidate
     peer: Candidate
-    protocol: int
+    flow: Flow
+
+    @property
+    def protocol(self) -> int:
+        """The flow's protocol, which is known."""
+        return self.flow.protocol or 0
+
+    @property
+    def source(self) -> Candidate:
+        """The initiator."""
+        return self.subject if self.direction is Direction.EGRESS else self.peer
 
     @property
     def destination(self) -> Candidate:
@@ -36,24 +66,34 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A rule that binds the subject, and how far it matches."""
+    """A rule that may bind the subject, and how far each of its parts matches.
+
+    `address_known` says whether the addresses of both ends are known, as far as the rule asks for them.
+    """
 
     rule: Rule
+    position: Position
+    subject: Match
     peer: Match
     ports: Match
+    source_ports: Match
+    address_known: bool
 
     @property
     def match(self) -> Match:
         """How far the rule matches as a whole."""
-        match = min(self.peer, self.ports)
+        match = min(self.subject, self.peer, self.ports, self.source_ports)
         return match if self.rule.certain else min(match, Match.MAYBE)
 
     @property
     def doubt(self) -> Reason:
         """Why it may match only."""
-        if not self.rule.certain:
+        ends = min(self.subject, self.peer)
+        if not self.rule.certain or (ends is Match.MAYBE and self.address_known):
             return Reason.UNCERTAIN_RULE
-        return Reason.UNKNOWN_ADDRESS if self.peer is Match.MAYBE else Reason.NO_PORT
+        if ends is Match.MAYBE:
+            return Reason.UNKNOWN_ADDRESS
+        return Reason.NO_PORT if self.ports is Match.MAYBE else Reason.NO_SOURCE_PORT
 
 
 class Matcher:
@@ -62,65 +102,160 @@ class Matcher:
     def __init__(self, cluster: Cluster, profile: Profile) -> None:
         self.cluster = cluster
         self.profile = profile
+        self._backends: dict[tuple[str, str], tuple[set[int], set[Address]]] = {}
 
     def step(self, question: Question, rule: Rule) -> Step:
         """Match one rule."""
-        ports = self._match_ports(rule.ports, question)
-        return Step(rule, self._match_peer(rule.peer, question.peer), ports)
+        subject, peer = (
+            self.match_end(rule.subject, question.subject),
+            self.match_end(rule.peer, question.peer),
+        )
+        ends = [end for end, match in ((question.subject, subject), (question.peer, peer)) if match is Match.MAYBE]
+        return Step(
+            rule=rule,
+            position=position_of(rule, self.profile),
+            subject=subject,
+            peer=peer,
+            ports=self._match_ports(rule.ports, question.destination, question.destination.port, question.flow),
+            source_ports=self._match_ports(
+                rule.source_ports, question.source, question.flow.source_port, question.flow
+            ),
+            address_known=all(end.address is not None for end in ends),
+        )
 
-    def _match_peer(self, peer: PeerSet, candidate: Candidate) -> Match:
-        match peer:
-            case Anything():
-                return Match.YES
-            case Endpoints():
-                selected = candidate.is_pod and self.selects(peer, self.cluster.pods[candidate.pod])
-                return Match.YES if selected else Match.NO
-            case Network():
-                if candidate.is_pod and not self.profile.ipblock_matches_pods:
-                    return Match.NO
-                if candidate.address is None:
-                    return Match.MAYBE
-                return Match.YES if peer.contains(candidate.address) else Match.NO
-            case AnyOf(members):
-                return max((self._match_peer(member, candidate) for member in members), default=Match.NO)
+    # Ends
 
-    def selects(self, peers: PeerSet, pod: Pod) -> bool:
-        """Whether a peer set names a pod by its labels."""
+    def match_end(self, peers: PeerSet, end: Candidate) -> Match:
+        """Tell whether a peer set holds an end."""
         match peers:
             case Anything():
-                return True
-            case Endpoints(namespaces, pods):
-                labels = self.cluster.namespace_labels(pod.namespace)
-                return namespaces.matches(labels) and pods.matches(pod.labels)
-            case Network():
-                return False
+                return Match.YES
             case AnyOf(members):
-                return any(self.selects(member, pod) for member in members)
+                return max((self.match_end(member, end) for member in members), default=Match.NO)
+            case AllOf(members):
+                return min((self.match_end(member, end) for member in members), default=Match.YES)
+            case Except(peer):
+                return Match(Match.YES - self.match_end(peer, end))
+            case Unresolved():
+                return Match.MAYBE
+            case Endpoints():
+                return _sure(end.is_pod and self._selects(peers, end))
+            case ThroughService(namespace, service):
+                return _sure(end.service == f"{namespace}/Service/{service}")
+            case Backends(namespace, service):
+                return self._is_backend(namespace, service, end)
+            case _:
+                return self._match_address(peers, end)
 
-    def _match_ports(self, ports: PortSet, question: Question) -> Match:
-        if ports.is_everything:
-            return Match.YES
-        if not question.has_ports:
+    def _selects(self, peers: Endpoints, end: Candidate) -> bool:
+        pod = self.cluster.pods[end.pod]
+        return (
+            peers.namespaces.matches(self.cluster.namespace_labels(pod.namespace))
+            and peers.pods.matches(pod.labels)
+            and peers.accounts.matches(self.cluster.account_labels(pod))
+        )
+
+    def _match_address(self, peers: Network | OfFamily | Nodes | DomainNames, end: Candidate) -> Match:
+        if isinstance(peers, Network) and end.is_pod and not self.profile.ipblock_matches_pods:
             return Match.NO
-        protocol, port = question.protocol, question.destination.port
-        ranges = [span for span in ports.ranges if span.protocol == protocol]
-        numbers = {
-            number
-            for name in ports.names
-            if name.protocol == protocol
-            for number in self.numbers(name, question.destination)
-        }
-        if port is not None:
-            inside = port in numbers or any(span.contains(protocol, port) for span in ranges)
-            return Match.YES if inside else Match.NO
-        if any((span.first, span.last) == (0, LAST_PORT) for span in ranges):
-            return Match.YES
-        return Match.MAYBE if ranges or numbers else Match.NO
+        if isinstance(peers, DomainNames) and self.cluster.names is None:
+            return Match.MAYBE
+        if end.address is None:
+            return Match.NO if isinstance(peers, Nodes) and end.is_pod else Match.MAYBE
+        match peers:
+            case Network():
+                return _sure(peers.contains(end.address))
+            case OfFamily(family):
+                return _sure(end.address.family is family)
+            case Nodes(labels):
+                return _sure(not end.is_pod and end.node is not None and self._is_node(labels, end.node))
+            case DomainNames(patterns):
+                return _sure(end.address in self._addresses_of(patterns))
 
-    def numbers(self, name: NamedPort, destination: Candidate) -> list[int]:
-        """Return the numbers a port's name stands for on the destination pod (NP-21 to NP-25)."""
-        if not destination.is_pod:
+    def _is_node(self, labels: LabelSelector, name: str) -> bool:
+        return labels.matches(self.cluster.node_labels.get(name, {NAME_KEY: name}))
+
+    def _is_backend(self, namespace: str, service: str, end: Candidate) -> Match:
+        key = namespace, service
+        if key not in self._backends:
+            targets = [
+                target
+                for frontend in frontends(self.cluster)
+                if (frontend.service.namespace, frontend.service.name) == key
+                for target in frontend.targets
+            ]
+            pods = {target.pod for target in targets if target.pod >= 0}
+            self._backends[key] = pods, {t.address for t in targets if t.pod < 0 and t.address is not None}
+        pods, addresses = self._backends[key]
+        return _sure(end.pod in pods or end.address in addresses)
+
+    def _addresses_of(self, patterns: Iterable[str]) -> set[Address]:
+        names = self.cluster.names or {}
+        matches = [_compiled(pattern).fullmatch for pattern in patterns]
+        return {address for name, found in names.items() if any(m(name) for m in matches) for address in found}
+
+    # Ports
+
+    def _match_ports(self, ports: PortSet, end: Candidate, port: int | None, flow: Flow) -> Match:
+        """Match the port of one end, or the type of an ICMP message."""
+        members = Match.YES if ports.members is None else self._any_member(ports.members, end, port, flow)
+        return min(members, Match(Match.YES - self._any_member(ports.excluded, end, port, flow)))
+
+    def _any_member(self, members: Iterable[PortMember], end: Candidate, port: int | None, flow: Flow) -> Match:
+        return max((self._match_member(member, end, port, flow) for member in members), default=Match.NO)
+
+    def _match_member(self, member: PortMember, end: Candidate, port: int | None, flow: Flow) -> Match:
+        if member.protocol != flow.protocol:
+            return Match.NO
+        match member:
+            case IcmpType(_, kind, code):
+                return _match_icmp(kind, code, flow)
+            case PortRange(protocol, first, last):
+                if protocol not in PORT_PROTOCOLS or (first, last) == (0, LAST_PORT):
+                    return Match.YES
+                return Match.MAYBE if port is None else _sure(first <= port <= last)
+            case NamedPort():
+                numbers = self.numbers(member, end)
+                return Match.MAYBE if port is None and numbers else _sure(port in numbers)
+
+    def numbers(self, name: NamedPort, end: Candidate) -> list[int]:
+        """Return the numbers a port's name stands for on a pod (NP-21 to NP-25)."""
+        if not end.is_pod:
             return []
-        declared = self.cluster.pods[destination.pod].ports
+        declared = self.cluster.pods[end.pod].ports
         numbers = [p.number for p in declared if p.name == name.name and p.protocol == name.protocol]
         return numbers[:1] if self.profile.duplicate_port_names == "first" else numbers
+
+
+def position_of(rule: Rule, profile: Profile) -> Position:
+    """Return where the tier of a rule stands.
+
+    Raises
+    ------
+    ValueError
+        The profile knows no such tier.
+    """
+    try:
+        position = profile.place(rule.tier).position
+    except ValueError as error:
+        raise ValueError(f"{rule}: {error}") from None
+    if position is None:
+        raise ValueError(f"{rule}: the profile has no position for tier {rule.tier.name!r}")
+    return position
+
+
+def _sure(matches: bool) -> Match:
+    return Match.YES if matches else Match.NO
+
+
+def _match_icmp(kind: int, code: int | None, flow: Flow) -> Match:
+    if flow.icmp_type is None:
+        return Match.MAYBE
+    if flow.icmp_type != kind or code is None:
+        return _sure(flow.icmp_type == kind)
+    return Match.MAYBE if flow.icmp_code is None else _sure(flow.icmp_code == code)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from ..model.flows import Verdict
 from ..model.policy import Action
@@ -17,32 +18,68 @@ def path_of(steps: Sequence[Step]) -> tuple[list[int], Step | None]:
     path: list[int] = []
     skipped = None
     for number, step in enumerate(steps):
-        if step.rule.tier == skipped:
+        if step.position.stage == skipped:
             continue
         path.append(number)
         if step.match is Match.YES:
             if step.rule.action is not Action.PASS:
                 return path, step
-            skipped = step.rule.tier
+            skipped = step.position.stage
     return path, None
 
 
-def possible_endings(steps: Sequence[Step], start: int, *, taken: bool) -> set[Verdict]:
-    """Collect the verdicts a walk from `start` may come to, every MAYBE read both ways.
+def possible_endings(steps: Sequence[Step], *, ties: bool) -> set[Verdict]:
+    """Collect the verdicts a walk may come to: every MAYBE read both ways, policies that tie in every order.
 
-    With `taken`, the step at `start` counts as matching.
+    Parameters
+    ----------
+    steps : sequence of Step
+        From the beginning of a stage.
+    ties : bool
+        Whether rules with one `tie` have no order; else they are asked as they stand.
     """
     endings: set[Verdict] = set()
-    for number in range(start, len(steps)):
-        step = steps[number]
-        match = Match.YES if taken and number == start else step.match
-        if match is Match.NO:
-            continue
-        if step.rule.action is Action.PASS:
-            after = (n for n in range(number, len(steps)) if steps[n].rule.tier != step.rule.tier)
-            endings |= possible_endings(steps, next(after, len(steps)), taken=False)
+    is_reached = True
+    for _, stage in groupby(steps, key=lambda step: step.position.stage):
+        is_left = False
+        for equals in _groups(stage, ties):
+            if not is_reached:
+                break
+            actions, is_reached = _actions(equals)
+            endings |= {VERDICTS[action] for action in actions if action is not Action.PASS}
+            is_left |= Action.PASS in actions
+        is_reached |= is_left
+    return endings | ({Verdict.ALLOW} if is_reached else set())
+
+
+def endings_if_taken(steps: Sequence[Step], number: int, *, ties: bool) -> set[Verdict]:
+    """Collect the verdicts a walk may come to in which one step matches."""
+    taken = steps[number]
+    if taken.rule.action is not Action.PASS:
+        return {VERDICTS[taken.rule.action]}
+    later = [step for step in steps[number:] if step.position.stage != taken.position.stage]
+    return possible_endings(later, ties=ties)
+
+
+def _groups(steps: Iterator[Step], ties: bool) -> Iterator[list[Step]]:
+    """Split the steps of a stage where the order is certain."""
+    for tie, equals in groupby(steps, key=lambda step: (step.position, step.rule.tie)):
+        if ties and tie[1] is not None:
+            yield list(equals)
         else:
-            endings.add(VERDICTS[step.rule.action])
-        if match is Match.YES:
-            return endings
-    return endings | {Verdict.ALLOW}
+            for step in equals:
+                yield [step]
+
+
+def _actions(equals: Sequence[Step]) -> tuple[set[Action], bool]:
+    """Collect the actions that may come first among rules that tie, and whether none may match at all."""
+    actions: set[Action] = set()
+    is_passed_by = True
+    for _, own in groupby(equals, key=lambda step: step.rule.policy):
+        for step in own:
+            if step.match is not Match.NO:
+                actions.add(step.rule.action)
+            if step.match is Match.YES:
+                is_passed_by = False
+                break
+    return actions, is_passed_by

@@ -16,15 +16,18 @@ FIXES = {
     Reason.NAMED_PORT_UNDECLARED: "Declare the port's name in the destination's containers, or write the "
     "number in the rule.",
     Reason.RULE_DENIES: "Narrow the rule that denies, or put one that allows before it.",
+    Reason.RULE_REJECTS: "Narrow the rule that rejects, or put one that allows before it.",
     Reason.PROTOCOL_DENIED: "If your dataplane lets such protocols through: --set other_protocols=allow, or "
     "follow-peers.",
     Reason.UNKNOWN_ADDRESS: "Load the cluster with its pods' addresses: kubectl get pods -A -o json.",
     Reason.UNCERTAIN_RULE: "Look at the rule named: part of it cannot be judged here.",
+    Reason.PRIORITY_TIE: "Give the policies different priorities, or let their names decide: --set ties=name.",
     Reason.NO_ADDRESS: "Look at the capture: this record cannot be tied to two ends. If its columns "
     "have other names, see --map.",
     Reason.MIXED_FAMILIES: "Ask about two addresses of one family.",
     Reason.UNKNOWN_PROTOCOL: "Nothing to do: network policies do not judge what is not IP.",
     Reason.NO_PORT: "Name the destination port.",
+    Reason.NO_SOURCE_PORT: "Name the source port.",
     Reason.UNKNOWN_POD: "Load the cluster as it was when the capture was made, so that it holds this pod.",
     Reason.NO_BACKEND: "Check the Service's ports and selector, and that the input holds its pods or its "
     "EndpointSlices.",

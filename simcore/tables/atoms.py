@@ -18,7 +18,8 @@ Atom = Endpoints | Network
 
 def members_of(peer: PeerSet) -> tuple[Anything | Atom, ...]:
     """List what a peer set is the union of."""
-    return peer.members if isinstance(peer, AnyOf) else (peer,)
+    members = peer.members if isinstance(peer, AnyOf) else (peer,)
+    return tuple(member for member in members if isinstance(member, Anything | Endpoints | Network))
 
 
 class Atoms:
@@ -84,6 +85,8 @@ class LabelColumns:
         if requirement.operator in (Operator.EXISTS, Operator.DOES_NOT_EXIST):
             return np.asarray((column == _ABSENT) == (requirement.operator is Operator.DOES_NOT_EXIST))
         codes = self._codes[requirement.key]
+        if requirement.operator not in (Operator.IN, Operator.NOT_IN):
+            return np.isin(column, [code for value, code in codes.items() if requirement.holds(value)])
         listed = np.zeros(column.size, bool)
         for value in requirement.values & codes.keys():
             listed |= column == codes[value]

@@ -58,8 +58,7 @@ class Decider:
         self._action = np.array([rule.action is Action.DENY for rule in rules], np.uint8)
         self._isolates = np.array([rule.role is Role.ISOLATION for rule in rules], bool)
         self._certain = np.array([rule.certain for rule in rules], bool)
-        tiers = {tier: number for number, tier in enumerate(profile.tiers)}
-        self._tier = np.array([tiers[rule.tier] for rule in rules], np.int32)
+        self._tier = np.zeros(len(rules), np.int32)
         self._peers_of = np.array([columns[rule.direction].number(rule.peer) for rule in rules], np.int32)
         self._read_ports(identities)
         self._habits = np.zeros(len(_TOLD) + 4, np.int64)

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..model.policy import Action, Direction, Policy, Rule
+from ..model.peers import AnyOf, Anything, Endpoints, Network
+from ..model.policy import NETWORKPOLICY, Action, Direction, Policy, Rule
+from ..model.ports import PORT_PROTOCOLS
 from ..model.profile import Profile
 from .ends import Kind
 from .identities import Identities
@@ -55,16 +57,27 @@ class RuleBook:
                 numbers += range(first, first + len(policy.rules))
             self.sets.append(numbers)
         for rule in self.rules:
-            if rule.tier not in profile.tiers or rule.action is Action.PASS:
-                raise UnsupportedError(
-                    f"{rule.place}: {rule} is of a tier or an action that this profile has no place for"
-                )
-        tiers = {tier: position for position, tier in enumerate(profile.tiers)}
-        self._sort_key = {n: (tiers[rule.tier], rule.order, n) for n, rule in enumerate(self.rules)}
+            profile.place(rule.tier)
+            if rule.tier != NETWORKPOLICY or not _is_plain(rule):
+                raise UnsupportedError(f"{rule.place}: {rule} is of a kind that the tables cannot hold")
+        self._sort_key = {n: (rule.order, n) for n, rule in enumerate(self.rules)}
 
     def ordered(self, numbers: Sequence[int]) -> tuple[int, ...]:
         """Sort rules in the order in which they are tried."""
         return tuple(sorted(numbers, key=self._sort_key.__getitem__))
+
+
+def _is_plain(rule: Rule) -> bool:
+    ends = [part for end in (rule.subject, rule.peer) for part in (end.members if isinstance(end, AnyOf) else (end,))]
+    return (
+        rule.action is not Action.PASS
+        and not (rule.hosts or rule.rejects or rule.condition or rule.tie)
+        and rule.source_ports.is_everything
+        and not rule.ports.excluded
+        and all(member.protocol in PORT_PROTOCOLS for member in rule.ports.members or ())
+        and all(isinstance(end, Anything | Endpoints | Network) for end in ends)
+        and all(not end.accounts.requirements for end in ends if isinstance(end, Endpoints))
+    )
 
 
 def bind_programs(book: RuleBook, members: Members, identities: Identities) -> tuple[list[Program], NDArray[np.int32]]:

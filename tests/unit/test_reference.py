@@ -9,7 +9,7 @@ from simcore.model.cluster import Cluster, ContainerPort, Namespace, Node, Pod, 
 from simcore.model.flows import End, Flow, Reason, Verdict
 from simcore.model.labels import NAMESPACE_NAME_LABEL, LabelSelector
 from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network
-from simcore.model.policy import Action, Direction, Policy, PolicyRef, Role, Rule
+from simcore.model.policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Role, Rule, Tier
 from simcore.model.ports import EVERY_PORT, ICMP, SCTP, TCP, UDP, NamedPort, PortRange, PortSet
 from simcore.model.profile import UPSTREAM
 from simcore.model.trace import SETTING_NUMBERS, Match
@@ -40,8 +40,8 @@ def app(name):
     return Endpoints(LabelSelector.namespace("shop"), LabelSelector.equal({"app": name}))
 
 
-def policy(direction, subject, *rules, name="p", tier="networkpolicy"):
-    """A policy whose rules are (peer, ports), (peer, ports, action) or (peer, ports, action, certain)."""
+def policy(direction, subject, *rules, name="p", tier=NETWORKPOLICY):
+    """A policy whose rules are (peer, ports), (peer, ports, action) or (peer, ports, action, doubt)."""
     ref = PolicyRef("NetworkPolicy", "shop", name)
     written = [written_rule(ref, index, direction, subject, tier, *rule) for index, rule in enumerate(rules)]
     order = (1, "shop", name)
@@ -49,9 +49,9 @@ def policy(direction, subject, *rules, name="p", tier="networkpolicy"):
     return Policy(ref, (*written, isolation), PLACE)
 
 
-def written_rule(ref, index, direction, subject, tier, peer, ports, action=Action.ALLOW, certain=True):
+def written_rule(ref, index, direction, subject, tier, peer, ports, action=Action.ALLOW, doubt=""):
     order = (0, "shop", ref.name, index)
-    return Rule(ref, index, direction, subject, peer, ports, action, tier, order, PLACE, certain=certain)
+    return Rule(ref, index, direction, subject, peer, ports, action, tier, order, PLACE, doubt=doubt)
 
 
 def end(text):
@@ -416,14 +416,14 @@ def test_a_hairpin_is_a_setting(setting, verdict, reason):
 
 @pytest.mark.parametrize(("action", "verdict"), [(Action.ALLOW, UNKNOWN), (Action.DENY, DENY)])
 def test_an_uncertain_rule_counts_only_where_it_could_change_the_answer(action, verdict):
-    unsure = policy(INGRESS, app("db"), (app("web"), HTTP, action, False))
+    unsure = policy(INGRESS, app("db"), (app("web"), HTTP, action, "cannot be judged"))
     judgement = judge(TO_DB, unsure)
     assert judgement.verdict is verdict
     assert (judgement.ingress.reason is Reason.UNCERTAIN_RULE) == (verdict is UNKNOWN)
 
 
 def test_the_uncertain_rule_is_the_reason_before_the_unknown_address():
-    unsure = policy(INGRESS, app("db"), (NEAR, HTTP, Action.ALLOW, False))
+    unsure = policy(INGRESS, app("db"), (NEAR, HTTP, Action.ALLOW, "cannot be judged"))
     assert judge(TO_DB, unsure, world=cluster(pod("web"), DB)).ingress.reason is Reason.UNCERTAIN_RULE
 
 
@@ -434,46 +434,44 @@ def test_the_unknown_address_is_the_reason_before_the_missing_port():
 
 
 def tiered(*rules):
-    admin = policy(INGRESS, app("db"), *rules, name="admin", tier="admin")
+    admin = policy(INGRESS, app("db"), *rules, name="admin", tier=Tier("anp"))
     return replace(admin, rules=admin.rules[:-1])
-
-
-TIERS = ("admin", "networkpolicy")
 
 
 def test_pass_skips_the_rest_of_its_tier():
     admin = tiered((app("web"), HTTP, Action.PASS), (ANYTHING, EVERY_PORT, Action.DENY))
     allowing = policy(INGRESS, app("db"), (app("web"), HTTP))
-    assert judge(TO_DB, allowing, admin, tiers=TIERS).ingress.rule is allowing.rules[0]
+    assert judge(TO_DB, allowing, admin).ingress.rule is allowing.rules[0]
 
 
 def test_a_list_that_runs_out_after_a_pass_allows():
     admin = tiered((app("web"), HTTP, Action.PASS), (ANYTHING, EVERY_PORT, Action.DENY))
-    assert summary(judge(TO_DB, admin, tiers=TIERS).ingress) == (ALLOW, Reason.NOT_ISOLATED)
+    assert summary(judge(TO_DB, admin).ingress) == (ALLOW, Reason.NOT_ISOLATED)
 
 
 @pytest.mark.parametrize(("lower", "verdict"), [((), DENY), (((app("web"), HTTP),), UNKNOWN)])
 def test_an_uncertain_pass_is_followed_to_its_end(lower, verdict):
-    admin = tiered((app("web"), HTTP, Action.PASS, False), (ANYTHING, EVERY_PORT, Action.DENY))
-    assert judge(TO_DB, policy(INGRESS, app("db"), *lower), admin, tiers=TIERS).verdict is verdict
+    admin = tiered((app("web"), HTTP, Action.PASS, "cannot be judged"), (ANYTHING, EVERY_PORT, Action.DENY))
+    assert judge(TO_DB, policy(INGRESS, app("db"), *lower), admin).verdict is verdict
 
 
 def test_a_doubt_in_the_tier_that_an_uncertain_pass_leads_to_counts():
-    admin = tiered((app("web"), HTTP, Action.PASS, False), (ANYTHING, EVERY_PORT, Action.DENY))
-    unsure = policy(INGRESS, app("db"), (app("web"), HTTP, Action.ALLOW, False))
-    assert judge(TO_DB, unsure, admin, tiers=TIERS).verdict is UNKNOWN
+    admin = tiered((app("web"), HTTP, Action.PASS, "cannot be judged"), (ANYTHING, EVERY_PORT, Action.DENY))
+    unsure = policy(INGRESS, app("db"), (app("web"), HTTP, Action.ALLOW, "cannot be judged"))
+    assert judge(TO_DB, unsure, admin).verdict is UNKNOWN
 
 
 def test_a_list_that_may_run_out_after_an_uncertain_pass_may_allow():
-    admin = tiered((app("web"), HTTP, Action.PASS, False), (ANYTHING, EVERY_PORT, Action.DENY))
-    unsure = policy(INGRESS, app("db"), (app("web"), HTTP, Action.DENY, False))
+    admin = tiered((app("web"), HTTP, Action.PASS, "cannot be judged"), (ANYTHING, EVERY_PORT, Action.DENY))
+    unsure = policy(INGRESS, app("db"), (app("web"), HTTP, Action.DENY, "cannot be judged"))
     lower = replace(unsure, rules=unsure.rules[:-1])
-    assert judge(TO_DB, lower, admin, tiers=TIERS).verdict is UNKNOWN
+    assert judge(TO_DB, lower, admin).verdict is UNKNOWN
 
 
 def test_a_tier_that_the_profile_does_not_know_is_refused():
-    with pytest.raises(ValueError, match="tier 'admin'"):
-        Reference(cluster(), [tiered((ANYTHING, HTTP))])
+    stray = policy(INGRESS, app("db"), tier=Tier("stray"))
+    with pytest.raises(ValueError, match="tier 'stray'"):
+        Reference(cluster(), [stray])
 
 
 # The trace

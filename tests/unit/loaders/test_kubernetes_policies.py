@@ -8,7 +8,7 @@ from simcore.errors import LoadError, Place
 from simcore.model.addresses import Cidr
 from simcore.model.labels import EVERYTHING, LabelSelector, Operator, Requirement
 from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network
-from simcore.model.policy import Action, Direction, PolicyRef, Role
+from simcore.model.policy import NETWORKPOLICY, Action, Direction, PolicyRef, Role
 from simcore.model.ports import EVERY_PORT, SCTP, TCP, UDP, NamedPort, PortRange, PortSet
 
 HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: shop}\n"
@@ -60,20 +60,24 @@ def test_a_policy_becomes_rules_and_a_row_that_isolates(tmp_path):
     ref = PolicyRef("NetworkPolicy", "shop", "web")
     assert (policy.ref, policy.place) == (ref, Place(file, 1, 2, ""))
     first, second, isolation = policy.rules
-    assert [(rule.policy, rule.tier, rule.direction) for rule in policy.rules] == [(ref, "networkpolicy", INGRESS)] * 3
+    assert [(rule.policy, rule.tier, rule.direction) for rule in policy.rules] == [(ref, NETWORKPOLICY, INGRESS)] * 3
     assert {rule.subject for rule in policy.rules} == {Endpoints(OWN, LabelSelector.equal({"app": "web"}))}
     assert (first.index, first.order, first.action, first.role) == (
         0,
-        (0, "shop", "web", 0),
+        (0, 1000.0, "web/shop/NetworkPolicy", 0),
         Action.ALLOW,
         Role.WRITTEN,
     )
     assert (first.peer, first.ports) == (Endpoints(OWN), EVERY_PORT)
     assert first.place == Place(file, 1, 11, "spec.ingress[0]")
-    assert (second.index, second.order) == (1, (0, "shop", "web", 1))
+    assert (second.index, second.order) == (1, (0, 1000.0, "web/shop/NetworkPolicy", 1))
     assert (second.peer, second.ports) == (ANYTHING, PortSet((PortRange(TCP, 80, 80),)))
     assert second.place == Place(file, 1, 13, "spec.ingress[1]")
-    assert (isolation.index, isolation.order, isolation.action) == (-1, (1, "shop", "web"), Action.DENY)
+    assert (isolation.index, isolation.order, isolation.action) == (
+        -1,
+        (1, 1000.0, "web/shop/NetworkPolicy"),
+        Action.DENY,
+    )
     assert (isolation.role, isolation.peer, isolation.ports) == (Role.ISOLATION, ANYTHING, EVERY_PORT)
     assert isolation.place == Place(file, 1, 2, "")
     assert all(rule.certain for rule in policy.rules)

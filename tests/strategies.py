@@ -7,6 +7,7 @@ evenly mixed clusters cost what a dozen would if each of their fields were drawn
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
@@ -316,6 +317,8 @@ def make_profile(random):
     for name, words in Profile.choices().items():
         if name not in ("strict_cidr", "on_change"):
             profile = profile.with_setting(name, random.choice(words))
+    if random.random() < 0.9:
+        profile = replace(profile, enforced=True)
     return profile
 
 

@@ -124,7 +124,7 @@ def judge_special(
         if fixed >= 0:
             for k in range(egress.shape[0]):
                 egress[k, i] = ingress[k, i] = cells[fixed]
-                verdict[k, i] = UNKNOWN
+                verdict[k, i] = cells[fixed] & 3
             continue
         if source_row < 0 and target_row < 0 and source_object[m] != destination_object[m] and d != s:
             near = object_node[source_object[m]] == object_node[destination_object[m]]
@@ -192,7 +192,7 @@ def judge_special(
                     unknown |= together == UNKNOWN
             if not judged:
                 egress[k, i] = ingress[k, i] = cells[CELL_MIXED_FAMILIES]
-                verdict[k, i] = UNKNOWN
+                verdict[k, i] = cells[CELL_MIXED_FAMILIES] & 3
                 continue
             out_cell = _only(out_allow, out_deny, out_unknown)
             back_cell = _only(back_allow, back_deny, back_unknown)

@@ -34,6 +34,8 @@ class Profile:
         AP-3: what rules of equal priority decide differently is unknown, or decided by the first policy's name.
     np_final : {"per-direction", "any"}
         AP-9: a NetworkPolicy hides the tiers behind it in the directions that it isolates, or in both.
+    enforced : bool
+        CNI-1: policies are enforced at all; where they are not, every flow is let through.
     tiers : tuple of Tier
         The tiers that rules know by name only, with their positions.
     """
@@ -48,6 +50,7 @@ class Profile:
     strict_cidr: bool = False
     ties: Literal["unknown", "name"] = "unknown"
     np_final: Literal["per-direction", "any"] = "per-direction"
+    enforced: bool = True
     tiers: tuple[Tier, ...] = (
         Tier("anp", Position((0,)), judges_hairpin=True),
         Tier("cnp-admin", Position((0,)), judges_hairpin=True),

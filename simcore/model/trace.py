@@ -36,6 +36,7 @@ SETTING_NUMBERS = {
     "strict_cidr": "NP-15",
     "ties": "AP-3",
     "np_final": "AP-9",
+    "enforced": "CNI-1",
 }
 """The semantics number behind each setting of a Profile."""
 

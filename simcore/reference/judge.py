@@ -29,6 +29,7 @@ from .matching import Matcher, Question, Step, position_of
 from .walk import VERDICTS, endings_if_taken, path_of, possible_endings
 
 UNDEFINED_PROTOCOL = "NP-20: undefined upstream"
+NOT_ENFORCED = Outcome(Verdict.ALLOW, Reason.NOT_ENFORCED)
 
 
 _Answer = tuple[Outcome, Sequence[Step]]
@@ -63,6 +64,8 @@ class Reference:
 
     def judge(self, flow: Flow) -> Judgement:
         """Answer whether the policies allow a flow, and which rule decides in each direction."""
+        if not self.profile.enforced:
+            return Judgement(NOT_ENFORCED, NOT_ENFORCED, Verdict.ALLOW)
         sources, destinations, problem = self._ends.of(flow)
         if flow.protocol is None or problem is not None:
             unknown = Outcome(Verdict.UNKNOWN, problem or Reason.UNKNOWN_PROTOCOL)
@@ -103,6 +106,8 @@ class Reference:
 
     def _common_outcome(self, source: Candidate, destination: Candidate) -> Outcome | None:
         """Answer what no rule is asked about, for both directions at once."""
+        if not self.profile.enforced:
+            return NOT_ENFORCED
         if _differ_in_family(source, destination):
             return Outcome(Verdict.UNKNOWN, Reason.MIXED_FAMILIES)
         if not source.is_pod or source.pod != destination.pod:
@@ -178,6 +183,8 @@ class Reference:
 
     def _selecting(self, subject: Candidate, direction: Direction) -> list[Rule]:
         """List the rules of a direction whose subject may be this end."""
+        if not self.profile.enforced:
+            return []
         name = ""
         if subject.is_pod:
             pod = self.cluster.pods[subject.pod]
@@ -287,7 +294,10 @@ class Reference:
         return other
 
     def _dependences(self, flow: Flow, verdict: Verdict) -> Iterable[Dependence]:
+        """Find the settings on which a verdict rests; whether policies are enforced at all is no open question."""
         for setting, words in Profile.choices().items():
+            if setting == "enforced":
+                continue
             value = getattr(self.profile, setting)
             current = str(value).lower() if isinstance(value, bool) else value
             for word in words:

@@ -37,6 +37,7 @@ FIXED = (
     Outcome(Verdict.ALLOW, Reason.SELF),
     Outcome(Verdict.ALLOW, Reason.HAIRPIN),
     Outcome(Verdict.ALLOW, Reason.OWN_NODE),
+    Outcome(Verdict.ALLOW, Reason.NOT_ENFORCED),
 )
 """Outcomes that follow from no rule; `simcore.kernels.special` knows them by position."""
 
@@ -111,7 +112,7 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
         short_ways=_short_ways(composites, classes),
         reason_of=np.array([REASONS.index(outcome.reason) for outcome in outcomes], np.uint8),
         mixed=mixed,
-        cells=np.array([number << 2 | fixed.verdict for number, fixed in enumerate(FIXED)], np.uint32),
+        cells=_fixed_cells(profile),
         limits=np.array(
             [
                 identities.first_node,
@@ -143,6 +144,12 @@ def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: P
         no_address=objects.no_address,
         unknown_pod=objects.unknown_pod,
     )
+
+
+def _fixed_cells(profile: Profile) -> NDArray[np.uint32]:
+    """Return the cells of FIXED; where nothing is enforced, its last outcome is everything's."""
+    cells = [number << 2 | outcome.verdict for number, outcome in enumerate(FIXED)]
+    return np.array(cells if profile.enforced else cells[-1:] * len(cells), np.uint32)
 
 
 def _short_ways(composites: Composites, classes: PortClasses) -> NDArray[np.int32]:

@@ -54,6 +54,7 @@ class Decider:
         self._rules = rules
         self._columns = columns
         self._classes = classes
+        self._enforced = profile.enforced
         self._words = words(256, seed=3)
         self._action = np.array([rule.action is Action.DENY for rule in rules], np.uint8)
         self._isolates = np.array([rule.role is Role.ISOLATION for rule in rules], bool)
@@ -119,7 +120,8 @@ class Decider:
         by_destination = columns.keys[firsts]
         if program.direction is Direction.INGRESS:
             by_destination = np.full(firsts.size, program.port_key, np.int64)
-        self._habits[-3] = _REASON[_UNBOUND.get(program.kind, Reason.NODE)]
+        unbound = _UNBOUND.get(program.kind, Reason.NODE) if self._enforced else Reason.NOT_ENFORCED
+        self._habits[-3] = _REASON[unbound]
         codes = decide(
             rules,
             self._action,

@@ -55,7 +55,8 @@ class Arrays(NamedTuple):
     mixed : uint32[reasons + 1, reasons + 1, reasons + 1]
         Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
     cells : uint32[len(Fixed)]
-        Cells of the outcomes that follow from no rule, in the order of `simcore.tables.build.FIXED`.
+        Cells of the outcomes that follow from no rule, in the order of `simcore.tables.build.FIXED`;
+        where nothing is enforced, all are those of its last one.
     limits : int64[6]
         First node identity, first composite, number of pods, number of nodes, whether a hairpin is let through
         (bit 0) and egress to the own node (bit 1), where ingress programs begin in `row_of`.

@@ -42,7 +42,10 @@ class Program:
 
 
 class RuleBook:
-    """All rules of all policy sets, numbered; a policy that stands in several sets is held once."""
+    """All rules of all policy sets, numbered; a policy that stands in several sets is held once.
+
+    Where nothing is enforced, the sets are empty.
+    """
 
     def __init__(self, policy_sets: Sequence[Sequence[Policy]], profile: Profile) -> None:
         self.rules: list[Rule] = []
@@ -55,7 +58,7 @@ class RuleBook:
                 if first == len(self.rules):
                     self.rules += policy.rules
                 numbers += range(first, first + len(policy.rules))
-            self.sets.append(numbers)
+            self.sets.append(numbers if profile.enforced else [])
         for rule in self.rules:
             profile.place(rule.tier)
             if rule.tier != NETWORKPOLICY or not _is_plain(rule):

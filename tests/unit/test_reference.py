@@ -6,7 +6,7 @@ from simcore.analyses.judging import judge_flows
 from simcore.errors import Place
 from simcore.model.addresses import Address, Cidr
 from simcore.model.cluster import Cluster, ContainerPort, Namespace, Node, Pod, Service, ServicePort
-from simcore.model.flows import End, Flow, Reason, Verdict
+from simcore.model.flows import End, Flow, Judgement, Outcome, Reason, Verdict
 from simcore.model.labels import NAMESPACE_NAME_LABEL, LabelSelector
 from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network
 from simcore.model.policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Role, Rule, Tier
@@ -79,6 +79,32 @@ def summary(outcome):
 
 TO_DB = flow("shop/web", "shop/db")
 DENY_INTO_DB = policy(INGRESS, app("db"))
+
+
+# A network plugin that enforces nothing
+
+
+@pytest.mark.parametrize(
+    "the_flow",
+    [
+        TO_DB,
+        flow(None, "no/pod", None),
+        flow("no/pod", "10.96.0.1", port=81),
+        flow("shop/web", "shop/web"),
+        flow("10.0.0.1", "2001:db8::1"),
+        flow("10.9.0.2", "10.96.0.1"),
+    ],
+)
+def test_where_nothing_is_enforced_everything_passes(the_flow):
+    judgement = judge(the_flow, DENY_INTO_DB, world=cluster(WEB, DB, services=[service()]), enforced=False)
+    free = Outcome(ALLOW, Reason.NOT_ENFORCED)
+    assert judgement == Judgement(free, free, ALLOW)
+
+
+def test_a_trace_where_nothing_is_enforced_names_no_policy():
+    trace = Reference(cluster(), [DENY_INTO_DB], replace(UPSTREAM, enforced=False)).explain(TO_DB)
+    assert trace.pairs[0].ingress.isolating == () and trace.pairs[0].verdict is ALLOW
+    assert trace.depends_on == ()
 
 
 # Flows that cannot be judged

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
 CACHE, STAMP = "__pycache__", "kernels.stamp"
 
@@ -37,6 +39,25 @@ def kernel(function: Callable[..., Any]) -> Any:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:
         return njit(nogil=True)(function)
+
+
+_builtin: Any = intrinsic
+
+
+@_builtin
+def prefetch(_context: Any, array: Any, index: Any) -> Any:
+    """Call an element of an array up from memory without waiting for it: ``prefetch(array, index)``."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind)
+        builder.call(call, [place, word(1), word(3), word(1)])  # to write, into all caches, data
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
 
 
 _here = Path(__file__).parent

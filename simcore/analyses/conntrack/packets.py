@@ -179,19 +179,34 @@ def entered_a_of(batch: pa.RecordBatch, clients: tuple[Cidr, ...]) -> Mask:
         column = batch.column("side")
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
-        words = np.array([word == "a" for word in column.dictionary.to_pylist()] + [False])
-        is_a: Mask = words[column.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)]
+        numbers = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        is_a = np.zeros(batch.num_rows, bool)
+        for number, word in enumerate(column.dictionary.to_pylist()):
+            if word == "a":
+                is_a |= numbers == number
         if not column.null_count:
             return is_a
         told = column.is_valid().to_numpy(zero_copy_only=False)
-    source = _addresses(batch, "source_address")
-    derived = _within_any(source, clients) if clients else np.ones(batch.num_rows, bool)
+    derived = _from_any(batch, clients) if clients else np.ones(batch.num_rows, bool)
     return np.where(told, is_a, derived) if told.any() else derived
+
+
+def _from_any(batch: pa.RecordBatch, clients: tuple[Cidr, ...]) -> Mask:
+    """Say which packets of a batch come from these networks."""
+    column = batch.column("source_address")
+    if not pa.types.is_uint32(column.type) or any(block.family is not Family.V4 for block in clients):
+        return _within_any(_addresses(batch, "source_address"), clients)
+    addresses = column.fill_null(0).to_numpy(zero_copy_only=False)
+    result = np.zeros(batch.num_rows, bool)
+    for block in clients:
+        mask = np.uint32((1 << 32) - (1 << (32 - block.length)))
+        result |= addresses & mask == np.uint32(block.network)
+    return result
 
 
 def allowed_of(flags: NDArray[np.uint8], is_tcp: Mask, entered_a: Mask, ruleset: Ruleset) -> Mask:
     """Say which packets would pass as the first of their connection."""
-    allowed: Mask = np.where(entered_a, "a" in ruleset.new_from, "b" in ruleset.new_from)
+    allowed: Mask = (entered_a & ("a" in ruleset.new_from)) | (~entered_a & ("b" in ruleset.new_from))
     if ruleset.syn_only:
         allowed &= (flags & (FIN | SYN | RST | ACK) == SYN) | ~is_tcp
     return allowed

@@ -3,14 +3,12 @@
 What it says of a packet is what the exact tracker says, where no table is full and no address is rewritten: a look-up
 there frees the expired entry it meets, so that an expired entry is as good as none.
 
-The table is open: an entry lies in the slot that the highest bits of its connection's hash name, or in one of the next
-255. It never moves until the table is built anew, so slots found for a tile of packets hold. Expired entries keep their
-slots, for whoever comes next.
+The table is that of `slots`.
 """
 
 import numpy as np
 
-from ..jit import kernel
+from ..jit import kernel, prefetch
 from .entries import (
     AGAIN,
     ASSURED,
@@ -30,18 +28,17 @@ from .entries import (
 )
 from .protocols import BY_SCTP, BY_TCP, ERROR_ABOUT, OPENS, REFUSED_ALWAYS, UNTRACKED, begin_other, step_other
 from .sctp import begin_sctp, step_sctp
+from .slots import FARTHEST, TAGS, place_of_tag, tag_of, wipe, with_tag
 from .tcp import KINDS, begin_tcp, step_tcp
 
 TILE = 512
-LEAST_BITS = 16  # of the hash, which name the slot in the smallest table; 40 more are in the entry
-FARTHEST = 255
 FLIPPED = 128  # of status: the opener is the end that comes second in the connection's hash
 WORTH_SHORTENING = 120_000_000_000  # ns
 NO_ENTRY = -1
 
 # Positions in `counters`.
-USED, BASE, FULL, LOOKS = 0, 1, 2, 3
-COUNTERS = 4
+USED, BASE, FULL = 0, 1, 2
+COUNTERS = 3
 
 # Bits of `handling`: what is done with a packet (2), what it may do without an entry (2), whether its checksum is wrong
 # (of an ICMP error: it is sent to somebody else), its handler (3).
@@ -63,7 +60,7 @@ def mix(low, high, protocol):
 
 
 @kernel
-def hash_v4(source, destination, source_port, destination_port, protocol, start, stop, out):
+def hash_v4(source, destination, source_port, destination_port, protocol, out):
     """Hash the connections of packets between IPv4 addresses.
 
     Parameters
@@ -73,21 +70,19 @@ def hash_v4(source, destination, source_port, destination_port, protocol, start,
     source_port, destination_port : uint16[n]
         0 where the protocol has none; see `hash_wide` for ICMP.
     protocol : uint8[n]
-    start, stop : int64
-        Packets to hash.
     out : uint64[n]
         Written: the hash, the same both ways, and as its lowest bit whether the source is the end that comes second.
     """
-    for i in range(start, stop):
+    # Without branches, and with an unsigned index, the compiler makes vector code of this.
+    for i in range(np.uintp(source.size)):
         one = np.uint64(source[i]) << np.uint64(16) | np.uint64(source_port[i])
         two = np.uint64(destination[i]) << np.uint64(16) | np.uint64(destination_port[i])
-        second = one > two
-        low, high = (two, one) if second else (one, two)
-        out[i] = mix(low, high, np.uint64(protocol[i])) & ~np.uint64(1) | np.uint64(second)
+        low = min(one, two)
+        out[i] = mix(low, one ^ two ^ low, np.uint64(protocol[i])) & ~np.uint64(1) | np.uint64(one > two)
 
 
 @kernel
-def hash_wide(tuples, start, stop, out):
+def hash_wide(tuples, out):
     """Hash the connections of packets of any kind, from their tuples; IPv4 ones as `hash_v4` does.
 
     Parameters
@@ -95,11 +90,11 @@ def hash_wide(tuples, start, stop, out):
     tuples : uint64[n, 5]
         As in `buckets`, but that of ICMP an answer has the request's type and code as its source port, and the
         identifier as its destination port.
-    start, stop, out
+    out
         As for `hash_v4`.
     """
     mapped = np.uint64(0xFFFF)
-    for i in range(start, stop):
+    for i in range(len(tuples)):
         one_high, one_low = tuples[i, 0], tuples[i, 1]
         two_high, two_low, ports = tuples[i, 2], tuples[i, 3], tuples[i, 4]
         one_port, two_port = ports >> np.uint64(32), ports >> np.uint64(16) & mapped
@@ -130,6 +125,7 @@ def hash_wide(tuples, start, stop, out):
 @kernel
 def track_fast(
     entries,
+    tags,
     counters,
     keys,
     time,
@@ -160,6 +156,8 @@ def track_fast(
     entries : ENTRY[2**b], b >= LEAST_BITS
         Changed: the shard's table. `expiry` is ns from BASE shifted by 8, and in these the distance from the slot that
         the hash names. A status of 0: the slot was never used.
+    tags : uint64[2**b // TAGS]
+        Changed: the tags of its slots.
     counters : int64[COUNTERS]
         Changed: slots in use. BASE is before any packet. FULL is set where the table must be built anew to go on.
     keys : uint64[n]
@@ -189,20 +187,21 @@ def track_fast(
     while slots > 1:
         slots >>= 1
         shift -= np.uint64(1)
+    tag_mask, tag_shift = np.uint64(tags.size - 1), shift + np.uint64(3)
     most = entries.size * 5 // 8
     has_numbers, has_scale, has_chunks = sequence.size > 0, scale.size > 0, chunk.size > 0
     has_length, has_window = length.size > 0, window.size > 0
     base = counters[BASE]
     options, retrans, over_retrans, over_unacked = rules[0], rules[1], rules[2], rules[3]
     rows = np.empty(TILE, np.int64)
-    touched = np.uint64(0)
+    places = np.empty(TILE, np.uint64)
     i = start
     while i < total:
         if counters[USED] + TILE > most:
             counters[FULL] = 1
             return i
-        # One kind of work at a time: which packets are ours, then a look at each slot, so that many are on their way
-        # from memory at once, and only then the steps, which find their entries near.
+        # One kind of work at a time, each calling up from memory what the next needs, so that much is on its way at
+        # once: which packets are ours, where their entries very likely are, and only then the steps.
         count = 0
         while i < total and count < TILE:
             mine = ((keys[i] >> np.uint64(1)) & np.uint64(127)) * np.uint64(shards) >> np.uint64(7)
@@ -210,9 +209,14 @@ def track_fast(
             count += 1 if mine == np.uint64(shard) else 0
             i += 1
         for k in range(count):
-            slot = keys[np.uintp(rows[k])] >> shift
-            touched ^= np.uint64(entries[np.uintp(slot)].status)
-            touched ^= np.uint64(entries[np.uintp(slot + np.uint64(1) & mask)].status)
+            prefetch(tags, keys[np.uintp(rows[k])] >> tag_shift)
+        for k in range(count):
+            key = keys[np.uintp(rows[k])]
+            slot, word = key >> shift, key >> tag_shift
+            after = tags[np.uintp((word + np.uint64(1)) & tag_mask)]
+            place = (slot + place_of_tag(tags[np.uintp(word)], after, slot, tag_of(key))) & mask
+            prefetch(entries, place)
+            places[k] = place
         for k in range(count):
             row = np.uintp(rows[k])
             key = keys[row]
@@ -229,7 +233,14 @@ def track_fast(
             distance = np.int64(0)
             free, free_distance = np.int64(-1), np.int64(0)
             known = False
-            while True:
+            place = places[k]
+            entry = entries[np.uintp(place)]
+            away = np.int64(place - slot & mask)
+            found = entry.status != 0 and entry.key == low and entry.key_high == high and entry.expiry & 255 == away
+            if found:
+                known = entry.expiry >> 8 > now
+                free, free_distance = np.int64(place), away
+            while not found:
                 entry = entries[np.uintp(slot)]
                 if entry.status == 0:
                     if free < 0:
@@ -356,6 +367,8 @@ def track_fast(
                     counters[USED] += 1
                 entry.key = low
                 entry.key_high = high
+                word = np.uintp(free // TAGS)
+                tags[word] = with_tag(tags[word], np.uint64(free), tag_of(key))
                 entry.status |= np.uint8((key & np.uint64(1)) << np.uint64(7))
             outcome = said & OUTCOME_BITS
             if outcome == REFRESH or outcome == SHORTEN:
@@ -380,7 +393,6 @@ def track_fast(
             remaining[row] = (entry.expiry >> 8) - now
             told = ct_class | ACCEPTED if passes else ct_class
             verdict[row] = told | IS_ASSURED if status & ASSURED else told
-    counters[LOOKS] = np.int64(touched)  # so that the compiler does not leave the looks out
     return i
 
 
@@ -391,73 +403,3 @@ def shown(status):
     if state == OTHER:
         return state + (2 if status & ASSURED else 1 if status & REPLIED else 0)
     return state
-
-
-@kernel
-def wipe(entry):
-    """Set all of an entry to zero."""
-    entry.expiry = 0
-    entry.key = entry.last_ack = entry.last_end = entry.last_window = np.uint32(0)
-    entry.key_high = entry.status = entry.retransmits = entry.last = np.uint8(0)
-    entry.last_sequence = np.uint16(0)
-    for direction in range(2):
-        entry.end[direction] = np.uint32(0)
-        entry.max_end[direction] = np.uint32(0)
-        entry.max_window[direction] = np.uint32(0)
-        entry.max_ack[direction] = np.uint32(0)
-        entry.side[direction] = np.uint8(0)
-
-
-@kernel
-def count_entries(entries, now):
-    """Count the entries that live at a time (ns from BASE)."""
-    live = 0
-    for i in range(entries.size):
-        live += 1 if entries[i].status != 0 and entries[i].expiry >> 8 > now else 0
-    return live
-
-
-@kernel
-def move_entries(entries, now, larger):
-    """Build a table anew without what has expired; return how many entries it holds, or -1: one found no slot near.
-
-    Parameters
-    ----------
-    entries : ENTRY[2**b]
-    now : int64
-        In ns from BASE.
-    larger : ENTRY[2**c], c >= b
-        Written; all zero before.
-    """
-    old_bits, new_bits = bits_of(entries.size), bits_of(larger.size)
-    mask = np.int64(larger.size - 1)
-    moved = 0
-    for i in range(entries.size):
-        entry = entries[i]
-        if entry.status == 0 or entry.expiry >> 8 <= now:
-            continue
-        home = (i - (entry.expiry & 255)) & (entries.size - 1)
-        # The slot's first 16 bits, and the 40 that follow in the entry, are the hash's highest.
-        stored = np.int64(entry.key_high) << 32 | np.int64(entry.key)
-        high = home >> (old_bits - LEAST_BITS)
-        slot = (high << 40 | stored) >> (56 - new_bits)
-        distance = 0
-        while larger[slot].status != 0:
-            slot = (slot + 1) & mask
-            distance += 1
-            if distance > FARTHEST:
-                return -1
-        larger[slot] = entry
-        larger[slot].expiry = entry.expiry >> 8 << 8 | distance
-        moved += 1
-    return moved
-
-
-@kernel
-def bits_of(size):
-    """Return the exponent of a power of two."""
-    bits = 0
-    while size > 1:
-        size >>= 1
-        bits += 1
-    return bits

@@ -219,3 +219,20 @@ def test_ftp_expects_the_connection_that_a_line_names():
     found = Tracker(Conntrack(), RULESETS["ftp"]).track(batch)
     assert found.column("ct_class").to_pylist()[4:] == ["established", "related", "established", "established"]
     assert found.column("verdict").to_pylist() == ["accept"] * len(told)
+
+
+@pytest.mark.parametrize("told", [{"window_scale": 200}, {"length": None, "payload": "x" * 90}])
+def test_bulk_and_exact_agree_on_odd_columns(told):
+    """A window scale beyond a signed byte is cut to 14; a payload tells the length where nothing else does."""
+    batch = segments((1, 0, "S"), (1.1, 1, "SA"), (1.2, 0, "A"), (1.3, 0, "PA"), (1.4, 1, "A"), (1.5, 0, "PA"))
+    columns = {
+        "sequence": ([99, 499, 100, 100, 500, 6_000_000 if "window_scale" in told else 280], pa.uint32()),
+        "acknowledgement": ([0, 100, 500, 500, 190, 500], pa.uint32()),
+        "window": ([1000] * 6, pa.uint16()),
+        "window_scale": ([told.get("window_scale")] * 2 + [None] * 4, pa.uint8()),
+        "length": ([0, 0, 0, told.get("length", 90), 0, 90], pa.int32()),
+        "payload": ([None, None, None, told.get("payload"), None, None], pa.string()),
+    }
+    for name, (values, kind) in columns.items():
+        batch = batch.append_column(name, pa.array(values, kind))
+    assert answers(BulkTracker(Conntrack()).track(batch)) == answers(Tracker(Conntrack()).track(batch))

@@ -42,7 +42,9 @@ READ, REST = "read: Parquet to Arrow columns", "the rest: counting verdicts, cho
 STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
     READ: (),
     "columns: Arrow to numpy": ((judging, "read_end"), (judging, "read_ports")),
-    "place: addresses to identities": ((judging, "place_pairs_v4"), (judging, "_place")),
+    "place: addresses to identities": tuple(
+        (judging, name) for name in ("place_pairs_v4", "place_pairs_packed", "_place")
+    ),
     "hot kernel: identities and ports to cells": ((judging, "judge"),),
     "special flows: Services, nodes, what is missing": ((judging, "judge_special"), (judging, "objects_of")),
     "tally: a record for each flow that is not allowed": ((sweep, "tally_rows"),),

@@ -19,6 +19,7 @@ from .numbers import fit
 from .texts import is_text, plain
 
 _INTEGERS = (pa.uint32(), pa.int64(), pa.int32(), pa.uint64())
+_GLANCE = 1024
 _MAPPED = np.frombuffer(b"\0" * 10 + b"\xff\xff" + b"\0" * 4, np.uint8)
 
 
@@ -191,7 +192,7 @@ def _matrix(array: pa.Array) -> npt.NDArray[np.uint8]:
 def _holds_more_than_mapped(array: pa.Array) -> bool:
     """Whether an address of 16 bytes begins with anything but zeros, so that the column can stay as it is."""
     halves = np.ascontiguousarray(_matrix(array)).view(np.uint64).reshape(-1, 2)
-    return bool(halves[:, 0].any())
+    return bool(halves[:_GLANCE, 0].any() or halves[:, 0].any())
 
 
 def _from_four(rows: npt.NDArray[np.uint8], known: npt.NDArray[np.bool_]) -> Addresses:

@@ -36,6 +36,9 @@ class EndColumn:
         Whether there is an address; empty where `v4` misses none.
     pods : int32[n]
         Position of the pod that the record names; -1 where it names none, -2 where the cluster has none of the name.
+    packed : uint64[n, 2] or None
+        The addresses, where they are of 16 bytes and no pod is named, as they are stored: in network byte order;
+        anything where missing.
     """
 
     v4: NDArray[np.uint32] | None
@@ -43,10 +46,13 @@ class EndColumn:
     low: NDArray[np.uint64]
     known: NDArray[np.bool_]
     pods: NDArray[np.int32]
+    packed: NDArray[np.uint64] | None = None
 
     def widened(self) -> EndColumn:
         """Return the same with `high`, `low`, `known` and `pods` filled in."""
-        return self if self.v4 is None else _wide(self.v4, self.known)
+        if self.v4 is not None:
+            return _wide(self.v4, self.known)
+        return self if self.packed is None else _unpacked(self.packed, self.known)
 
     def take(self, rows: NDArray[np.integer]) -> EndColumn:
         """Return some rows, widened."""
@@ -57,21 +63,28 @@ class EndColumn:
         known = self.known[rows] if self.known.size else self.known
         if self.v4 is not None:
             return EndColumn(self.v4[rows], self.high, self.low, known, self.pods)
+        if self.packed is not None:
+            return EndColumn(None, self.high, self.low, known, self.pods, self.packed.take(rows, axis=0))
         return EndColumn(None, self.high[rows], self.low[rows], known, self.pods[rows])
 
 
 def _wide(v4: NDArray[np.uint32], known: NDArray[np.bool_]) -> EndColumn:
     count = v4.size
     low = v4.astype(np.uint64) | _MAPPED
+    return _unnamed(np.zeros(count, np.uint64), low, known)
+
+
+def _unpacked(packed: NDArray[np.uint64], known: NDArray[np.bool_]) -> EndColumn:
+    high, low = packed[:, 0].byteswap(), packed[:, 1].byteswap()
+    return _unnamed(high, low, known)
+
+
+def _unnamed(high: NDArray[np.uint64], low: NDArray[np.uint64], known: NDArray[np.bool_]) -> EndColumn:
     if known.size:
-        low[~known] = 0
-    return EndColumn(
-        None,
-        np.zeros(count, np.uint64),
-        low,
-        known if known.size else np.ones(count, bool),
-        np.full(count, -1, np.int32),
-    )
+        high[~known] = low[~known] = 0
+    else:
+        known = np.ones(low.size, bool)
+    return EndColumn(None, high, low, known, np.full(low.size, -1, np.int32))
 
 
 _NONE = np.empty(0, np.uint64)
@@ -88,14 +101,11 @@ def read_end(batch: pa.RecordBatch, end: str, pod_numbers: Mapping[str, int]) ->
     column = batch.column(f"{end}_address")
     if column.type not in (FLOW_SCHEMA.field(f"{end}_address").type, WIDE_ADDRESS):
         raise TypeError(f"{end}_address is {column.type}; it is to be uint32 or fixed_size_binary[16]")
-    if pods is None and column.type == pa.uint32():
-        known = validity(column) if column.null_count else np.empty(0, bool)
-        return EndColumn(raw_values(column), _NONE, _NONE, known, np.empty(0, np.int32))
-    known = validity(column)
-    high, low = _halves(column)
     if pods is None:
-        pods = np.full(batch.num_rows, -1, np.int32)
-    return EndColumn(None, high, low, known, pods)
+        known = validity(column) if column.null_count else np.empty(0, bool)
+        v4, packed = (raw_values(column), None) if column.type == pa.uint32() else (None, _packed(column))
+        return EndColumn(v4, _NONE, _NONE, known, np.empty(0, np.int32), packed)
+    return EndColumn(None, *_halves(column), validity(column), pods)
 
 
 def validity(column: pa.Array, rows: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
@@ -124,12 +134,18 @@ def _halves(column: pa.Array) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         if column.null_count:
             low[~validity(column)] = 0
         return np.zeros(len(column), np.uint64), low
-    words = np.frombuffer(column.buffers()[1], np.uint64, 2 * len(column), column.offset * column.type.byte_width)
-    high, low = words[0::2].byteswap(), words[1::2].byteswap()
+    packed = _packed(column)
+    high, low = packed[:, 0].byteswap(), packed[:, 1].byteswap()
     if column.null_count:
         missing = ~validity(column)
         high[missing] = low[missing] = 0
     return high, low
+
+
+def _packed(column: pa.Array) -> NDArray[np.uint64]:
+    """Return addresses of 16 bytes without copying; anything where they are missing."""
+    words = np.frombuffer(column.buffers()[1], np.uint64, 2 * len(column), column.offset * column.type.byte_width)
+    return words.reshape(-1, 2)
 
 
 def _pods(column: pa.Array, pod_numbers: Mapping[str, int]) -> NDArray[np.int32]:

@@ -16,7 +16,9 @@ from ..kernels.places import (
     find_ends,
     find_ends_v4,
     find_families,
+    find_packed,
     pair_ends,
+    place_pairs_packed,
     place_pairs_v4,
 )
 from ..kernels.special import judge_special
@@ -92,16 +94,28 @@ def judge_columns(
     arrays = tables.arrays
     workspace = workspace or Workspace(tables, count)
     places = workspace.places[:, :count]
-    families = None
     if source.v4 is not None and destination.v4 is not None:
         place_pairs_v4(arrays.trie_v4, source.v4, destination.v4, places[0], places[1])
         for row, end in enumerate((source, destination)):
             if end.known.size:
                 places[row, np.flatnonzero(~end.known)] = NO_ADDRESS
+    elif source.packed is not None and destination.packed is not None:
+        place_pairs_packed(
+            arrays.trie_v4,
+            arrays.trie_v6,
+            arrays.exact,
+            arrays.exact_places,
+            source.packed,
+            destination.packed,
+            source.known,
+            destination.known,
+            places[0],
+            places[1],
+        )
     else:
         source, destination = source.widened(), destination.widened()
-        families = _place(tables, source, destination, places)
-    named = np.empty(0, bool) if destination.v4 is not None else destination.pods >= 0
+        _place(tables, source, destination, places)
+    named = destination.pods >= 0
     egress, ingress = workspace.egress[:, :count], workspace.ingress[:, :count]
     verdict, special = workspace.verdict[:, :count], workspace.special
     left = judge(
@@ -119,16 +133,14 @@ def judge_columns(
     )
     if left:
         special = special[:left]
-        family = np.full((2, left), Family.V4, np.uint8) if families is None else families[:, special]
+        ends = source.some(special), destination.some(special)
         judge_special(
             arrays,
             special,
             places[0],
             places[1],
-            objects_of(tables, source.some(special)),
-            objects_of(tables, destination.some(special)),
-            family[0],
-            family[1],
+            *(objects_of(tables, end) for end in ends),
+            *(_families(tables, end) for end in ends),
             named,
             ports.protocol,
             ports.port,
@@ -140,10 +152,9 @@ def judge_columns(
     return Judged(source, destination, ports, egress, ingress, verdict)
 
 
-def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> NDArray[np.uint8]:
-    """Write the places of both ends; return the families of their addresses, uint8[2, n]."""
+def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> None:
+    """Write the places of both ends, of which every part is filled in."""
     arrays = tables.arrays
-    families = np.empty(places.shape, np.uint8)
     for row, end in enumerate((source, destination)):
         find_ends(
             arrays.trie_v4,
@@ -159,21 +170,29 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
             UNKNOWN_POD,
             places[row],
         )
-        find_families(end.high, end.low, end.known, end.pods, tables.pod_families, families[row])
     pair_ends(
         arrays,
         tables.pod_objects,
         source.high,
         source.low,
         source.pods,
-        families[0],
+        _families(tables, source),
         places[0],
         destination.high,
         destination.low,
         destination.pods,
-        families[1],
+        _families(tables, destination),
         places[1],
     )
+
+
+def _families(tables: Tables, end: EndColumn) -> NDArray[np.uint8]:
+    """Find the families of the addresses of one end of some flows."""
+    if end.v4 is not None:
+        return np.full(end.v4.size, Family.V4, np.uint8)
+    end = end.widened()
+    families = np.empty(end.known.size, np.uint8)
+    find_families(end.high, end.low, end.known, end.pods, tables.pod_families, families)
     return families
 
 
@@ -184,6 +203,12 @@ def objects_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
         find_ends_v4(tables.arrays.object_trie_v4, end.v4, objects)
         if end.known.size:
             objects[~end.known] = tables.no_address
+        return objects
+    arrays = tables.arrays
+    if end.packed is not None:
+        objects = np.empty(len(end.packed), np.int32)
+        tries = arrays.object_trie_v4, arrays.object_trie_v6, arrays.exact, arrays.exact_objects
+        find_packed(*tries, end.packed, end.known, tables.no_address, objects)
         return objects
     objects = np.empty(end.known.size, np.int32)
     find_ends(

@@ -3,12 +3,14 @@
 import numpy as np
 
 from .jit import kernel
-from .tries import exact_slot, find_exact, find_v4, find_v6, is_mapped
+from .tries import exact_slot, find_exact, find_v4, find_v6, is_mapped, is_mapped_packed, swapped
 
 # Places that are none: ends nobody can look up, and marks on the destination of a pair.
 NO_ADDRESS, UNKNOWN_POD, SAME = -1, -2, -3
 MIXED_FAMILIES = -4
 """Marks ends of different families: ``MIXED_FAMILIES - place`` of the destination."""
+
+TILE = 512
 
 # Positions in Arrays.limits.
 FIRST_NODE, FIRST_COMPOSITE, PODS, NODES, SETTINGS, FIRST_INGRESS = 0, 1, 2, 3, 4, 5
@@ -67,6 +69,97 @@ def find_ends_v4(trie, addresses, out):
         if slot < 0:
             slot = trie[np.uintp(65280 - 256 * np.int64(slot) + (x & byte))]
         out[i] = slot
+
+
+@kernel
+def place_pairs_packed(
+    trie_v4,
+    trie_v6,
+    exact,
+    exact_values,
+    source,
+    destination,
+    source_known,
+    destination_known,
+    source_place,
+    destination_place,
+):
+    """Find the places of both ends of flows between addresses of 16 bytes.
+
+    Parameters
+    ----------
+    trie_v4, trie_v6, exact, exact_values
+        Of Arrays: those of places.
+    source, destination : uint64[n, 2]
+        Addresses in network byte order, IPv4 ones mapped into IPv6.
+    source_known, destination_known : bool[n] or bool[0]
+        Whether there is an address; empty where none is missing.
+    source_place, destination_place : int32[n]
+        Written; the destination's is SAME where both addresses are one, a mark of MIXED_FAMILIES where families differ.
+    """  # fmt: skip
+    for start in range(0, source.shape[0], TILE):
+        end = min(start + TILE, source.shape[0])
+        here, there = source[start:end], destination[start:end]
+        places, others = source_place[start:end], destination_place[start:end]
+        find_packed(trie_v4, trie_v6, exact, exact_values, here, source_known[start:end], NO_ADDRESS, places)
+        find_packed(trie_v4, trie_v6, exact, exact_values, there, destination_known[start:end], NO_ADDRESS, others)
+        for j in range(end - start):
+            s, d = places[j], others[j]
+            mixed = is_mapped_packed(here[j, 0], here[j, 1]) != is_mapped_packed(there[j, 0], there[j, 1])
+            same = here[j, 0] == there[j, 0] and here[j, 1] == there[j, 1]
+            marked = MIXED_FAMILIES - d if mixed else (SAME if same else d)
+            others[j] = d if s < 0 or d < 0 else marked
+
+
+@kernel
+def find_packed(trie_v4, trie_v6, exact, exact_values, addresses, known, no_address, out):
+    """Find what stands at addresses of 16 bytes.
+
+    Parameters
+    ----------
+    trie_v4, trie_v6, exact, exact_values
+        Of Arrays: those of places, or those of objects.
+    addresses : uint64[n, 2]
+        In network byte order, IPv4 ones mapped into IPv6.
+    known : bool[n] or bool[0]
+        Whether there is an address; empty where none is missing.
+    no_address : int
+        What a missing one is.
+    out : int32[n]
+        Written.
+    """
+    byte = np.uint64(255)
+    mask = np.uintp(exact.shape[0] - 1)
+    all_known = known.size == 0
+    for i in range(addresses.shape[0]):
+        high, low = swapped(addresses[i, 0]), swapped(addresses[i, 1])
+        if not all_known and not known[i]:
+            out[i] = no_address
+            continue
+        if is_mapped(high, low):
+            address = low & np.uint64(0xFFFFFFFF)
+            value = trie_v4[np.uintp(address >> np.uint64(16))]
+            if value < 0:
+                value = trie_v4[np.uintp(65280 - 256 * np.int64(value) + np.int64((address >> np.uint64(8)) & byte))]
+            if value < 0:
+                value = trie_v4[np.uintp(65280 - 256 * np.int64(value) + np.int64(address & byte))]
+            out[i] = value
+            continue
+        slot = exact_slot(high, low, exact.shape[0])
+        while exact_values[slot] >= 0 and (exact[slot, 0] != high or exact[slot, 1] != low):
+            slot = (slot + np.uintp(1)) & mask
+        value = exact_values[slot]
+        if value < 0:
+            value = trie_v6[np.uintp(high >> np.uint64(48))]
+        half, shift = high, np.uint64(40)
+        for level in range(14):
+            if value >= 0:
+                break
+            if level == 6:
+                half, shift = low, np.uint64(56)
+            value = trie_v6[np.uintp(65280 - 256 * np.int64(value) + np.int64((half >> shift) & byte))]
+            shift -= np.uint64(8)
+        out[i] = value
 
 
 @kernel

@@ -98,6 +98,21 @@ def is_mapped(high, low):
 
 
 @kernel
+def is_mapped_packed(first, second):
+    """Whether the halves of an address as they are stored, in network byte order, are those of a mapped IPv4 one."""
+    return first == np.uint64(0) and (second & np.uint64(0xFFFFFFFF)) == np.uint64(0xFFFF0000)
+
+
+@kernel
+def swapped(half):
+    """Turn the bytes of a half around."""
+    octets, shorts = np.uint64(0x00FF00FF00FF00FF), np.uint64(0x0000FFFF0000FFFF)
+    half = (half & octets) << np.uint64(8) | (half >> np.uint64(8)) & octets
+    half = (half & shorts) << np.uint64(16) | (half >> np.uint64(16)) & shorts
+    return half << np.uint64(32) | half >> np.uint64(32)
+
+
+@kernel
 def grow_trie(starts_high, starts_low, values, width):
     """Build a trie from ranges that together cover the whole address space.
 

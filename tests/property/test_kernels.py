@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simcore.analyses.tally import Merger, Tally
-from simcore.kernels.places import find_ends, find_ends_v4, find_object
+from simcore.kernels.places import find_ends, find_ends_v4, find_object, find_packed
 from simcore.kernels.rows import number_signatures
 from simcore.model.addresses import Family
 from simcore.tables.space import halves
@@ -52,6 +52,12 @@ def test_ipv6_addresses_are_found_as_by_their_twin(table):
     assert out.tolist() == naive.find_addresses(starts, values, addresses)
     one = [find_object(table_v4, trie, exact.keys, exact.values(values), *pair) for pair in zip(high, low, strict=True)]
     assert one == out.tolist()
+    packed = np.frombuffer(b"".join(address.to_bytes(16, "big") for address in addresses), np.uint64).reshape(-1, 2)
+    odd = np.arange(count) % 2 == 1
+    for there, expected in ((known[:0], out), (odd, np.where(odd, out, 7))):
+        found = np.empty(count, np.int32)
+        find_packed(table_v4, trie, exact.keys, exact.values(values), packed, there, 7, found)
+        assert found.tolist() == expected.tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))

@@ -7,26 +7,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .captures import open_capture, open_packets
     from .edits import apply, delete
-    from .manifests import Snapshot, load_cluster, load_manifests, load_policies
+    from .manifests import Snapshot, load_cluster, load_manifests, load_policies, load_policy_set
+    from .policysets import PolicySet
 
 _HOMES = {
+    "PolicySet": "policysets",
     "Snapshot": "manifests",
     "apply": "edits",
     "delete": "edits",
     "load_cluster": "manifests",
     "load_manifests": "manifests",
     "load_policies": "manifests",
+    "load_policy_set": "manifests",
     "open_capture": "captures",
     "open_packets": "captures",
 }
 
 __all__ = [
+    "PolicySet",
     "Snapshot",
     "apply",
     "delete",
     "load_cluster",
     "load_manifests",
     "load_policies",
+    "load_policy_set",
     "open_capture",
     "open_packets",
 ]

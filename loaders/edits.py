@@ -41,7 +41,7 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
         There is no such policy; the message lists names that are near.
     """
     given = tuple(policies)
-    kind, namespace, own_name = _parts(name)
+    kind, namespace, own_name = parts_of(name)
     kept = tuple(
         policy
         for policy in given
@@ -52,7 +52,14 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
     return kept
 
 
-def _parts(name: str) -> tuple[str, str, str]:
+def parts_of(name: str) -> tuple[str, str, str]:
+    """Split ``KIND/NAMESPACE/NAME``, the kind as policies write theirs.
+
+    Raises
+    ------
+    ResolveError
+        It has other parts.
+    """
     parts = name.split("/")
     if len(parts) != 3 or not all(parts):
         raise ResolveError(f"{name!r} does not name a policy. Write KIND/NAMESPACE/NAME, such as netpol/shop/web")

@@ -19,6 +19,7 @@ from .clusters.repeats import Repeat, repeated_message, warn_of_repeats
 from .dialects import DIALECTS
 from .documents import Document
 from .kinds import misspelt, unmodelled
+from .policysets import DocumentPile, PolicySet, leans_on_others
 from .reader import NOT_KUBERNETES, Skipped, read_documents
 
 
@@ -36,12 +37,15 @@ class Snapshot:
         How many objects of kinds that play no part were left out, such as ``v1 ConfigMap``.
     diagnostics : tuple of Diagnostic
         Warnings.
+    written : PolicySet
+        The policies as they were written, for edits.
     """
 
     cluster: Cluster
     policies: tuple[Policy, ...]
     ignored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     diagnostics: tuple[Diagnostic, ...] = ()
+    written: PolicySet = field(default_factory=PolicySet)
 
 
 def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapshot:
@@ -62,19 +66,28 @@ def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapsh
     intake = _Intake(strict_cidr)
     with collection_paused():
         intake.read(paths, with_cluster=True)
-        cluster = intake.collector.cluster({ref.namespace for ref in intake.policies})
-    return Snapshot(cluster, intake.finish(), intake.ignored(), tuple(intake.problems))
+        cluster = intake.collector.cluster(intake.namespaces)
+        written = intake.written()
+        policies = written.policies(cluster, intake.problems, strict_cidr=strict_cidr)
+    intake.finish()
+    return Snapshot(cluster, policies, intake.ignored(), tuple(intake.problems), written)
 
 
 def load_policies(
-    paths: Sequence[str], *, strict_cidr: bool = False, diagnostics: list[Diagnostic] | None = None
+    paths: Sequence[str],
+    *,
+    beside: Snapshot | None = None,
+    strict_cidr: bool = False,
+    diagnostics: list[Diagnostic] | None = None,
 ) -> tuple[Policy, ...]:
-    """Load policies alone, sorted by name; every other object in the input is passed over.
+    """Load policies alone, sorted by name; objects that are neither policies nor named by them are passed over.
 
     Parameters
     ----------
     paths : sequence of str
         Files (YAML or JSON, also gzip), folders, ``-`` for standard input.
+    beside : Snapshot, optional
+        Where the policies are to hold: its namespaces, Services, tiers, groups and the like are what they may name.
     strict_cidr : bool
         Refuse CIDRs that mean another block than they seem to (NP-15).
     diagnostics : list of Diagnostic, optional
@@ -85,13 +98,33 @@ def load_policies(
     LoadError
         With every error of the whole input.
     """
+    found: list[Diagnostic] = []
+    written = load_policy_set(paths, strict_cidr=strict_cidr, diagnostics=found)
+    cluster, others = (beside.cluster, beside.written) if beside else (Cluster.of((), ()), PolicySet())
+    policies = written.standing_in(others).policies(cluster, found, strict_cidr=strict_cidr)
+    raise_errors(found)
+    if diagnostics is not None:
+        diagnostics += found
+    return policies
+
+
+def load_policy_set(
+    paths: Sequence[str], *, strict_cidr: bool = False, diagnostics: list[Diagnostic] | None = None
+) -> PolicySet:
+    """Load policies and what they name, as they are written.
+
+    Raises
+    ------
+    LoadError
+        With every error of the whole input.
+    """
     intake = _Intake(strict_cidr)
     with collection_paused():
         intake.read(paths, with_cluster=False)
-    policies = intake.finish()
+    intake.finish()
     if diagnostics is not None:
         diagnostics += intake.problems
-    return policies
+    return intake.written()
 
 
 def load_cluster(paths: Sequence[str], *, diagnostics: list[Diagnostic] | None = None) -> Cluster:
@@ -108,6 +141,19 @@ def load_cluster(paths: Sequence[str], *, diagnostics: list[Diagnostic] | None =
     return snapshot.cluster
 
 
+def raise_errors(diagnostics: Sequence[Diagnostic]) -> None:
+    """Raise the errors among diagnostics together.
+
+    Raises
+    ------
+    LoadError
+        There are any.
+    """
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity is Severity.ERROR]
+    if errors:
+        raise LoadError(errors)
+
+
 class _Intake:
     """Takes documents apart into policies, cluster objects and the rest."""
 
@@ -121,6 +167,7 @@ class _Intake:
         self._skipped = Skipped()
         self._unmodelled: dict[str, tuple[int, Document]] = {}
         self._repeats: list[Repeat] = []
+        self._pile = DocumentPile(self.problems, self._repeats)
 
     def read(self, paths: Sequence[str], *, with_cluster: bool) -> None:
         """Read all documents."""
@@ -130,13 +177,24 @@ class _Intake:
     def _take(self, document: Document, with_cluster: bool) -> None:
         if (document.group, document.kind) in DIALECTS:
             self._lower(document)
+        elif leans_on_others(document):
+            self._pile.add(document)
         elif not Collector.takes(document.group, document.kind):
             self._ignore(document)
         elif with_cluster:
             self.collector.add(document)
 
-    def finish(self) -> tuple[Policy, ...]:
-        """Return the policies, sorted.
+    @property
+    def namespaces(self) -> set[str]:
+        """The namespaces of policies."""
+        return {ref.namespace for ref in self.policies if ref.namespace} | self._pile.namespaces
+
+    def written(self) -> PolicySet:
+        """Return the policies as they are written."""
+        return PolicySet(tuple(self.policies[ref] for ref in sorted(self.policies)), self._pile.documents)
+
+    def finish(self) -> None:
+        """Say what there is to say of the input as a whole.
 
         Raises
         ------
@@ -146,10 +204,7 @@ class _Intake:
         warn_of_repeats(self._repeats, self.problems)
         for count, first in self._unmodelled.values():
             self.problems.append(_unmodelled_warning(count, first))
-        errors = [diagnostic for diagnostic in self.problems if diagnostic.severity is Severity.ERROR]
-        if errors:
-            raise LoadError(errors)
-        return tuple(self.policies[ref] for ref in sorted(self.policies))
+        raise_errors(self.problems)
 
     def ignored(self) -> Mapping[str, int]:
         """Count what was left out, by kind."""

@@ -86,7 +86,8 @@ class Collector:
         for name in sorted(used.union(policy_namespaces) - known.keys()):
             known[name] = Namespace(name, {NAMESPACE_NAME_LABEL: name})
         warn_of_repeats(self._repeats, self._problems)
-        return Cluster.of(known.values(), pods, nodes, services)
+        accounts = {key: labels_of(found.metadata) for key, found, _ in self._of("ServiceAccount")}
+        return Cluster.of(known.values(), pods, nodes, services, accounts)
 
     def _of(self, *kinds: str) -> Iterator[tuple[_Key, Object, Document]]:
         for kind in kinds:

@@ -58,6 +58,8 @@ class PodSpec(Struct):
 
     node_name: str | None = None
     host_network: bool | None = None
+    service_account_name: str | None = None
+    service_account: str | None = None
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
 
@@ -224,6 +226,7 @@ KINDS: dict[tuple[str, str], type[Object]] = {
     ("", "Namespace"): Object,
     ("", "Pod"): PodObject,
     ("", "Node"): NodeObject,
+    ("", "ServiceAccount"): Object,
     ("", "Service"): ServiceObject,
     ("discovery.k8s.io", "EndpointSlice"): EndpointSliceObject,
     ("", "ReplicationController"): WorkloadObject,

@@ -14,6 +14,7 @@ from .objects import Container, PodObject, PodSpec, PodStatus, labels_of
 Complain = Callable[..., None]
 """Reports a message about the field that a path leads to."""
 
+DEFAULT_ACCOUNT = "default"
 _FINISHED = ("Succeeded", "Failed")
 _NO_SPEC, _NO_STATUS = PodSpec(), PodStatus()
 _shared_port = lru_cache(maxsize=65536)(ContainerPort)
@@ -33,7 +34,13 @@ def make_pod(found: PodObject, namespace: str, name: str, owners: tuple[Workload
         finished=status.phase in _FINISHED,
         ports=container_ports(spec, complain, ("spec",)),
         owners=owners,
+        account=account_of(spec),
     )
+
+
+def account_of(spec: PodSpec) -> str:
+    """Return the service account that a pod runs as."""
+    return spec.service_account_name or spec.service_account or DEFAULT_ACCOUNT
 
 
 def _addresses(spec: PodSpec, status: PodStatus, complain: Complain) -> tuple[Address, ...]:

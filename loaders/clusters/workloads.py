@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from simcore.model.cluster import Pod, WorkloadRef
 
 from .objects import CronJobObject, Metadata, PodSpec, WorkloadObject, WorkloadSpec, labels_of
-from .pods import Complain, container_ports
+from .pods import Complain, account_of, container_ports
 
 MOST_SYNTHESISED = 2
 """Pods made of one template: two, so that traffic between replicas exists."""
@@ -115,6 +115,7 @@ def _pods_of(
             ports=ports,
             owners=(ref, *owners),
             synthesised=True,
+            account=account_of(pod_spec),
         )
 
 

@@ -1,10 +1,13 @@
-"""Policy languages: what each (API group, kind) is lowered by."""
+"""Policy languages: what each (API group, kind) is lowered by, one by one or all of a language together."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from simcore.errors import Diagnostic
+from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy
 
 from ..documents import Document
@@ -17,6 +20,37 @@ class Lower(Protocol):
     def __call__(self, document: Document, diagnostics: list[Diagnostic], *, strict_cidr: bool = False) -> list[Policy]:
         """Return the policies; none where the document is invalid."""
 
+
+class LowerTogether(Protocol):
+    """Turns all documents of a language into policies, writing what it finds wrong into `diagnostics`."""
+
+    def __call__(
+        self,
+        documents: Sequence[Document],
+        cluster: Cluster,
+        diagnostics: list[Diagnostic],
+        *,
+        strict_cidr: bool = False,
+    ) -> list[Policy]:
+        """Return the policies; invalid documents are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language whose policies lean on other objects, such as tiers and groups.
+
+    Attributes
+    ----------
+    kinds : mapping of (str, str) to bool
+        API group and kind of its objects; whether they are policies.
+    """
+
+    kinds: Mapping[tuple[str, str], bool]
+    lower: LowerTogether
+
+
+LANGUAGES: tuple[Language, ...] = ()
+"""Languages whose documents are lowered together."""
 
 DIALECTS: dict[tuple[str, str], Lower] = {
     ("networking.k8s.io", "NetworkPolicy"): kubernetes.lower,

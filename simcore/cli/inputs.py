@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
 from ..model.cluster import Cluster
 from ..model.policy import Policy
 from ..model.profile import Profile
 from .console import report_diagnostics, report_ignored
+
+if TYPE_CHECKING:
+    from loaders import PolicySet
 
 T = TypeVar("T")
 Ask = Callable[[Cluster | None], Iterable[Diagnostic]]
@@ -103,31 +106,42 @@ class Gathering:
         if snapshot is None:
             raise LoadError(dict.fromkeys(self._errors))
         report_ignored(snapshot.ignored)
-        report_diagnostics(dict.fromkeys((*snapshot.diagnostics, *self._warnings)))
-        before = snapshot.policies if self._policies is None else self._policies
-        after = self._changed(before) if self._has_policies else before
+        written, found = snapshot.written, list(snapshot.diagnostics)
+        before, after = snapshot.policies, snapshot.policies
+        if self._policies is not None:
+            written = self._policies.standing_in(snapshot.written)
+            before = after = written.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr)
+        if self._has_policies and self._sources.name_a_change:
+            changed = self._changed(written)
+            after = _kept(before, changed.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr))
+        self._errors += [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
+        report_diagnostics(dict.fromkeys(d for d in (*found, *self._warnings) if d.severity is not Severity.ERROR))
         if self._errors:
             raise LoadError(dict.fromkeys(self._errors))
         return Inputs(snapshot.cluster, before, after)
 
-    def _load(self, paths: tuple[str, ...]) -> tuple[Policy, ...] | None:
+    def _load(self, paths: tuple[str, ...]) -> PolicySet | None:
         """Load policies alone; None where no path is given."""
-        from loaders import load_policies
+        from loaders import load_policy_set
 
         if not paths:
             return None
-        found = self.attempt(lambda: load_policies(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
+        found = self.attempt(lambda: load_policy_set(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
         self._has_policies &= found is not None
         return found
 
-    def _changed(self, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
-        from loaders import apply, delete
-
+    def _changed(self, written: PolicySet) -> PolicySet:
         if self._candidate is not None:
-            policies = self._candidate
+            written = self._candidate.standing_in(written)
         for name in self._sources.deleted:
             try:
-                policies = delete(policies, name)
+                written = written.deleted(name)
             except ResolveError as error:
                 self._errors.append(Diagnostic(Severity.ERROR, Place(f"--delete {name}"), str(error)))
-        return apply(policies, self._applied) if self._applied else policies
+        return written.applied(self._applied) if self._applied else written
+
+
+def _kept(before: tuple[Policy, ...], after: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    """Return `after`, with the very objects of `before` where they are equal: what both sides share is held once."""
+    known = {policy.ref: policy for policy in before}
+    return tuple(known[policy.ref] if known.get(policy.ref) == policy else policy for policy in after)

@@ -10,7 +10,7 @@ from itertools import product
 from ..model.addresses import Address
 from ..model.cluster import Cluster, Pod
 from ..model.flows import End, Flow, Judgement, Verdict, agreed
-from ..model.peers import AnyOf, Endpoints, Network, PeerSet
+from ..model.peers import Atom, Backends, DomainNames, Endpoints, Network, atoms_of
 from ..model.policy import Policy
 from ..model.profile import Profile
 from ..reference import Reference
@@ -91,42 +91,47 @@ class Judge:
         """Return what rules can see of a pod."""
         blocks = tuple((address.family, bisect_right(self._edges, _key(address))) for address in pod.addresses)
         labels = tuple((key, pod.labels[key]) for key in self._label_keys if key in pod.labels)
-        return pod.namespace, labels, pod.ports, pod.host_network, blocks
+        account = pod.account if self._asks_for_accounts else ""
+        name = pod.name if self._asks_for_backends else ""
+        return pod.namespace, name, labels, account, pod.ports, pod.host_network, blocks
 
     @cached_property
     def _label_keys(self) -> list[str]:
         """The keys of pod labels that rules ask for."""
-        keys: set[str] = set()
-        for policy in self._policies:
-            for rule in policy.rules:
-                for peer in (rule.subject, rule.peer):
-                    for member in peer.members if isinstance(peer, AnyOf) else (peer,):
-                        if isinstance(member, Endpoints):
-                            keys.update(requirement.key for requirement in member.pods.requirements)
-        return sorted(keys)
+        selectors = [atom.pods for atom in self._atoms if isinstance(atom, Endpoints)]
+        return sorted({requirement.key for selector in selectors for requirement in selector.requirements})
+
+    @cached_property
+    def _atoms(self) -> set[Atom]:
+        """Everything that rules ask of an end."""
+        peers = {peer for policy in self._policies for rule in policy.rules for peer in (rule.subject, rule.peer)}
+        return {atom for peer in peers for atom in atoms_of(peer)}
+
+    @cached_property
+    def _asks_for_accounts(self) -> bool:
+        return any(isinstance(atom, Endpoints) and atom.accounts.requirements for atom in self._atoms)
+
+    @cached_property
+    def _asks_for_backends(self) -> bool:
+        return any(isinstance(atom, Backends) for atom in self._atoms)
 
     @cached_property
     def _edges(self) -> list[tuple[int, int]]:
-        """Where the blocks of all rules begin and end: between two edges, no rule tells addresses apart."""
+        """Where the blocks and addresses of all rules begin and end: between two edges, no rule tells any apart."""
         edges: set[tuple[int, int]] = set()
-        for policy in self._policies:
-            for rule in policy.rules:
-                for network in (*_networks(rule.peer), *_networks(rule.subject)):
-                    for cidr in (network.cidr, *network.excluded):
-                        edges |= {(cidr.family, cidr.first), (cidr.family, cidr.last + 1)}
+        for atom in self._atoms:
+            if isinstance(atom, Network):
+                for cidr in (atom.cidr, *atom.excluded):
+                    edges |= {(cidr.family, cidr.first), (cidr.family, cidr.last + 1)}
+            elif isinstance(atom, DomainNames):
+                for addresses in (self._cluster.names or {}).values():
+                    for address in addresses:
+                        edges |= {(address.family, address.value), (address.family, address.value + 1)}
         return sorted(edges)
 
 
 def _key(address: Address) -> tuple[int, int]:
     return address.family, address.value
-
-
-def _networks(peer: PeerSet) -> Iterator[Network]:
-    if isinstance(peer, Network):
-        yield peer
-    elif isinstance(peer, AnyOf):
-        for member in peer.members:
-            yield from _networks(member)
 
 
 def combined(answers: list[Answer]) -> Judgement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .addresses import Address, Cidr, Family
@@ -116,6 +116,20 @@ Atom = Endpoints | Network | OfFamily | Nodes | Backends | ThroughService | Doma
 PeerSet = Anything | Atom | AnyOf | AllOf | Except
 ANYTHING = Anything()
 NOBODY = AnyOf(())
+
+
+def atoms_of(peers: PeerSet) -> Iterator[Atom]:
+    """Yield the atoms that a peer set is made of, with repeats."""
+    match peers:
+        case Anything():
+            return
+        case AnyOf(members) | AllOf(members):
+            for member in members:
+                yield from atoms_of(member)
+        case Except(peer):
+            yield from atoms_of(peer)
+        case _:
+            yield peers
 
 
 def any_of(peers: Iterable[PeerSet]) -> PeerSet:

@@ -7,7 +7,7 @@ from loaders import load_cluster, load_manifests
 from simcore.errors import LoadError
 from simcore.model.addresses import Address
 from simcore.model.cluster import Backend, ContainerPort, Node, ServicePort, WorkloadRef
-from simcore.model.labels import NAMESPACE_NAME_LABEL, LabelSelector
+from simcore.model.labels import NAME_KEY, NAMESPACE_NAME_LABEL, LabelSelector
 from simcore.model.ports import SCTP, TCP, UDP
 
 
@@ -442,3 +442,18 @@ def test_the_order_of_the_input_does_not_matter(tmp_path):
         assert len(warnings) == 1
     assert clusters[0] == clusters[1]
     assert [pod.full_name for pod in clusters[0].pods] == ["a/x", "a/y", "b/x", "b/y"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "account"),
+    [({"serviceAccountName": "web"}, "web"), ({"serviceAccount": "old"}, "old"), ({}, "default")],
+)
+def test_the_service_account_of_a_pod(load, spec, account):
+    cluster = load(
+        obj("Pod", namespace="shop", spec=spec),
+        obj("ServiceAccount", "web", namespace="shop", labels={"role": "front"}),
+    ).cluster
+    (pod,) = cluster.pods
+    assert pod.account == account
+    labels = {"role": "front"} if account == "web" else {}
+    assert cluster.account_labels(pod) == {**labels, NAME_KEY: account}

@@ -1,0 +1,158 @@
+"""Sets of policies as they were written, which can be edited and lowered again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from simcore.errors import Diagnostic, Severity
+from simcore.model.cluster import Cluster
+from simcore.model.policy import Policy
+
+from .clusters.repeats import Repeat, repeated_message
+from .dialects import LANGUAGES
+from .documents import Document
+from .edits import apply, delete, parts_of
+
+_Key = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True)
+class PolicySet:
+    """Policies as written.
+
+    A policy that stands for itself is kept as it was lowered. Those of languages whose policies lean on other objects
+    (tiers, groups, sets of networks) are kept as documents, together with these objects: an edit of a tier changes
+    what other policies mean.
+
+    Attributes
+    ----------
+    lowered : tuple of Policy
+        Sorted by name.
+    documents : tuple of Document
+        In the order in which they were read.
+    """
+
+    lowered: tuple[Policy, ...] = ()
+    documents: tuple[Document, ...] = ()
+
+    def policies(
+        self, cluster: Cluster, diagnostics: list[Diagnostic], *, strict_cidr: bool = False
+    ) -> tuple[Policy, ...]:
+        """Lower everything against a cluster; the result is sorted by name.
+
+        Parameters
+        ----------
+        cluster : Cluster
+            Its namespaces, nodes and Services are what some languages name.
+        diagnostics : list of Diagnostic
+            Written: errors and warnings.
+        strict_cidr : bool
+            Refuse CIDRs that mean another block than they seem to (NP-15).
+        """
+        found = list(self.lowered)
+        for language in LANGUAGES:
+            own = [document for document in self.documents if _kind(document) in language.kinds]
+            if own:
+                found += language.lower(own, cluster, diagnostics, strict_cidr=strict_cidr)
+        return tuple(sorted(found, key=lambda policy: policy.ref))
+
+    def applied(self, edits: PolicySet) -> PolicySet:
+        """Add what `edits` hold, replacing objects of the same kind, namespace and name."""
+        return PolicySet(apply(self.lowered, edits.lowered), _merged(self.documents, edits.documents))
+
+    def standing_in(self, others: PolicySet) -> PolicySet:
+        """Return this set in place of `others`, whose tiers, groups and the like it goes on using."""
+        resources = [document for document in others.documents if not is_policy(document)]
+        return replace(self, documents=_merged(resources, self.documents))
+
+    def deleted(self, name: str) -> PolicySet:
+        """Take one policy, tier, group or set of networks away.
+
+        Parameters
+        ----------
+        name : str
+            ``KIND/NAMESPACE/NAME``, or ``KIND/NAME`` for what has no namespace; KIND in any of kubectl's ways.
+
+        Raises
+        ------
+        ResolveError
+            There is nothing of this name.
+        """
+        kept = tuple(document for document in self.documents if not _is_named(document, name))
+        if len(kept) < len(self.documents):
+            return replace(self, documents=kept)
+        return replace(self, lowered=delete(self.lowered, name))
+
+
+class DocumentPile:
+    """Collects the documents of languages whose policies lean on other objects; each object once."""
+
+    def __init__(self, problems: list[Diagnostic], repeats: list[Repeat]) -> None:
+        self._problems = problems
+        self._repeats = repeats
+        self._found: dict[_Key, Document] = {}
+
+    def add(self, document: Document) -> None:
+        """Take one document; a second one of the same name must equal the first."""
+        first = self._found.setdefault(_key(document), document)
+        if first is document:
+            return
+        if _encoded(first) == _encoded(document):
+            self._repeats.append(Repeat(document.kind, document.place(), first.place()))
+        else:
+            message = repeated_message(document.kind, *_key(document)[2:], first.place())
+            self._problems.append(Diagnostic(Severity.ERROR, document.place(), message))
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """What was taken, in order."""
+        return tuple(self._found.values())
+
+    @property
+    def namespaces(self) -> set[str]:
+        """The namespaces that policies name as their own."""
+        return {key[2] for key, document in self._found.items() if key[2] and is_policy(document)}
+
+
+def leans_on_others(document: Document) -> bool:
+    """Whether an object is of a language whose documents are lowered together."""
+    return any(_kind(document) in language.kinds for language in LANGUAGES)
+
+
+def is_policy(document: Document) -> bool:
+    """Whether such an object is a policy, rather than what policies name."""
+    return any(language.kinds.get(_kind(document), False) for language in LANGUAGES)
+
+
+def _kind(document: Document) -> tuple[str, str]:
+    return document.group, document.kind
+
+
+def _key(document: Document) -> _Key:
+    metadata = document.value.get("metadata") if isinstance(document.value, dict) else None
+    fields = metadata if isinstance(metadata, dict) else {}
+    namespace, name = (fields.get(field) for field in ("namespace", "name"))
+    return *_kind(document), namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else ""
+
+
+def _encoded(document: Document) -> bytes:
+    return msgspec.json.encode(document.value, order="deterministic")
+
+
+def _merged(first: Iterable[Document], second: Iterable[Document]) -> tuple[Document, ...]:
+    return tuple({_key(document): document for document in (*first, *second)}.values())
+
+
+def _is_named(document: Document, name: str) -> bool:
+    kind, namespace, own_name = parts_of(name)
+    group, own_kind, own_namespace, written = _key(document)
+    kinds = (f"{own_kind}.{group}".lower(), *([own_kind.lower()] if _is_unmistakable(own_kind) else []))
+    return kind.lower() in kinds and written == own_name and namespace in (own_namespace, own_namespace or "default")
+
+
+def _is_unmistakable(kind: str) -> bool:
+    """Whether only one language has objects of this kind, so that its name will do without a group."""
+    return kind not in ("NetworkPolicy", "ClusterNetworkPolicy", "Tier")

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from inspect import signature
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -38,9 +37,8 @@ def main() -> int:
     forget_peak()
     tables = timed("build[XL]", lambda: build_tables(snapshot.cluster, snapshot.policies))
     peak = peak_bytes()
-    if "base" in signature(build_tables).parameters:
-        edited = edit(snapshot.policies)
-        timed("rebuild[XL]", lambda: build_tables(snapshot.cluster, edited, base=tables))
+    edited = edit(snapshot.policies)
+    timed("rebuild[XL]", lambda: build_tables(snapshot.cluster, edited, base=tables))
     timed("reach[XL]", lambda: reachability(tables))
     extra = {"pods": len(snapshot.cluster.pods), "policies": len(snapshot.policies)}
     print(json.dumps({"steps": steps, "table_bytes": tables.size, "peak_bytes": peak, **extra}))
@@ -53,7 +51,8 @@ def build_small(folder: Path) -> None:
     namespaces = {policy.ref.namespace for policy in snapshot.policies[:3]}
     pods = [pod for pod in snapshot.cluster.pods if pod.namespace in namespaces]
     small = replace(snapshot.cluster, pods=tuple(pods))
-    reachability(build_tables(small, snapshot.policies[:3]))
+    tables = build_tables(small, snapshot.policies[:3])
+    reachability(build_tables(small, edit(snapshot.policies[:3]), base=tables))
 
 
 def edit(policies: tuple[Policy, ...]) -> tuple[Policy, ...]:

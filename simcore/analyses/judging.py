@@ -244,19 +244,23 @@ def judge_flows(
         One for each flow, in their order.
     """
     tables = build_tables(cluster, policies, profile=profile)
+    judged = judge_columns(tables, *flow_columns(cluster, flows))
+    return [
+        judgement_of(tables, int(judged.egress[0, i]), int(judged.ingress[0, i]), int(judged.verdict[0, i]))
+        for i in range(len(flows))
+    ]
+
+
+def flow_columns(cluster: Cluster, flows: Sequence[Flow]) -> tuple[EndColumn, EndColumn, PortColumns]:
+    """Turn single flows into the columns that `judge_columns` takes."""
     numbers = cluster.pod_numbers
-    source = _column([flow.source for flow in flows], numbers)
-    destination = _column([flow.destination for flow in flows], numbers)
     ports = PortColumns(
         np.array([255 if f.protocol is None else f.protocol for f in flows], np.uint8),
         np.array([f.port or 0 for f in flows], np.uint16),
         np.array([f.port is not None for f in flows], bool),
     )
-    judged = judge_columns(tables, source, destination, ports)
-    return [
-        judgement_of(tables, int(judged.egress[0, i]), int(judged.ingress[0, i]), int(judged.verdict[0, i]))
-        for i in range(len(flows))
-    ]
+    source, destination = [flow.source for flow in flows], [flow.destination for flow in flows]
+    return _column(source, numbers), _column(destination, numbers), ports
 
 
 def _column(ends: Sequence[End], numbers: dict[str, int]) -> EndColumn:

@@ -216,3 +216,67 @@ def decide(rules, action, isolates, certain, tier, ports_of, states, keys, masks
                 number, reason, verdict = allow_doubt, allow_doubt_reason, np.int64(UNKNOWN)
             out[p, c] = ((number + 1) * habits[REASONS] + reason) * 8 + verdict * 2 + other
     return out
+
+
+@kernel
+def lay_out(numbers, places, words, out):
+    """Write the rows of a program, column by column, and return 128 bits that differ where rows do.
+
+    Parameters
+    ----------
+    numbers : int32[columns]
+        Which of the program's peers a column is.
+    places : uint32[peers]
+        The row of each peer.
+    words : uint64[columns, 2]
+        Random words.
+    out : uint32[columns]
+        Written.
+    """
+    high, low = np.uint64(0), np.uint64(0)
+    for column in range(numbers.size):
+        place = places[numbers[column]]
+        out[column] = place
+        high += (np.uint64(place) + np.uint64(1)) * words[column, 0]
+        low += (np.uint64(place) + np.uint64(1)) * words[column, 1]
+    return high, low
+
+
+@kernel
+def sign_columns(block, words, signatures):
+    """Give columns signatures that differ where any of their rows do.
+
+    Parameters
+    ----------
+    block : uint32[rows, columns]
+    words : uint64[rows, 2]
+        Random words.
+    signatures : uint64[columns, 2]
+        Added to.
+    """
+    for row in range(block.shape[0]):
+        for column in range(block.shape[1]):
+            place = np.uint64(block[row, column]) + np.uint64(1)
+            signatures[column, 0] += place * words[row, 0]
+            signatures[column, 1] += place * words[row, 1]
+
+
+@kernel
+def count_uses(block, step, uses):
+    """Count in how many lines of a block each row stands.
+
+    Parameters
+    ----------
+    block : uint16 or uint32[lines, columns]
+    step : int
+        What a line counts.
+    uses : int64[rows]
+        Added to.
+    """
+    seen = np.full(uses.size, -1, np.int32)
+    for line in range(block.shape[0]):
+        for column in range(block.shape[1]):
+            row = block[line, column]
+            if seen[row] != line:
+                seen[row] = line
+                uses[row] += step

@@ -23,7 +23,7 @@ def members_of(peer: PeerSet) -> tuple[Anything | Atom, ...]:
 
 
 class Atoms:
-    """The distinct atoms of all subjects and peers, numbered in order of appearance.
+    """The distinct atoms of subjects and peers, numbered in order of appearance.
 
     Attributes
     ----------
@@ -31,28 +31,30 @@ class Atoms:
         Atom to number.
     """
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
         self.numbers: dict[Atom, int] = {}
         self._of: dict[int, tuple[int, ...] | None] = {}
         for rule in rules:
-            for peer in (rule.subject, rule.peer):
-                if id(peer) not in self._of:
-                    self._of[id(peer)] = self._number(peer)
+            self.of(rule.subject)
+            self.of(rule.peer)
 
     def _number(self, peer: PeerSet) -> tuple[int, ...] | None:
         atoms = [member for member in members_of(peer) if not isinstance(member, Anything)]
         numbers = tuple([self.numbers.setdefault(atom, len(self.numbers)) for atom in atoms])
         return numbers if len(atoms) == len(members_of(peer)) else None
 
-    @property
-    def blocks(self) -> set[Cidr]:
-        """The distinct blocks that the atoms mention, exclusions included, the all-embracing ones left out."""
-        networks = [atom for atom in self.numbers if isinstance(atom, Network)]
-        return {block for atom in networks for block in (atom.cidr, *atom.excluded) if block.length}
-
     def of(self, peer: PeerSet) -> tuple[int, ...] | None:
-        """Return the atoms that a rule's subject or peer is the union of; None for everybody."""
+        """Return the atoms that a subject or peer, which outlives this, is the union of; None for everybody."""
+        if id(peer) not in self._of:
+            self._of[id(peer)] = self._number(peer)
         return self._of[id(peer)]
+
+
+def blocks_of(rules: Iterable[Rule]) -> set[Cidr]:
+    """Return the distinct blocks that rules mention, exclusions included, the all-embracing ones left out."""
+    peers = {id(peer): peer for rule in rules for peer in (rule.subject, rule.peer)}.values()
+    networks = [member for peer in peers for member in members_of(peer) if isinstance(member, Network)]
+    return {block for network in networks for block in (network.cidr, *network.excluded) if block.length}
 
 
 class LabelColumns:

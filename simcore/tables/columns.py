@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.peers import PeerSet
 from ..model.policy import Direction, Rule
@@ -23,6 +24,8 @@ class Columns:
     count : int
     of_identity : int32[identities]
         The column of each.
+    firsts : int64[count]
+        The first identity of each column.
     keys : int64[count]
         What the pods of a column declare; 0 throughout where that makes no difference.
     starts, ends_sure : int64[sets + 1], int64[sets]
@@ -31,18 +34,27 @@ class Columns:
         Columns of the peer sets.
     """
 
-    def __init__(self, rules: Sequence[Rule], members: Members, identities: Identities, direction: Direction) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        members: Members,
+        identities: Identities,
+        direction: Direction,
+        told_apart: NDArray[np.int32],
+    ) -> None:
+        """Tell apart as columns what `rules` tell apart, and identities whose numbers in `told_apart` differ."""
         ours = [rule for rule in rules if rule.direction is direction]
         distinct: dict[tuple[int, ...], PeerSet] = {}
         keys = {id(rule.peer): (members.atoms_of(rule.peer), rule.peer) for rule in ours}
         for key, peer in keys.values():
             if key is not None:
                 distinct.setdefault(key, peer)
-        signatures = np.zeros((identities.count, 2), np.uint64)
+        signatures = np.stack([np.zeros_like(told_apart), told_apart], axis=1).astype(np.uint64)
         if by_name := direction is Direction.EGRESS and any(rule.ports.names for rule in ours):
             signatures[:, 0] = identities.port_key
         found = Partition(members.sets(list(distinct.values())), signatures)
         self.count, self.of_identity = found.count, found.of_identity
+        self.firsts = found.firsts
         self.keys = identities.port_key[found.firsts] * by_name
         self.starts, self.ends_sure, self.members = found.starts, found.ends_sure, found.members
         numbers = {key: number for number, key in enumerate(distinct)}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.rows import decide, tell_apart
-from ..model.flows import Outcome, Reason, Verdict
+from ..model.flows import Reason
 from ..model.policy import Action, Direction, Role, Rule
 from ..model.ports import PORT_PROTOCOLS, PortSet
 from ..model.profile import Profile
@@ -21,7 +21,6 @@ from .words import words
 
 REASONS = tuple(Reason)
 _REASON = {reason: number for number, reason in enumerate(REASONS)}
-UNDEFINED_UPSTREAM = "NP-20: undefined upstream"
 _UNBOUND = {Kind.POD: Reason.NOT_ISOLATED, Kind.OUTSIDE: Reason.NOT_A_POD}
 _TOLD = (
     Reason.RULE,
@@ -90,17 +89,27 @@ class Decider:
         self._names = np.zeros(len(self._rules), bool)
         self._names[:] = [bool(rule.ports.names) for rule in self._rules]
 
-    def decide(self, program: Program) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    @property
+    def classes(self) -> int:
+        """How many port classes there are."""
+        return self._classes.count
+
+    def decide(self, program: Program, rules: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Decide a program against the peers that it tells apart.
+
+        Parameters
+        ----------
+        program : Program
+        rules : int64[...]
+            Its rules, as numbers among those that are known here.
 
         Returns
         -------
         numbers : int32[columns]
             Which of these peers each column is; overwritten by the next call.
         codes : int64[peers, classes]
-            Codes of outcomes, see `outcome`.
+            ``((rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined``; rule -1 where none decides.
         """
-        rules = np.array(program.rules, np.int64)
         columns = self._columns[program.direction]
         while 2 * rules.size > len(self._words):
             self._words = words(2 * len(self._words), seed=3)
@@ -138,10 +147,3 @@ class Decider:
             self._habits,
         )
         return numbers, codes
-
-    def outcome(self, code: int) -> Outcome:
-        """Turn a code back into what it stands for."""
-        rest, tail = divmod(code, 8)
-        number, reason = divmod(rest, len(REASONS))
-        rule = self._rules[number - 1] if number else None
-        return Outcome(Verdict(tail // 2), REASONS[reason], rule, UNDEFINED_UPSTREAM if tail % 2 else "")

@@ -19,10 +19,10 @@ from ..model.peers import Endpoints, Network
 from ..model.policy import Rule
 from ..model.ports import NamedPort
 from ..model.profile import Profile
-from .atoms import Atoms, PodSelector
+from .atoms import Atom, Atoms, PodSelector
 from .ends import Ends, Kind, Numbers, Owner
 from .ports import Declared, declared_by
-from .space import Space, cut_space, halves
+from .space import Space, cut_space, halves, network_ranges
 from .words import words
 
 _UNKNOWN_ADDRESS = len(Kind)
@@ -198,6 +198,21 @@ class Identities:
         ]
         self.declared: list[Declared] = [dict(key) for key in keys]
         return np.array(of_pod, np.int64)
+
+    def has(self, atom: Atom) -> bool:
+        """Whether an atom holds or leaves out each identity as a whole, so that it tells no ends of one apart."""
+        if isinstance(atom, Endpoints):
+            pods = self.selector.select(atom)
+            every, chosen = self.of_end, self.of_end[np.isin(self.ends.pod, pods)]
+        else:
+            space, starts = self.spaces[atom.cidr.family], self.range_starts[atom.cidr.family]
+            if not all(space.has(block) for block in (atom.cidr, *atom.excluded)):
+                return False
+            stretches = zip(*space.stretches(network_ranges(atom)), strict=True)
+            every = self.by_range
+            chosen = np.concatenate([every[:0], *(every[starts[first] : starts[end]] for first, end in stretches)])
+        of_identity = np.bincount(chosen, minlength=self.count)
+        return bool((of_identity == np.bincount(every, minlength=self.count))[chosen].all())
 
     def at(self, owner: Owner, address: Address | None) -> int:
         """Return the identity of a pod or node at an address of its own, or at an unknown one."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,13 @@ from ..model.cluster import Cluster
 from ..model.flows import Outcome
 from ..model.policy import Rule
 from ..model.profile import Profile
+
+if TYPE_CHECKING:
+    from .book import RuleBook
+    from .ground import Ground, Picture
+    from .outcomes import Outcomes
+    from .programs import Binding
+    from .rows import Rows
 
 
 class Arrays(NamedTuple):
@@ -55,7 +62,7 @@ class Arrays(NamedTuple):
     mixed : uint32[reasons + 1, reasons + 1, reasons + 1]
         Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
     cells : uint32[len(Fixed)]
-        Cells of the outcomes that follow from no rule, in the order of `simcore.tables.build.FIXED`;
+        Cells of the outcomes that follow from no rule, in the order of `simcore.tables.outcomes.FIXED`;
         where nothing is enforced, all are those of its last one.
     limits : int64[6]
         First node identity, first composite, number of pods, number of nodes, whether a hairpin is let through
@@ -94,6 +101,18 @@ class Arrays(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What other tables of the same cluster and profile can take over."""
+
+    book: RuleBook
+    ground: Ground
+    picture: Picture
+    binding: Binding
+    rows: Rows
+    outcomes: Outcomes
+
+
+@dataclass(frozen=True)
 class Tables:
     """Policy sets compiled against one cluster under one profile.
 
@@ -119,6 +138,8 @@ class Tables:
         Object of each pod when a record names it; its node's where the two count as one.
     no_address, unknown_pod : int
         Objects of missing ends.
+    kept : Kept or None
+        What `simcore.build_tables` takes over where these are its `base`; not pickled.
     """
 
     arrays: Arrays
@@ -134,6 +155,11 @@ class Tables:
     pod_objects: NDArray[np.int32]
     no_address: int
     unknown_pod: int
+    kept: Kept | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what knows rules by where they lie in memory."""
+        return {**self.__dict__, "kept": None}
 
     @property
     def size(self) -> int:

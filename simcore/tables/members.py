@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..kernels.members import distinct, list_parts, toggle_sets
 from ..kernels.rows import number_signatures
 from ..model.peers import Endpoints, Network, PeerSet
-from .atoms import Atoms
+from .atoms import Atom, Atoms
 from .identities import Identities
 from .space import network_ranges
 from .words import words
@@ -79,20 +79,28 @@ class Partition:
 
 
 class Members:
-    """Knows which identities the atoms of some rules hold."""
+    """Knows which identities atoms hold; those that nobody asked about are looked for together."""
 
     def __init__(self, atoms: Atoms, identities: Identities) -> None:
         self._atoms = atoms
         self._identities = identities
-        self._stretches: list[list[tuple[int, int]]] = [[] for _ in atoms.numbers]
-        self._is_block = [isinstance(atom, Network) for atom in atoms.numbers]
-        self._find_blocks()
-        self._find_pods()
+        self._stretches: list[list[tuple[int, int]]] = []
+        self._is_block: list[bool] = []
+        self._pool = identities.by_range
 
-    def _find_blocks(self) -> None:
+    def _find(self) -> None:
+        """Find the members of atoms that were numbered since."""
+        new = list(self._atoms.numbers.items())[len(self._stretches) :]
+        self._stretches += [[] for _ in new]
+        self._is_block += [isinstance(atom, Network) for atom, _ in new]
+        if new:
+            self._find_blocks(new)
+            self._find_pods(new)
+
+    def _find_blocks(self, new: list[tuple[Atom, int]]) -> None:
         for family, space in self._identities.spaces.items():
             bounds, numbers = [], []
-            for atom, number in self._atoms.numbers.items():
+            for atom, number in new:
                 if isinstance(atom, Network) and atom.cidr.family is family:
                     ranges = network_ranges(atom)
                     bounds += ranges
@@ -102,12 +110,12 @@ class Members:
             for number, first, last in zip(numbers, starts[firsts].tolist(), starts[lasts].tolist(), strict=True):
                 self._stretches[number].append((first, last))
 
-    def _find_pods(self) -> None:
+    def _find_pods(self, new: list[tuple[Atom, int]]) -> None:
         known = self._identities
         seen = np.full(known.count, -1, np.int32)
-        parts = [known.by_range]
-        start = known.by_range.size
-        for atom, number in self._atoms.numbers.items():
+        parts = [self._pool]
+        start = self._pool.size
+        for atom, number in new:
             if isinstance(atom, Endpoints):
                 pods = known.selector.select(atom)
                 found = distinct(pods, known.ends.first_of_pod, known.of_end, number, seen)
@@ -120,8 +128,9 @@ class Members:
         """List the identities of peer sets, none of them everybody; `surely`: not those that blocks may hold."""
         stretches: list[tuple[int, int]] = []
         counts, has_blocks = [], []
-        for peer in peers:
-            atoms = self._atoms.of(peer) or ()
+        of_peers = [self._atoms.of(peer) or () for peer in peers]
+        self._find()
+        for atoms in of_peers:
             for atom in atoms:
                 stretches += self._stretches[atom]
             counts.append(len(stretches))

@@ -81,6 +81,12 @@ class PortClasses:
         """How many classes there are."""
         return self.slot.size
 
+    def has(self, ports: PortRange) -> bool:
+        """Whether a range of ports is made up of classes, so that a rule which names it tells apart none."""
+        first = PORT_PROTOCOLS.index(ports.protocol) * PORTS
+        classes = self.table[first + ports.first : first + ports.last + 1]
+        return classes.size == int(np.isin(self.table[: SLOTS * PORTS], classes).sum())
+
     def mask(self, ports: PortSet, declared: Declared) -> NDArray[np.uint8]:
         """Tell for each class whether a port set holds it: NO, YES or MAYBE.
 

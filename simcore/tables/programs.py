@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UnsupportedError
-from ..model.peers import AnyOf, Anything, Endpoints, Network
-from ..model.policy import NETWORKPOLICY, Action, Direction, Policy, Rule
-from ..model.ports import PORT_PROTOCOLS
-from ..model.profile import Profile
+from ..model.policy import Direction, Rule
+from .book import RuleBook
 from .ends import Kind
 from .identities import Identities
-from .members import Members, Partition, Sets
-from .words import words
+from .members import Members, Partition
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Program:
     Attributes
     ----------
     rules : tuple of int
-        Numbers of the rules, in the order in which they are tried.
+        Serial numbers of the rules, in the order in which they are tried.
     direction : Direction
         Whose side they guard.
     port_key : int
@@ -40,115 +37,121 @@ class Program:
     port_key: int = 0
     kind: Kind = Kind.POD
 
-
-class RuleBook:
-    """All rules of all policy sets, numbered; a policy that stands in several sets is held once.
-
-    Where nothing is enforced, the sets are empty.
-    """
-
-    def __init__(self, policy_sets: Sequence[Sequence[Policy]], profile: Profile) -> None:
-        self.rules: list[Rule] = []
-        self.sets: list[list[int]] = []
-        first_number: dict[int, int] = {}
-        for policies in policy_sets:
-            numbers: list[int] = []
-            for policy in policies:
-                first = first_number.setdefault(id(policy), len(self.rules))
-                if first == len(self.rules):
-                    self.rules += policy.rules
-                numbers += range(first, first + len(policy.rules))
-            self.sets.append(numbers if profile.enforced else [])
-        for rule in self.rules:
-            profile.place(rule.tier)
-            if rule.tier != NETWORKPOLICY or not _is_plain(rule):
-                raise UnsupportedError(f"{rule.place}: {rule} is of a kind that the tables cannot hold")
-        self._sort_key = {n: (rule.order, n) for n, rule in enumerate(self.rules)}
-
-    def ordered(self, numbers: Sequence[int]) -> tuple[int, ...]:
-        """Sort rules in the order in which they are tried."""
-        return tuple(sorted(numbers, key=self._sort_key.__getitem__))
+    def __hash__(self) -> int:
+        """Hash by the rules alone: thousands of programs are looked up time and again."""
+        return hash(self.rules)
 
 
-def _is_plain(rule: Rule) -> bool:
-    ends = [part for end in (rule.subject, rule.peer) for part in (end.members if isinstance(end, AnyOf) else (end,))]
-    return (
-        rule.action is not Action.PASS
-        and not (rule.hosts or rule.rejects or rule.condition or rule.tie)
-        and rule.source_ports.is_everything
-        and not rule.ports.excluded
-        and all(member.protocol in PORT_PROTOCOLS for member in rule.ports.members or ())
-        and all(isinstance(end, Anything | Endpoints | Network) for end in ends)
-        and all(not end.accounts.requirements for end in ends if isinstance(end, Endpoints))
-    )
+@dataclass(frozen=True)
+class Binding:
+    """Which program binds every identity.
 
-
-def bind_programs(book: RuleBook, members: Members, identities: Identities) -> tuple[list[Program], NDArray[np.int32]]:
-    """Find the program of every identity, in each direction, under each policy set.
-
-    Returns
-    -------
-    programs : list of Program
-        The distinct ones.
+    Attributes
+    ----------
+    programs : dict
+        The distinct programs, numbered.
     program_of : int32[sets * 2, identities]
         Row ``2 * set + direction``.
+    sets : list of int64[rules]
+        Serial numbers of the rules of every policy set, in the order of their numbers.
     """
-    programs: dict[Program, int] = {}
-    program_of = np.zeros((len(book.sets) * 2, identities.count), np.int32)
-    for number, rules in enumerate(book.sets):
+
+    programs: Mapping[Program, int]
+    program_of: NDArray[np.int32]
+    sets: Sequence[NDArray[np.int64]]
+
+
+def bind_programs(book: RuleBook, members: Members, identities: Identities, before: Binding | None) -> Binding:
+    """Find the program of every identity, in each direction, under each policy set.
+
+    What other rules bound `before` to the same identities is changed where rules came or went.
+    """
+    programs: dict[Program, int] = dict(before.programs) if before else {}
+    rows = []
+    for number, serials in enumerate(book.sets):
         for direction in Direction:
-            row = program_of[2 * number + direction]
-            for kind in Kind:
-                here = identities.kind == kind
-                row[here] = programs.setdefault(Program((), direction, kind=kind), len(programs))
-            _bind(book, [n for n in rules if book.rules[n].direction is direction], members, identities, programs, row)
-    return list(programs), program_of
+            if before and before.sets:
+                like = min(number, len(before.sets) - 1)
+                old, row = before.sets[like], before.program_of[2 * like + direction]
+            else:
+                old, row = np.empty(0, np.int64), _unbound(direction, identities, programs)
+            rows.append(_Binder(book, members, identities, direction, programs).bind(old, serials, row))
+    program_of = np.array(rows, np.int32).reshape(-1, identities.count)
+    live = np.unique(program_of)
+    every = list(programs)
+    found = {every[number]: position for position, number in enumerate(live.tolist())}
+    return Binding(found, np.searchsorted(live, program_of).astype(np.int32), book.sets)
 
 
-def _bind(
-    book: RuleBook,
-    rules: Sequence[int],
-    members: Members,
-    identities: Identities,
-    programs: dict[Program, int],
-    row: NDArray[np.int32],
-) -> None:
-    """Enter the programs that rules of one direction make, and the number of each pod identity's own in `row`.
-
-    Rules of one subject, a block, bind the same identities: those that the same blocks bind share a program.
-    """
-    blocks: dict[tuple[int, ...] | None, list[int]] = {}
-    for number in rules:
-        blocks.setdefault(members.atoms_of(book.rules[number].subject), []).append(number)
-    everywhere = blocks.pop(None, [])
-    sets = members.sets([book.rules[block[0]].subject for block in blocks.values()], surely=True)
-    by_name = _bound_by_name(book, [everywhere, *blocks.values()], sets, identities)
-    found = Partition(sets, words(len(identities.declared), seed=7)[identities.port_key] * by_name[:, np.newaxis])
-    bound: list[list[int]] = [everywhere.copy() for _ in range(found.count)]
-    bounds = found.starts.tolist()
-    for block, first, last in zip(blocks.values(), bounds[:-1], bounds[1:], strict=True):
-        for part in found.members[first:last].tolist():
-            bound[part] += block
-    keys = (identities.port_key * by_name)[found.firsts].tolist()
-    is_pod = identities.kind == Kind.POD
-    some = np.bincount(found.of_identity[is_pod], minlength=found.count).tolist()
-    program_of = np.full(found.count, -1, np.int32)
-    for part, (numbers, key) in enumerate(zip(bound, keys, strict=True)):
-        if numbers and some[part]:
-            program = Program(book.ordered(numbers), book.rules[numbers[0]].direction, key)
-            program_of[part] = programs.setdefault(program, len(programs))
-    here = is_pod & (program_of[found.of_identity] >= 0)
-    row[here] = program_of[found.of_identity[here]]
+def _unbound(direction: Direction, identities: Identities, programs: dict[Program, int]) -> NDArray[np.int32]:
+    """Return the programs of identities that no rule binds."""
+    of_kind = [programs.setdefault(Program((), direction, kind=kind), len(programs)) for kind in Kind]
+    return np.asarray(np.array(of_kind, np.int32)[identities.kind])
 
 
-def _bound_by_name(
-    book: RuleBook, blocks: Sequence[Sequence[int]], sets: Sets, identities: Identities
-) -> NDArray[np.bool_]:
-    """Tell which identities are bound by an ingress rule that uses a name; the first of `blocks` binds all."""
-    rules = book.rules
-    uses = [any(rules[n].ports.names and rules[n].direction is Direction.INGRESS for n in block) for block in blocks]
-    named = np.full(identities.count, uses[0])
-    for number in np.flatnonzero(uses[1:]).tolist():
-        for first, last in sets.stretches[sets.starts[number] : sets.starts[number + 1]].tolist():
-            named[sets.pool[first:last]] = True
-    return named
+class _Binder:
+    """Binds the rules of one direction and policy set."""
+
+    def __init__(
+        self,
+        book: RuleBook,
+        members: Members,
+        identities: Identities,
+        direction: Direction,
+        programs: dict[Program, int],
+    ) -> None:
+        self._book = book
+        self._members = members
+        self._identities = identities
+        self._direction = direction
+        self._programs = programs
+
+    def bind(self, old: NDArray[np.int64], new: NDArray[np.int64], program_of: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the programs of all identities, who were bound as `program_of` says by other rules."""
+        was, is_ = np.zeros((2, self._book.number_of.size), bool)
+        was[old], is_[new] = True, True
+        dropped, added = set(np.flatnonzero(was & ~is_).tolist()), np.flatnonzero(is_ & ~was)
+        moved = not np.array_equal(new[was[new]], old[is_[old]])
+        known = self._identities
+        everywhere, blocks = self._blocks(added.tolist())
+        sets = self._members.sets([self._rule(block[0]).subject for block in blocks], surely=True)
+        parts = Partition(sets, np.stack([program_of, known.port_key], axis=1).astype(np.uint64))
+        entering: dict[int, list[int]] = {}
+        for block, part in _pairs(parts):
+            entering.setdefault(part, []).extend(blocks[block])
+        result = program_of[parts.firsts]
+        every = list(self._programs)
+        touched = np.zeros(len(every), bool)
+        for number in np.unique(result).tolist():
+            touched[number] = moved or bool(everywhere) or not dropped.isdisjoint(every[number].rules)
+        changed = touched[result]
+        changed[list(entering)] = True
+        for part in np.flatnonzero(changed & (known.kind[parts.firsts] == Kind.POD)).tolist():
+            before = [serial for serial in every[result[part]].rules if serial not in dropped]
+            key = int(known.port_key[parts.firsts[part]])
+            program = self._program([*before, *everywhere, *entering.get(part, ())], key)
+            result[part] = self._programs.setdefault(program, len(self._programs))
+        return np.asarray(result[parts.of_identity], np.int32)
+
+    def _rule(self, serial: int) -> Rule:
+        return self._book.rule(serial)
+
+    def _blocks(self, serials: Sequence[int]) -> tuple[list[int], list[list[int]]]:
+        """Take rules of one subject, which bind the same identities, together; first those that bind all."""
+        blocks: dict[tuple[int, ...] | None, list[int]] = {}
+        for serial in serials:
+            if self._rule(serial).direction is self._direction:
+                blocks.setdefault(self._members.atoms_of(self._rule(serial).subject), []).append(serial)
+        return blocks.pop(None, []), list(blocks.values())
+
+    def _program(self, serials: Sequence[int], port_key: int) -> Program:
+        by_name = self._direction is Direction.INGRESS and any(self._rule(serial).ports.names for serial in serials)
+        return Program(self._book.ordered(serials), self._direction, port_key if by_name else 0)
+
+
+def _pairs(parts: Partition) -> Iterator[tuple[int, int]]:
+    """Yield every set with every part that it holds."""
+    bounds = parts.starts.tolist()
+    for number, (first, last) in enumerate(pairwise(bounds)):
+        for part in parts.members[first:last].tolist():
+            yield number, part

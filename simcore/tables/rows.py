@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CapacityError
-from ..model.flows import Outcome
-from ..model.policy import Direction, Rule
+from ..kernels.rows import count_uses, lay_out, number_signatures, sign_columns
+from ..model.policy import Direction
 from ..model.profile import Profile
+from .book import RuleBook
 from .columns import Columns
-from .decisions import Decider
+from .decisions import REASONS, Decider
 from .identities import Identities
 from .members import Members
 from .ports import PortClasses
-from .programs import Program
+from .programs import Binding, Program
+from .words import words
+
+_PER_RULE = len(REASONS) * 8
 
 
 @dataclass(frozen=True)
@@ -28,75 +32,201 @@ class Rows:
     ----------
     row_of : uint16 or uint32[...]
         The row of program p against column c is at ``starts[p] + c``.
-    starts : int64[programs]
-    first_ingress : int
-        Where the rows of ingress programs begin in `row_of`.
+    starts : dict
+        By program.
+    blocks : tuple of uint16 or uint32[..., columns]
+        The parts of `row_of` for either direction, by what equal programs share and by column.
     column_of : int32[2, identities]
         For either direction, the column of an identity that is the peer: peers that no rule of the direction tells
         apart share one.
-    decision : uint16 or uint32[rows, classes]
-        ``outcome << 2 | verdict``.
-    outcomes : list of Outcome
-        What the numbers stand for; the first ones are those that the caller asked for.
+    decided : uint16 or uint32[rows, classes]
+        Numbers of codes.
+    codes : int64[...]
+        ``((serial number of the rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined``; 0 for no rule.
+    uses : int64[rows]
+        In how many lines of `blocks` each row stands; 0 for those left over from programs that are gone.
     """
 
     row_of: NDArray[np.unsignedinteger]
-    starts: NDArray[np.int64]
-    first_ingress: int
+    starts: Mapping[Program, int]
+    blocks: tuple[NDArray[np.unsignedinteger], ...]
     column_of: NDArray[np.int32]
-    decision: NDArray[np.unsignedinteger]
-    outcomes: list[Outcome]
+    decided: NDArray[np.unsignedinteger]
+    codes: NDArray[np.int64]
+    uses: NDArray[np.int64]
+
+    def starts_of(self, binding: Binding) -> NDArray[np.uint32]:
+        """Return where the program that binds each identity begins in `row_of`."""
+        starts = np.array([self.starts[program] for program in binding.programs], np.uint32)
+        return np.asarray(starts[binding.program_of])
+
+    @property
+    def crowded(self) -> bool:
+        """Whether most rows are left over."""
+        return 2 * int(np.count_nonzero(self.uses)) + 1000 < self.uses.size
+
+    def lines(self, programs: Sequence[Program], direction: Direction) -> NDArray[np.int64]:
+        """Return the lines of some programs in the block of their direction."""
+        first = self.blocks[Direction.EGRESS].size if direction is Direction.INGRESS else 0
+        starts = np.array([self.starts[program] for program in programs], np.int64)
+        return np.asarray((starts - first) // self.blocks[direction].shape[1], np.int64)
 
 
 def build_rows(
     programs: Sequence[Program],
-    rules: Sequence[Rule],
+    book: RuleBook,
     members: Members,
     identities: Identities,
     classes: PortClasses,
     profile: Profile,
-    outcomes: Sequence[Outcome],
+    before: Rows | None,
 ) -> Rows:
-    """Decide every program against every column of peers; equal rows are held once."""
-    columns = [Columns(rules, members, identities, direction) for direction in Direction]
-    decider = Decider(rules, identities, columns, classes, profile)
-    rows: dict[bytes, int] = {}
-    codes: list[NDArray[np.int64]] = []
-    blocks: tuple[dict[bytes, int], ...] = tuple({} for _ in Direction)
-    row_of_program = np.empty(len(programs), np.int64)
-    for program_number, program in enumerate(programs):
-        numbers, decided = decider.decide(program)
+    """Decide every program against every column of peers; equal rows are held once.
+
+    Programs that were decided `before`, for the same identities and port classes, are taken over.
+    """
+    serials = sorted({n for program in programs if not (before and program in before.starts) for n in program.rules})
+    rules = [book.rule(serial) for serial in serials]
+    told_apart = before.column_of if before else np.zeros((len(Direction), identities.count), np.int32)
+    columns = [Columns(rules, members, identities, direction, told_apart[direction]) for direction in Direction]
+    writer = _Writer(serials, Decider(rules, identities, columns, classes, profile), before)
+    parts = []
+    for direction in Direction:
+        ours = [program for program in programs if program.direction is direction]
+        parts.append(_part(ours, columns[direction], direction, writer, before))
+    codes, decided = writer.codes()
+    return _joined(parts, decided, codes, before.uses if before else np.empty(0, np.int64))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of one direction.
+
+    Attributes
+    ----------
+    lines : dict
+        Line of each program, of those of `old` and `new` together.
+    old : uint16 or uint32[..., old columns]
+        The lines before.
+    taken : int64[...]
+        Which of them are taken over.
+    source : int64[columns]
+        The old column of each column.
+    new : uint32[..., columns]
+        Further lines.
+    column_of : int32[identities]
+    """
+
+    lines: dict[Program, int]
+    old: NDArray[np.unsignedinteger]
+    taken: NDArray[np.int64]
+    source: NDArray[np.integer]
+    new: NDArray[np.unsignedinteger]
+    column_of: NDArray[np.int32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many lines and columns there are."""
+        return self.taken.size + len(self.new), self.new.shape[1]
+
+    def write(self, block: NDArray[np.unsignedinteger]) -> None:
+        """Write all lines."""
+        count = self.taken.size
+        block[count:] = self.new
+        if not count:
+            return
+        if self.old.shape[1] < self.source.size:
+            block[:count] = self.old[self.taken][:, self.source]
+        elif self.old.dtype == block.dtype:
+            self.old.take(self.taken, axis=0, out=block[:count], mode="clip")  # "raise" would copy them twice
+        else:
+            block[:count] = self.old[self.taken]
+
+
+class _Writer:
+    """Decides programs and holds equal rows once."""
+
+    def __init__(self, serials: Sequence[int], decider: Decider, before: Rows | None) -> None:
+        self._serials = np.array([-1, *serials], np.int64)
+        self._local = {serial: number for number, serial in enumerate(serials)}
+        self._decider = decider
+        self._before = before
+        self._first = before.uses.size if before else 0
+        self._rows: dict[bytes, int] = {}
+        self._decided: list[NDArray[np.int64]] = []
+
+    def decide(self, program: Program) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+        """Return which peer each column is, overwritten by the next call, and the row of each peer."""
+        rules = np.array([self._local[serial] for serial in program.rules], np.int64)
+        numbers, decided = self._decider.decide(program, rules)
         places = np.empty(len(decided), np.uint32)
         for position, row in enumerate(decided):
-            place = rows.setdefault(row.tobytes(), len(rows))
-            if place == len(codes):
-                codes.append(row)
-            places[position] = place
-        held = blocks[program.direction]
-        row_of_program[program_number] = held.setdefault(places[numbers].tobytes(), len(held))
-    distinct, inverse = np.unique(np.array(codes), return_inverse=True)
-    known = {outcome: number for number, outcome in enumerate(outcomes)}
-    cells = np.array([_cell(decider.outcome(int(code)), known) for code in distinct], np.uint32)
-    of_direction = np.array([program.direction for program in programs])
-    starts = np.empty(len(programs), np.int64)
-    column_of, row_of, first = [], [], 0
-    for direction in Direction:
-        number_of, block = _distinct_columns(blocks[direction], columns[direction].count)
-        column_of.append(number_of[columns[direction].of_identity])
-        here = of_direction == direction
-        starts[here] = first + row_of_program[here] * block.shape[1]
-        row_of.append(block.astype(_width(len(codes))).ravel())
-        first += block.size
-    if first > np.iinfo(np.uint32).max:
-        raise CapacityError(f"the programs and their peers make {first:,} pairs, more than 4 billion")
-    return Rows(
-        np.concatenate(row_of),
-        starts,
-        row_of[Direction.EGRESS].size,
-        np.stack(column_of).astype(np.int32),
-        cells[inverse.reshape(len(codes), -1)].astype(_width(len(known) << 2)),
-        list(known),
-    )
+            place = self._rows.setdefault(row.tobytes(), len(self._rows))
+            if place == len(self._decided):
+                self._decided.append(row)
+            places[position] = self._first + place
+        return numbers, places
+
+    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.unsignedinteger]]:
+        """Return the distinct codes, by serial numbers, and the number of each in every row."""
+        decided = np.array(self._decided, np.int64).reshape(-1, self._decider.classes)
+        present = np.zeros(self._serials.size * _PER_RULE, bool)
+        present[decided] = True
+        codes = np.flatnonzero(present)
+        numbers = np.cumsum(present, dtype=np.uint32) - 1
+        rules, rest = np.divmod(codes, _PER_RULE)
+        codes, found = (self._serials[rules] + 1) * _PER_RULE + rest, numbers[decided]
+        if self._before:
+            found += self._before.codes.size
+            codes = np.append(self._before.codes, codes)
+            found = np.concatenate([self._before.decided, found])
+        return codes, found.astype(_width(codes.size))
+
+
+def _part(
+    programs: Sequence[Program], columns: Columns, direction: Direction, writer: _Writer, before: Rows | None
+) -> _Part:
+    """Write the lines of all programs of a direction."""
+    lines: dict[Program, int] = {}
+    old, taken, source = np.empty((0, 0), np.uint16), np.empty(0, np.int64), columns.firsts
+    if before:
+        old, source = before.blocks[direction], before.column_of[direction][columns.firsts]
+        known = [program for program in programs if program in before.starts]
+        taken, places = np.unique(before.lines(known, direction), return_inverse=True)
+        lines.update(zip(known, places.tolist(), strict=True))
+    new = np.empty((len(programs) - len(lines), columns.count), np.uint32)
+    stirring = words(columns.count, seed=8)
+    held: dict[tuple[int, int], int] = {}
+    for program in programs:
+        if program not in lines:
+            signature = lay_out(*writer.decide(program), stirring, new[len(held)])
+            lines[program] = taken.size + held.setdefault(signature, len(held))
+    new = new[: len(held)]
+    if before:
+        return _Part(lines, old, taken, source, new, columns.of_identity)
+    number_of, firsts = _distinct_columns(new)
+    return _Part(lines, old, taken, source, new[:, firsts], number_of[columns.of_identity])
+
+
+def _joined(
+    parts: Sequence[_Part], decided: NDArray[np.unsignedinteger], codes: NDArray[np.int64], used: NDArray[np.int64]
+) -> Rows:
+    """Put the lines of both directions into one array."""
+    uses = np.append(used, np.zeros(len(decided) - used.size, np.int64))
+    sizes = [part.shape[0] * part.shape[1] for part in parts]
+    if sum(sizes) > np.iinfo(np.uint32).max:
+        raise CapacityError(f"the programs and their peers make {sum(sizes):,} pairs, more than 4 billion")
+    row_of = np.empty(sum(sizes), _width(len(decided)))
+    starts, blocks, first = {}, [], 0
+    for part, size in zip(parts, sizes, strict=True):
+        count_uses(part.new, 1, uses)
+        count_uses(np.delete(part.old, part.taken, axis=0), -1, uses)
+        block = row_of[first : first + size].reshape(part.shape)
+        part.write(block)
+        starts.update({program: first + line * block.shape[1] for program, line in part.lines.items()})
+        blocks.append(block)
+        first += size
+    return Rows(row_of, starts, tuple(blocks), np.stack([part.column_of for part in parts]), decided, codes, uses)
 
 
 def _width(count: int) -> type[np.unsignedinteger]:
@@ -104,13 +234,10 @@ def _width(count: int) -> type[np.unsignedinteger]:
     return np.uint16 if count <= 1 << 16 else np.uint32
 
 
-def _distinct_columns(rows: Iterable[bytes], count: int) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """Hold equal columns once; return which of them each column is, and what is left of the rows."""
-    block = np.frombuffer(b"".join(rows), np.uint32).reshape(-1, count).T.copy()
-    seen: dict[bytes, int] = {}
-    numbers = np.array([seen.setdefault(column.tobytes(), len(seen)) for column in block], np.int64)
-    return numbers, block[np.unique(numbers, return_index=True)[1]].T
-
-
-def _cell(outcome: Outcome, known: dict[Outcome, int]) -> int:
-    return known.setdefault(outcome, len(known)) << 2 | outcome.verdict
+def _distinct_columns(block: NDArray[np.uint32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Number equal columns alike; return the number of each, and where each number first stands."""
+    signatures = np.zeros((block.shape[1], 2), np.uint64)
+    sign_columns(block, words(len(block), seed=9), signatures)
+    numbers, firsts = np.empty(len(signatures), np.int32), np.empty(len(signatures), np.int64)
+    count = number_signatures(signatures, numbers, firsts)
+    return numbers, firsts[:count]

@@ -51,6 +51,11 @@ class Space:
     starts: Halves
     signatures: NDArray[np.uint64]
 
+    def has(self, block: Cidr) -> bool:
+        """Whether the space is cut at both ends of a block."""
+        edges = halves([edge for edge in (block.first, block.last + 1) if edge >> self.family.bits == 0])
+        return bool((self.starts[self.ranges_at(edges)] == edges).all())
+
     def ranges_at(self, addresses: Halves) -> NDArray[np.int64]:
         """Return the numbers of the ranges that hold some addresses."""
         out = np.empty(len(addresses), np.int64)
@@ -64,8 +69,14 @@ class Space:
 
 
 def cut_space(family: Family, networks: Sequence[tuple[Network, NDArray[np.uint64]]], addresses: Halves) -> Space:
-    """Cut the space of one family by networks, each with its random word (uint64[2]), and by single addresses."""
+    """Cut the space of one family by networks, each with its random word (uint64[2]), and by single addresses.
+
+    Blocks that a network excludes cut it too: people see which of them an address is in.
+    """
+    none = np.zeros(2, np.uint64)
     bounds = [(pair, word) for network, word in networks for pair in network_ranges(network)]
+    blocks = {block for network, _ in networks for block in (network.cidr, *network.excluded)}
+    bounds += [((block.first, block.last), none) for block in blocks]
     ends = (1 << family.bits) - 1
     lasts = halves([last for (_, last), _ in bounds])
     words = np.array([word for _, word in bounds], np.uint64).reshape(-1, 2)

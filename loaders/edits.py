@@ -6,12 +6,20 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from simcore.errors import ResolveError
-from simcore.model.policy import Policy
+from simcore.model.policy import Policy, PolicyRef
 
+_NAMES = {
+    "NetworkPolicy": ("netpol", "v1.networking.k8s.io"),
+    "AdminNetworkPolicy": ("anp", "v1alpha1.policy.networking.k8s.io"),
+    "BaselineAdminNetworkPolicy": ("banp", "v1alpha1.policy.networking.k8s.io"),
+    "ClusterNetworkPolicy": ("cnp", "v1alpha2.policy.networking.k8s.io"),
+}
+"""Short name, version and group of each kind."""
 _KINDS = {
-    f"{word}{group}": "NetworkPolicy"
-    for word in ("networkpolicy", "networkpolicies", "netpol")
-    for group in ("", ".networking.k8s.io", ".v1.networking.k8s.io")
+    f"{word}{suffix}": kind
+    for kind, (short, home) in _NAMES.items()
+    for word in (kind.lower(), f"{kind.lower()[:-1]}ies", short)
+    for suffix in ("", f".{home.partition('.')[2]}", f".{home}")
 }
 """What kubectl takes for a kind: singular, plural or short, alone, with its group, or with version and group."""
 _MOST_LISTED = 5
@@ -32,8 +40,8 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
     policies : iterable of Policy
         The policies in force.
     name : str
-        ``KIND/NAMESPACE/NAME``; KIND in any of kubectl's ways, such as ``netpol`` or
-        ``networkpolicies.networking.k8s.io``, capitals no matter.
+        ``KIND/NAMESPACE/NAME``, or ``KIND/NAME`` for a policy of no namespace; KIND in any of kubectl's ways, such as
+        ``netpol``, ``anp`` or ``networkpolicies.networking.k8s.io``, capitals no matter.
 
     Raises
     ------
@@ -48,7 +56,8 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
         if (policy.ref.kind.lower(), policy.ref.namespace, policy.ref.name) != (kind.lower(), namespace, own_name)
     )
     if len(kept) == len(given):
-        raise ResolveError(f"there is no policy {kind}/{namespace}/{own_name}. {_near(given, namespace, own_name)}")
+        wanted = _path(PolicyRef(kind, namespace, own_name))
+        raise ResolveError(f"there is no policy {wanted}. {_near(given, namespace, own_name)}")
     return kept
 
 
@@ -61,19 +70,28 @@ def parts_of(name: str) -> tuple[str, str, str]:
         It has other parts.
     """
     parts = name.split("/")
-    if len(parts) != 3 or not all(parts):
-        raise ResolveError(f"{name!r} does not name a policy. Write KIND/NAMESPACE/NAME, such as netpol/shop/web")
-    kind, namespace, own_name = parts
-    return _KINDS.get(kind.lower(), kind), namespace, own_name
+    if len(parts) not in (2, 3) or not all(parts):
+        raise ResolveError(
+            f"{name!r} does not name a policy. Write KIND/NAMESPACE/NAME, such as netpol/shop/web, or KIND/NAME for "
+            "one of no namespace, such as anp/web"
+        )
+    kind, *namespace, own_name = parts
+    return _KINDS.get(kind.lower(), kind), "".join(namespace), own_name
+
+
+def _path(ref: PolicyRef) -> str:
+    """Write a name the way `delete` takes it."""
+    return "/".join(filter(None, (ref.kind, ref.namespace, ref.name)))
 
 
 def _near(policies: tuple[Policy, ...], namespace: str, name: str) -> str:
     if not policies:
         return "There are no policies at all"
-    full_names = {f"{ref.namespace}/{ref.name}": str(ref.kind) for ref in sorted(p.ref for p in policies)}
-    near = [full for full in full_names if full.endswith(f"/{name}")]
-    near = near or get_close_matches(f"{namespace}/{name}", full_names, n=_MOST_LISTED)
-    shown = [f"{full_names[full]}/{full}" for full in (near or full_names)]
+    refs = sorted(policy.ref for policy in policies)
+    full_names = {f"{ref.namespace}/{ref.name}": ref for ref in refs}
+    near = [ref for ref in refs if ref.name == name]
+    near = near or [full_names[full] for full in get_close_matches(f"{namespace}/{name}", full_names, n=_MOST_LISTED)]
+    shown = [_path(ref) for ref in (near or refs)]
     if near:
         return f"Did you mean {' or '.join(shown[:_MOST_LISTED])}?"
     return f"There are: {', '.join(shown[:_MOST_LISTED])}" + (", ..." if len(shown) > _MOST_LISTED else "")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .clusters.objects import KINDS
-from .dialects import DIALECTS
+from .dialects import DIALECTS, kubernetes
+from .dialects.admin import FORMS
 
 _UNMODELLED = {
-    "policy.networking.k8s.io": ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"),
     "cilium.io": ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"),
     "projectcalico.org": ("NetworkPolicy", "GlobalNetworkPolicy"),
     "crd.projectcalico.org": ("NetworkPolicy", "GlobalNetworkPolicy"),
@@ -17,7 +17,8 @@ _UNMODELLED = {
 }
 _GROUPS = {group for group, _ in (*KINDS, *DIALECTS)}
 _NAMES = {kind.lower(): (group, kind) for group, kind in (*KINDS, *DIALECTS) if group != "extensions"}
-_VERSIONED = {"": "v1", "networking.k8s.io": "networking.k8s.io/v1"}
+_API_VERSIONS = {"NetworkPolicy": kubernetes.API_VERSION, **{kind: form.api_version for kind, form in FORMS.items()}}
+"""Where the policies belong that people file elsewhere."""
 
 
 def unmodelled(group: str, kind: str) -> bool:
@@ -34,6 +35,6 @@ def misspelt(api_version: str, kind: str) -> str | None:
     wanted_group, wanted_kind = known
     if kind != wanted_kind and group in _GROUPS:
         return f"{kind!r} is not a kind. Did you mean {wanted_kind}?"
-    if wanted_kind == "NetworkPolicy" and (group in _GROUPS or "." not in group):
-        return f"there is no NetworkPolicy in {api_version}. Write apiVersion: {_VERSIONED[wanted_group]}"
+    if group != wanted_group and wanted_kind in _API_VERSIONS and (group in _GROUPS or "." not in group):
+        return f"there is no {wanted_kind} in {api_version}. Write apiVersion: {_API_VERSIONS[wanted_kind]}"
     return None

@@ -11,7 +11,7 @@ from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy
 
 from ..documents import Document
-from . import kubernetes
+from . import admin, kubernetes
 
 
 class Lower(Protocol):
@@ -55,4 +55,5 @@ LANGUAGES: tuple[Language, ...] = ()
 DIALECTS: dict[tuple[str, str], Lower] = {
     ("networking.k8s.io", "NetworkPolicy"): kubernetes.lower,
     ("extensions", "NetworkPolicy"): kubernetes.lower,
+    **{(admin.GROUP, kind): admin.lower for kind in admin.FORMS},
 }

@@ -7,6 +7,7 @@ from simcore.model.peers import Network
 
 from .fields import Field
 
+_HOST_BITS = "has bits set beyond its prefix"
 _HINTS = {"excepts": "Did you mean except?", "exceptions": "Did you mean except?", "ip": "Did you mean cidr?"}
 
 
@@ -41,8 +42,11 @@ def _exception(item: Field, cidr: Cidr | None, *, strict_cidr: bool) -> Cidr | N
     return inner
 
 
-def read_cidr(field: Field, *, strict_cidr: bool) -> Cidr | None:
-    """Read one CIDR; host bits, leading zeros and IPv4-mapped forms are warned of, or refused (NP-15)."""
+def read_cidr(field: Field, *, strict_cidr: bool, canonical: bool = False) -> Cidr | None:
+    """Read one CIDR; host bits, leading zeros and IPv4-mapped forms are warned of, or refused (NP-15).
+
+    `canonical` refuses the last two in any case, as schemas do that ask for ``isCIDR``.
+    """
     text = field.text()
     if not text:
         return None
@@ -55,7 +59,9 @@ def read_cidr(field: Field, *, strict_cidr: bool) -> Cidr | None:
         return None
     if habit := _loose_form(text, plain, cidr):
         message = f"{text} {habit}, so it means {cidr}. Write {cidr}"
-        if strict_cidr:
+        if canonical and habit != _HOST_BITS:
+            field.error(f"{text} {habit}, which is refused here. Write {cidr}")
+        elif strict_cidr:
             field.error(f"{message}; strict CIDR checking refuses it")
         else:
             field.warn(message)
@@ -79,5 +85,5 @@ def _loose_form(text: str, plain: str, cidr: Cidr) -> str | None:
     if ":" in text and cidr.family.value == 4:
         return "is an IPv4 block in IPv6 dress"
     if Cidr.parse(f"{text.partition('/')[0]}/{32 if cidr.family.value == 4 else 128}").network != cidr.network:
-        return "has bits set beyond its prefix"
+        return _HOST_BITS
     return None

@@ -31,21 +31,24 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a policy needs of its metadata."""
+    """What a policy needs of its metadata; the namespace is empty for what belongs to none."""
 
     namespace: str
     name: str
 
 
-def read_metadata(field: Field) -> Metadata:
-    """Read and check the name and namespace; a missing namespace is ``default``."""
+def read_metadata(field: Field, *, namespaced: bool = True) -> Metadata:
+    """Read and check the name and namespace; a missing namespace is ``default``, where the kind has one."""
     metadata = field.mapping(_FIELDS)
     check_labels(metadata.get("labels"))
     annotations = metadata.get("annotations")
     for key in annotations.text_map():
         if complaint := label_key_complaint(key.lower()):
             annotations.error(complaint, key)
-    return Metadata(_namespace(metadata.get("namespace")), _name(metadata))
+    namespace = metadata.get("namespace")
+    if not namespaced and namespace.value:
+        namespace.error("this kind belongs to no namespace. Remove the line")
+    return Metadata(_namespace(namespace) if namespaced else "", _name(metadata))
 
 
 def _name(metadata: Field) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from simcore.model.labels import LabelSelector, Operator, Requirement
 
 from .fields import Field
@@ -16,14 +18,18 @@ _SELECTOR_HINTS = {
 _REQUIREMENT_HINTS = {"value": "Did you mean values? It takes a list"}
 _OPERATORS = {operator.value: operator for operator in Operator}
 _SET_OPERATORS = (Operator.IN, Operator.NOT_IN)
+_NO_HINTS: Mapping[str, str] = {}
 
 
-def read_selector(field: Field) -> LabelSelector:
-    """Read a selector; absent, null and empty select everything."""
-    hints = _SELECTOR_HINTS
+def read_selector(field: Field, more_hints: Mapping[str, str] = _NO_HINTS) -> LabelSelector:
+    """Read a selector; absent, null and empty select everything.
+
+    `more_hints` say what the fields mean that people write here by mistake.
+    """
+    hints = {**_SELECTOR_HINTS, **more_hints}
     if isinstance(field.value, dict) and not {"matchLabels", "matchExpressions"} & field.value.keys():
         loose = "Put labels below matchLabels"
-        hints = {name: _SELECTOR_HINTS.get(name, loose) for name in field.value}
+        hints = {name: hints.get(name, loose) for name in field.value}
     selector = field.mapping(("matchLabels", "matchExpressions"), hints)
     requirements = [*_match_labels(selector.get("matchLabels")), *_match_expressions(selector)]
     return LabelSelector.of(*requirements)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
 from ..model.cluster import Cluster
+from ..model.mixtures import mixture_problems
 from ..model.policy import Policy
 from ..model.profile import Profile
 from .console import report_diagnostics, report_ignored
@@ -63,18 +64,18 @@ class Gathering:
     sources : Sources
         Read at once.
     profile : Profile
-        Says how strictly CIDRs are read.
+        Says how strictly CIDRs are read, and which tiers have an order.
     """
 
     def __init__(self, sources: Sources, profile: Profile) -> None:
         from loaders import load_manifests
 
         self._sources = sources
-        self._strict_cidr = profile.strict_cidr
+        self._profile = profile
         self._errors: list[Diagnostic] = []
         self._warnings: list[Diagnostic] = []
         self._has_policies = True
-        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._strict_cidr))
+        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._profile.strict_cidr))
         self._policies = self._load(sources.policies)
         self._candidate = self._load(sources.candidate)
         self._applied = self._load(sources.applied)
@@ -110,10 +111,12 @@ class Gathering:
         before, after = snapshot.policies, snapshot.policies
         if self._policies is not None:
             written = self._policies.standing_in(snapshot.written)
-            before = after = written.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr)
+            before = after = written.policies(snapshot.cluster, found, strict_cidr=self._profile.strict_cidr)
         if self._has_policies and self._sources.name_a_change:
             changed = self._changed(written)
-            after = _kept(before, changed.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr))
+            after = _kept(before, changed.policies(snapshot.cluster, found, strict_cidr=self._profile.strict_cidr))
+        for policies in (before, after):
+            found += mixture_problems(policies, self._profile)
         self._errors += [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
         report_diagnostics(dict.fromkeys(d for d in (*found, *self._warnings) if d.severity is not Severity.ERROR))
         if self._errors:
@@ -126,7 +129,9 @@ class Gathering:
 
         if not paths:
             return None
-        found = self.attempt(lambda: load_policy_set(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
+        found = self.attempt(
+            lambda: load_policy_set(paths, strict_cidr=self._profile.strict_cidr, diagnostics=self._warnings)
+        )
         self._has_policies &= found is not None
         return found
 

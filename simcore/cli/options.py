@@ -137,7 +137,7 @@ _APPLY = _paths("--apply", "applied", help="Policies to add or replace, as kubec
 _DELETE = click.option(
     "--delete",
     "deleted",
-    metavar="KIND/NAMESPACE/NAME",
+    metavar="KIND/[NAMESPACE/]NAME",
     multiple=True,
     help="A policy to delete, such as netpol/shop/web; kinds as kubectl takes them. Repeatable.",
 )

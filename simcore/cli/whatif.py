@@ -60,7 +60,7 @@ def command(
     from .running import settings
 
     if not sources.name_a_change:
-        raise click.UsageError("name the change: --candidate PATH, --apply PATH or --delete KIND/NAMESPACE/NAME")
+        raise click.UsageError("name the change: --candidate PATH, --apply PATH or --delete KIND/[NAMESPACE/]NAME")
     gathering = Gathering(sources, profile)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()

@@ -21,8 +21,8 @@ from tests.conftest import CORPUS
 ROOT = CORPUS / "netpol-analyzer"
 PROFILE = replace(UPSTREAM, ipblock_matches_pods=False, hostnetwork="pod")
 PROTOCOLS = (SCTP, TCP, UDP)
-NEWER_KINDS = {"AdminNetworkPolicy", "BaselineAdminNetworkPolicy"}
 LINE = re.compile(r"(.+?) => (.+?) : (.+)")
+FOCUS_LINE = re.compile(r"Permitted connections on (.+):")
 DIFF_LINE = re.compile(r"diff-type: \w+, source: (.+?), destination: (.+?), ref1: (.+?), ref2: (.+?)(, workloads.*)?")
 
 
@@ -36,7 +36,7 @@ def pytest_generate_tests(metafunc):
     if "case" in metafunc.fixturenames:
         is_diff = metafunc.function is test_diff
         wanted = ("diff",) if is_diff else ("connlist", "exposure")
-        chosen = [c for c in cases() if c["section"] in wanted and not NEWER_KINDS & set(c["kinds"])]
+        chosen = [case for case in cases() if case["section"] in wanted]
         metafunc.parametrize("case", chosen, ids=[case["name"] for case in chosen])
 
 
@@ -71,8 +71,12 @@ def number(text):
 
 def expected_lines(case):
     text = (ROOT / case["expected"]).read_text("utf-8").partition("Exposure Analysis Result:")[0]
+    focus = ""
     for line in filter(None, map(str.strip, text.splitlines())):
-        source, destination, connections = LINE.fullmatch(line).groups()
+        if head := FOCUS_LINE.fullmatch(line):
+            focus = f" : {head[1]}"
+            continue
+        source, destination, connections = LINE.fullmatch(line + focus).groups()
         if "{ingress-controller}" not in (source, destination):
             yield source, destination, parse_connections(connections)
 
@@ -203,8 +207,19 @@ def names(label):
     return {full, full.partition("/")[2]}
 
 
-def is_focused(arguments, source, destination):
-    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+def options_of(case):
+    """The options that say which part of the answer is shown."""
+    given = [argument for argument in case["args"] if argument not in ("--exposure", "--explain")]
+    return dict(zip(given[::2], given[1::2], strict=True))
+
+
+def focused_points(options, points):
+    """The points that are asked about: all, or the one of ``--focus-conn udp-52``."""
+    name, _, port = options.get("--focus-conn", "").partition("-")
+    return [(PROTOCOL_NUMBERS[name.upper()], int(port))] if name else points
+
+
+def is_focused(options, source, destination):
     focus = set(options.get("--focusworkload", "").split(",")) - {""}
     others = set(options.get("--focusworkload-peer", "").split(",")) - {""}
     direction = options.get("--focus-direction")
@@ -221,11 +236,11 @@ def test_connections(case):
     one = folder(case["dir"])
     lines = list(expected_lines(case))
     peers = [peer for line in lines for text in line[:2] for peer in split_peer(text)]
-    points = port_points([one], [line[2] for line in lines])
+    options = options_of(case)
+    points = focused_points(options, port_points([one], [line[2] for line in lines]))
     addresses = list(address_points([one], peers))
-    arguments = [argument for argument in case["args"] if argument != "--exposure"]
     found = {
-        pair: one.connections(*pair, points) for pair in pairs(one.workloads, addresses) if is_focused(arguments, *pair)
+        pair: one.connections(*pair, points) for pair in pairs(one.workloads, addresses) if is_focused(options, *pair)
     }
     assert {pair: allowed for pair, allowed in found.items() if allowed} == spread(lines, addresses, points)
 

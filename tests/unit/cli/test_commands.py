@@ -230,3 +230,37 @@ def test_a_fault_of_ours_is_never_an_answer(call, monkeypatch):
     code, _, err = call("explain", "-c", "cluster.yaml", *EXPLAINED["denied"])
     assert code == 2
     assert "please report it" in err
+
+
+TIERED = """\
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: guard}
+spec:
+  priority: 10
+  subject: {namespaces: {}}
+  ingress: [{action: Deny, from: [{namespaces: {}}]}]
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {}}
+  ingress: [{action: Accept, from: [{namespaces: {}}]}]
+"""
+
+
+def test_two_versions_of_one_tier_are_refused_unless_one_of_them_goes(call, tmp_path):
+    path = tmp_path / "tiered.yaml"
+    path.write_text(TIERED)
+    question = ["explain", "shop/web-1", "shop/db-0", "--port", "5432", "-c", "cluster.yaml"]
+    code, out, err = call(*question, "--apply", str(path))
+    assert (code, out) == (2, "")
+    assert f"{path}:9, document 2: ClusterNetworkPolicy guard and AdminNetworkPolicy guard ({path}:1)" in err
+    old, new = path.read_text().split("---\n")
+    for text, word in ((old, "DENY"), (new, "ALLOW")):
+        path.write_text(text)
+        code, out, _ = call(*question, "--apply", str(path))
+        assert (code, f"\n{word}  " in out) == (0, True)

@@ -30,6 +30,23 @@ def test_delete_takes_one_away(kind, group):
     assert delete(GIVEN, f"{kind}{group}/shop/web") == (policy("api"), policy("web", "bank"))
 
 
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("anp", "AdminNetworkPolicy"),
+        ("adminnetworkpolicies", "AdminNetworkPolicy"),
+        ("adminnetworkpolicy.policy.networking.k8s.io", "AdminNetworkPolicy"),
+        ("adminnetworkpolicies.v1alpha1.policy.networking.k8s.io", "AdminNetworkPolicy"),
+        ("banp", "BaselineAdminNetworkPolicy"),
+        ("BaselineAdminNetworkPolicy", "BaselineAdminNetworkPolicy"),
+        ("cnp", "ClusterNetworkPolicy"),
+        ("clusternetworkpolicies.v1alpha2.policy.networking.k8s.io", "ClusterNetworkPolicy"),
+    ],
+)
+def test_delete_of_a_policy_of_no_namespace(word, kind):
+    assert delete([*GIVEN, policy("web", "", kind)], f"{word}/web") == GIVEN
+
+
 def test_delete_of_another_kind():
     assert delete([policy("a", kind="CiliumNetworkPolicy")], "ciliumnetworkpolicy/shop/a") == ()
 
@@ -43,6 +60,9 @@ def test_delete_of_another_kind():
         ("web", "Write KIND/NAMESPACE/NAME, such as netpol/shop/web"),
         ("networkpolicies.projectcalico.org/shop/web", "no policy networkpolicies.projectcalico.org/shop/web. Did you"),
         ("netpol//web", "Write KIND/NAMESPACE/NAME"),
+        ("netpol/web", "no policy NetworkPolicy/web. Did you mean NetworkPolicy/bank/web or NetworkPolicy/shop/web?"),
+        ("anp/shop/web", "no policy AdminNetworkPolicy/shop/web. Did you mean"),
+        ("anp/a/b/c", "or KIND/NAME for one of no namespace, such as anp/web"),
     ],
 )
 def test_a_policy_that_is_not_there(name, message):

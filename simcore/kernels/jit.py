@@ -35,10 +35,19 @@ def forget_stale(folder: Path) -> None:
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a function; where no folder for the cache can be written, every process compiles anew."""
+    return _compiled(function, nogil=True)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function as `kernel` does, whose code goes into that of kernels that call it, however long it is."""
+    return _compiled(function, nogil=True, forceinline=True)
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     try:
-        return njit(nogil=True, cache=True)(function)
+        return njit(cache=True, **options)(function)
     except RuntimeError:
-        return njit(nogil=True)(function)
+        return njit(**options)(function)
 
 
 _builtin: Any = intrinsic

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..jit import kernel
+from ..jit import inlined, kernel
 from .entries import (
     ACK,
     ACK_SEEN,
@@ -316,7 +316,7 @@ def refuse_outside(entry, direction, kind, status, last_kind, same_way):
     return REFUSED
 
 
-@kernel
+@inlined
 def choose_limit(entry, kind, status, old, new, retrans, over_retrans, over_unacked):
     """Choose the time until expiry after an accepted packet, in the order of C-2.1, and set ASSURED."""
     if not status & REPLIED and kind == KIND_RST:

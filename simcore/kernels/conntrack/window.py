@@ -5,7 +5,7 @@ Sequence numbers are int64 here, cut to 32 bits where they are compared or kept.
 
 import numpy as np
 
-from ..jit import kernel
+from ..jit import inlined, kernel
 from .entries import (
     ACK,
     ACK_SEEN,
@@ -28,19 +28,19 @@ HIGHEST_SCALE = 14
 NO_OPTIONS = -2
 
 
-@kernel
+@inlined
 def is_before(one, other):
     """Whether a sequence number comes before another, around the circle."""
     return np.int32(np.uint32(one - other)) < 0
 
 
-@kernel
+@inlined
 def end_of(flags, sequence, length):
     """Say where a segment ends: one past its last byte, SYN and FIN being one each."""
     return (sequence + length + (flags & SYN) // SYN + (flags & FIN)) & WORD
 
 
-@kernel
+@inlined
 def scale_of(entry, direction):
     """Say by how many bits the window of one direction is shifted."""
     scale = np.int64(entry.side[direction] & np.uint8(SCALE_BITS))
@@ -83,7 +83,7 @@ def start_midway(entry, direction, other, end, acknowledgement, window):
         entry.end[other] = np.uint32(acknowledgement)
 
 
-@kernel
+@inlined
 def check_window(entry, direction, pure, flags, sequence, acknowledgement, length, window, scale, state, liberal):
     """Hold a segment against the four bounds and learn from one that keeps them.
 
@@ -147,7 +147,7 @@ def check_window(entry, direction, pure, flags, sequence, acknowledgement, lengt
     return INSIDE
 
 
-@kernel
+@inlined
 def learn(entry, direction, other, pure, flags, sequence, acknowledgement, end, window):
     """Keep what a segment within the window says of both ends, and count it if it is a retransmission."""
     if not flags & SYN:
@@ -173,7 +173,7 @@ def learn(entry, direction, other, pure, flags, sequence, acknowledgement, end, 
         count_retransmission(entry, direction, sequence, acknowledgement, end, window)
 
 
-@kernel
+@inlined
 def count_retransmission(entry, direction, sequence, acknowledgement, end, window):
     """Count a pure segment that equals the one before, or keep it to compare the next with."""
     last_window = np.int64(entry.last_window)

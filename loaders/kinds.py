@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from .clusters.objects import KINDS
-from .dialects import DIALECTS, kubernetes
+from .dialects import DIALECTS, LANGUAGES, kubernetes
 from .dialects.admin import FORMS
 
 _UNMODELLED = {
     "cilium.io": ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"),
     "projectcalico.org": ("NetworkPolicy", "GlobalNetworkPolicy"),
     "crd.projectcalico.org": ("NetworkPolicy", "GlobalNetworkPolicy"),
-    "crd.antrea.io": ("NetworkPolicy", "ClusterNetworkPolicy"),
     "security.antrea.tanzu.vmware.com": ("NetworkPolicy", "ClusterNetworkPolicy"),
     "k8s.ovn.org": ("EgressFirewall",),
     "network.openshift.io": ("EgressNetworkPolicy",),
@@ -19,6 +18,8 @@ _GROUPS = {group for group, _ in (*KINDS, *DIALECTS)}
 _NAMES = {kind.lower(): (group, kind) for group, kind in (*KINDS, *DIALECTS) if group != "extensions"}
 _API_VERSIONS = {"NetworkPolicy": kubernetes.API_VERSION, **{kind: form.api_version for kind, form in FORMS.items()}}
 """Where the policies belong that people file elsewhere."""
+_TOGETHER = {(group, kind.lower()): kind for language in LANGUAGES for group, kind in language.kinds}
+"""Kinds of each group whose documents are lowered together, by their names in lower case."""
 
 
 def unmodelled(group: str, kind: str) -> bool:
@@ -29,6 +30,8 @@ def unmodelled(group: str, kind: str) -> bool:
 def misspelt(api_version: str, kind: str) -> str | None:
     """Return a complaint where `kind` is almost one that is read: it would silently play no part."""
     group = api_version.rpartition("/")[0]
+    if (group, kind.lower()) in _TOGETHER:
+        return f"{kind!r} is not a kind. Did you mean {_TOGETHER[group, kind.lower()]}?"
     known = _NAMES.get(kind.lower())
     if known is None or unmodelled(group, kind):
         return None

@@ -11,7 +11,7 @@ from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy
 
 from ..documents import Document
-from . import admin, kubernetes
+from . import admin, antrea, kubernetes
 
 
 class Lower(Protocol):
@@ -49,7 +49,7 @@ class Language:
     lower: LowerTogether
 
 
-LANGUAGES: tuple[Language, ...] = ()
+LANGUAGES: tuple[Language, ...] = (Language(antrea.KINDS, antrea.lower),)
 """Languages whose documents are lowered together."""
 
 DIALECTS: dict[tuple[str, str], Lower] = {

@@ -93,6 +93,20 @@ class Field:
         self.error(f"expected a whole number, got {describe(self.value)}")
         return None
 
+    def number(self) -> float | None:
+        """Return the number, whole or not, that stands here; None where it is absent or is something else."""
+        if self.value is None or (isinstance(self.value, int | float) and not isinstance(self.value, bool)):
+            return self.value
+        self.error(f"expected a number, got {describe(self.value)}")
+        return None
+
+    def boolean(self) -> bool | None:
+        """Return the truth value that stands here; None where it is absent or is something else."""
+        if self.value is None or isinstance(self.value, bool):
+            return self.value
+        self.error(f"expected true or false, got {describe(self.value)}")
+        return None
+
     def text_map(self) -> dict[str, str]:
         """Return a mapping from text to text, as labels are; null is the empty text, as in the API."""
         result: dict[str, str] = {}

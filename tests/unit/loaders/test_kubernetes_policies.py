@@ -478,8 +478,7 @@ def test_policies_are_sorted_by_name(tmp_path):
         ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
         ("projectcalico.org/v3", "NetworkPolicy"),
         ("crd.projectcalico.org/v1", "GlobalNetworkPolicy"),
-        ("crd.antrea.io/v1beta1", "ClusterNetworkPolicy"),
-        ("crd.antrea.io/v1beta1", "NetworkPolicy"),
+        ("security.antrea.tanzu.vmware.com/v1alpha1", "ClusterNetworkPolicy"),
     ],
 )
 def test_policies_that_are_not_modelled_are_warned_of(tmp_path, api_version, kind):

@@ -76,7 +76,8 @@ class DirectionTrace:
     isolating : tuple of PolicyRef
         The policies that isolate the subject in this direction.
     considered : tuple of Consideration
-        The rules that were walked, in order, the deciding one last; empty where none had to be asked.
+        The rules that were walked, in order, the deciding one last; empty where none had to be asked. Where policies
+        tie, those that contradict stand among them.
     outcome : Outcome
         The answer; its `rule` is the deciding one.
     """
@@ -87,6 +88,14 @@ class DirectionTrace:
     isolating: tuple[PolicyRef, ...]
     considered: tuple[Consideration, ...]
     outcome: Outcome
+
+    @property
+    def chain(self) -> tuple[Consideration, ...]:
+        """The rules that a packet meets and that do something with it, tier by tier: those that pass it on, then the
+        one that decides; of an unknown verdict, also those that may.
+        """
+        least = Match.MAYBE if self.outcome.verdict is Verdict.UNKNOWN else Match.YES
+        return tuple(considered for considered in self.considered if considered.match >= least)
 
 
 @dataclass(frozen=True, slots=True)

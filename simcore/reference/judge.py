@@ -26,7 +26,7 @@ from ..model.trace import (
 from .candidates import Candidate, Ends
 from .index import RuleIndex
 from .matching import Matcher, Question, Step, position_of
-from .walk import VERDICTS, endings_if_taken, path_of, possible_endings
+from .walk import VERDICTS, conflicts, endings_if_taken, path_of, possible_endings
 
 UNDEFINED_PROTOCOL = "NP-20: undefined upstream"
 NOT_ENFORCED = Outcome(Verdict.ALLOW, Reason.NOT_ENFORCED)
@@ -214,7 +214,8 @@ class Reference:
                 return Outcome(Verdict.UNKNOWN, step.doubt, step.rule), walked
         if possible_endings(steps, ties=ties) != {verdict}:
             last = next(step for step in reversed(walked) if step.rule.tie is not None)
-            return Outcome(Verdict.UNKNOWN, Reason.PRIORITY_TIE, last.rule), walked
+            told = [steps[number] for number in sorted({*path, *conflicts(steps, path)})]
+            return Outcome(Verdict.UNKNOWN, Reason.PRIORITY_TIE, last.rule), told
         if decider is None:
             return Outcome(Verdict.ALLOW, Reason.NOT_ISOLATED), walked
         return Outcome(verdict, self._reason(question, decider, steps), decider.rule, decider.rule.condition), walked

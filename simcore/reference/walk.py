@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ..model.flows import Verdict
-from ..model.policy import Action
+from ..model.policy import Action, PolicyRef
 from ..model.trace import Match
 from .matching import Step
 
@@ -59,6 +59,26 @@ def endings_if_taken(steps: Sequence[Step], number: int, *, ties: bool) -> set[V
         return {VERDICTS[taken.rule.action]}
     later = [step for step in steps[number:] if step.position.stage != taken.position.stage]
     return possible_endings(later, ties=ties)
+
+
+def conflicts(steps: Sequence[Step], path: Sequence[int]) -> list[int]:
+    """Number the steps of other policies that tie with one that was taken, and do something else."""
+    taken = {
+        (steps[number].position, steps[number].rule.tie): steps[number].rule
+        for number in path
+        if steps[number].match is Match.YES and steps[number].rule.tie is not None
+    }
+    found: list[int] = []
+    ended: set[PolicyRef] = set()
+    for number, step in enumerate(steps):
+        rival = taken.get((step.position, step.rule.tie))
+        if rival is None or step.rule.policy in {rival.policy, *ended} or step.match is Match.NO:
+            continue
+        if step.rule.action is not rival.action:
+            found.append(number)
+        if step.match is Match.YES:
+            ended.add(step.rule.policy)
+    return found
 
 
 def _groups(steps: Iterator[Step], ties: bool) -> Iterator[list[Step]]:

@@ -5,23 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.flows import End, Outcome, Reason, Verdict
-from ..model.policy import Direction, Role
+from ..model.policy import Action, Direction, Role, Rule
 from ..model.trace import Consideration, Dependence, DirectionTrace, Match, PairTrace, Trace
 from .fixes import fixes
 from .groups import judgement_json, outcome_json
-from .structure import Entry, Line, Report, Section, Span, Tone, faint, join, line, strong, verdict_span
+from .structure import (
+    UNBROKEN,
+    Entry,
+    Line,
+    Report,
+    Section,
+    Span,
+    Tone,
+    faint,
+    join,
+    line,
+    strong,
+    unbroken,
+    verdict_span,
+)
 from .words import (
     count,
+    order_of,
     outcome_words,
     part_of,
     protocol_json,
     protocol_port,
     rule_line,
+    step_words,
     tinted,
     where,
     words_of,
 )
 
+ACTION_WORDS = {Action.ALLOW: "allows", Action.DENY: "denies", Action.PASS: "passes"}
+ACTION_TONES = {Action.ALLOW: Tone.GOOD, Action.DENY: Tone.BAD, Action.PASS: Tone.STRONG}
+STEP_LENGTH = 70
+NOTHING_DECIDES = "no rule decides, so it is allowed"
 MATCH_TONES = {Match.YES: Tone.GOOD, Match.MAYBE: Tone.DOUBT, Match.NO: Tone.FAINT}
 
 
@@ -77,15 +97,24 @@ def _told(trace: Trace) -> tuple[PairTrace, ...]:
 
 def _answer(trace: Trace) -> Line:
     judgement = trace.judgement
+    words = {direction: _reason_words(trace, direction) for direction in Direction}
     told = [
-        line(f"{direction.word}: {outcome_words(judgement.outcome(direction), direction)}")
+        line(f"{direction.word}: {words[direction]}")
         for direction in Direction
         if judgement.verdict is Verdict.ALLOW or judgement.outcome(direction).verdict is not Verdict.ALLOW
     ]
-    unique = told[:1] if judgement.egress == judgement.ingress else told
-    if len(unique) < len(told):
-        unique = [line(outcome_words(judgement.egress, Direction.EGRESS))]
-    return line(verdict_span(judgement.verdict), "  ", *join(unique, "; "))
+    usual = outcome_words(judgement.egress, Direction.EGRESS)
+    if judgement.egress == judgement.ingress and NOTHING_DECIDES not in words.values():
+        told = [line(usual)]
+    return line(verdict_span(judgement.verdict), "  ", *join(told, "; "))
+
+
+def _reason_words(trace: Trace, direction: Direction) -> str:
+    """Say why one direction of all pairs together came out as it did."""
+    outcome = trace.judgement.outcome(direction)
+    sides = [pair.egress if direction is Direction.EGRESS else pair.ingress for pair in trace.pairs]
+    found = dict.fromkeys(_why(outcome, side) for side in sides if side.outcome.reason is outcome.reason)
+    return next(iter(found)) if len(found) == 1 else outcome_words(outcome, direction)
 
 
 def _pair_sections(pair: PairTrace, alone: bool) -> list[Section]:
@@ -109,12 +138,47 @@ def _direction(trace: DirectionTrace) -> Section:
         verdict_span(outcome.verdict),
     )
     items: list[Line | Entry] = []
+    if trace.chain:
+        items.append(_chain(trace))
     if trace.isolating:
         items.append(_isolating(trace))
     items += [_consideration(considered, outcome) for considered in trace.considered]
     if outcome.rule is None or outcome.verdict is not Verdict.ALLOW:
-        items.append(line("-> ", tinted(outcome_words(outcome, trace.direction), outcome.verdict)))
+        items.append(line("-> ", tinted(_why(outcome, trace), outcome.verdict)))
     return Section(title, tuple(items))
+
+
+def _chain(trace: DirectionTrace) -> Line:
+    """Say in one line what becomes of a packet, tier by tier."""
+    spans: list[Span] = []
+    for before, step in zip((None, *trace.chain), trace.chain, strict=False):
+        if before is not None:
+            spans += [Span(" "), Span(unbroken("ties with " if _tie(before.rule, step.rule) else "-> "))]
+        spans += _step(step)
+    if trace.outcome.verdict is Verdict.ALLOW and trace.outcome.rule is None:
+        spans += [Span(" "), Span(unbroken("-> no other rule: ")), Span("allow", Tone.GOOD)]
+    return tuple(spans)
+
+
+def _step(step: Consideration) -> Line:
+    """Write one step of the chain; on one line, with its place too unless that is long."""
+    name, action = unbroken(step_words(step.rule)), step.rule.action
+    word = f"may {action}" if step.match is Match.MAYBE else str(action)
+    place = f"({where(step.rule)})"
+    blank = UNBROKEN if len(name) + len(word) + len(place) <= STEP_LENGTH else " "
+    return line("[", strong(name), "]", UNBROKEN, Span(unbroken(word), ACTION_TONES[action]), blank, faint(place))
+
+
+def _tie(one: Rule, other: Rule) -> bool:
+    """Whether nothing says which of two rules is asked first."""
+    return one.tie is not None and (one.tier, one.tie) == (other.tier, other.tie) and one.policy != other.policy
+
+
+def _why(outcome: Outcome, trace: DirectionTrace) -> str:
+    """Say why a direction has its verdict; where rules were asked in vain, policies do apply."""
+    if outcome.reason is Reason.NOT_ISOLATED and trace.considered:
+        return NOTHING_DECIDES
+    return outcome_words(outcome, trace.direction)
 
 
 def _isolating(trace: DirectionTrace) -> Line:
@@ -130,8 +194,9 @@ def _isolating(trace: DirectionTrace) -> Line:
 def _consideration(considered: Consideration, outcome: Outcome) -> Entry:
     rule = considered.rule
     decides = rule == outcome.rule and outcome.verdict is not Verdict.UNKNOWN
-    word = "denies" if decides and outcome.verdict is Verdict.DENY else "allows" if decides else considered.match.word
-    tone = verdict_span(outcome.verdict).tone if decides else MATCH_TONES[considered.match]
+    does = decides or (rule.action is Action.PASS and considered.match is Match.YES)
+    word = ACTION_WORDS[rule.action] if does else considered.match.word
+    tone = ACTION_TONES[rule.action] if does else MATCH_TONES[considered.match]
     heading = line(Span(f"{word:<6}", tone), "  ", *rule_line(rule))
     if rule.role is Role.ISOLATION:
         return Entry(heading)
@@ -196,6 +261,11 @@ def _pair_json(pair: PairTrace) -> dict[str, object]:
     }
 
 
+def _order_json(rule: Rule) -> float | int | None:
+    order = order_of(rule)
+    return int(order) if order is not None and order.is_integer() else order
+
+
 def _direction_json(trace: DirectionTrace) -> dict[str, object]:
     return {
         **outcome_json(trace.outcome),
@@ -203,6 +273,20 @@ def _direction_json(trace: DirectionTrace) -> dict[str, object]:
         "subject": trace.subject,
         "peer": trace.peer,
         "isolated_by": [str(policy) for policy in trace.isolating],
+        "chain": [
+            {
+                "tier": step.rule.tier.name,
+                "order": _order_json(step.rule),
+                "policy": str(step.rule.policy),
+                "index": step.rule.index if step.rule.role is Role.WRITTEN else None,
+                "name": step.rule.name or None,
+                "action": str(step.rule.action),
+                "match": step.match.word,
+                "file": step.rule.place.file,
+                "line": step.rule.place.line or None,
+            }
+            for step in trace.chain
+        ],
         "considered": [
             {
                 "policy": str(considered.rule.policy),

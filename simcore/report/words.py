@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from math import isinf
 
 from ..model.flows import Judgement, Outcome, Reason, Verdict
-from ..model.policy import Direction, Rule
+from ..model.policy import NETWORKPOLICY, Direction, Role, Rule
 from ..model.ports import PROTOCOL_NAMES, protocol_name
 from .structure import Line, Span, faint, line, strong, verdict_span
 
@@ -40,6 +41,11 @@ REASONS = {
 }
 """What each reason code says, in words; `words_of` fills in the ends."""
 
+TIER_WORDS = {"anp": "admin", "cnp-admin": "admin", "banp": "baseline", "cnp-baseline": "baseline"}
+"""Tiers of the cluster's policies, as people call them; there a policy's kind goes without saying."""
+WITHOUT_ORDER = (NETWORKPOLICY.name, "banp")
+"""Tiers whose policies have no order among each other, or are one."""
+
 ENDS = {Direction.EGRESS: ("source", "destination"), Direction.INGRESS: ("destination", "source")}
 
 
@@ -63,6 +69,25 @@ def outcome_words(outcome: Outcome, direction: Direction) -> str:
 def rule_line(rule: Rule) -> Line:
     """Name a rule and where it was written."""
     return line(strong(str(rule.policy)), f" {part_of(rule)} ", faint(f"({where(rule)})"))
+
+
+def step_words(rule: Rule) -> str:
+    """Name a rule as a packet meets it: ``admin 10 "guard" rule 2``, ``NetworkPolicy shop/web rule 1``."""
+    tier = TIER_WORDS.get(rule.tier.name, rule.tier.name)
+    order = order_of(rule)
+    policy = f'"{rule.policy.name}"' if rule.tier.name in TIER_WORDS else str(rule.policy)
+    number = f"rule {rule.index + 1}" + (f' "{rule.name}"' if rule.name else "")
+    parts = {Role.WRITTEN: number, Role.ISOLATION: "isolation", Role.TIER_END: "end of tier"}
+    shown = "" if rule.tier.name == NETWORKPOLICY.name else tier
+    return " ".join(filter(None, (shown, "" if order is None else f"{order:g}", policy, parts[rule.role])))
+
+
+def order_of(rule: Rule) -> float | None:
+    """Return the priority or order of the policy within its tier; None where it has none."""
+    order = rule.order[1]
+    if rule.tier.name in WITHOUT_ORDER or not isinstance(order, float) or isinf(order):
+        return None
+    return order
 
 
 def part_of(rule: Rule) -> str:

@@ -49,6 +49,47 @@ def test_explain(name, call, update_golden):
     golden.compare(f"explain-{name}.txt", out, update_golden)
 
 
+def test_explain_json_has_the_same_chain(call):
+    arguments = [
+        "-c",
+        "cluster.yaml",
+        "--apply",
+        "tiers.yaml",
+        "shop/web-1",
+        "shop/db-0",
+        "--port",
+        "5432",
+        "--format",
+        "json",
+    ]
+    code, out, _ = call("explain", *arguments)
+    (pair,) = json.loads(out)["pairs"]
+    assert (code, pair["egress"]["chain"]) == (0, [])
+    passing, denying = pair["ingress"]["chain"]
+    assert passing == {
+        "tier": "anp",
+        "order": 10,
+        "policy": "AdminNetworkPolicy database",
+        "index": 0,
+        "name": "owners-decide",
+        "action": "pass",
+        "match": "yes",
+        "file": "tiers.yaml",
+        "line": 9,
+    }
+    assert denying == {
+        "tier": "networkpolicy",
+        "order": None,
+        "policy": "NetworkPolicy shop/db",
+        "index": None,
+        "name": None,
+        "action": "deny",
+        "match": "yes",
+        "file": "cluster.yaml",
+        "line": 46,
+    }
+
+
 def test_explain_json(call, update_golden):
     arguments = ["--cluster", "cluster.yaml", *EXPLAINED["service"], "--format", "json"]
     code, out, _ = call("explain", *arguments)
@@ -232,7 +273,7 @@ def test_a_fault_of_ours_is_never_an_answer(call, monkeypatch):
     assert "please report it" in err
 
 
-TIERED = """\
+TWO_VERSIONS = """\
 apiVersion: policy.networking.k8s.io/v1alpha1
 kind: AdminNetworkPolicy
 metadata: {name: guard}
@@ -254,7 +295,7 @@ spec:
 
 def test_two_versions_of_one_tier_are_refused_unless_one_of_them_goes(call, tmp_path):
     path = tmp_path / "tiered.yaml"
-    path.write_text(TIERED)
+    path.write_text(TWO_VERSIONS)
     question = ["explain", "shop/web-1", "shop/db-0", "--port", "5432", "-c", "cluster.yaml"]
     code, out, err = call(*question, "--apply", str(path))
     assert (code, out) == (2, "")

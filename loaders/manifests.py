@@ -15,6 +15,7 @@ from simcore.model.memory import collection_paused
 from simcore.model.policy import Policy, PolicyRef
 
 from .clusters.kubernetes import Collector
+from .clusters.plugins import Guess
 from .clusters.repeats import Repeat, repeated_message, warn_of_repeats
 from .dialects import DIALECTS
 from .documents import Document
@@ -39,6 +40,8 @@ class Snapshot:
         Warnings.
     written : PolicySet
         The policies as they were written, for edits.
+    plugin : Guess or None
+        The network plugin that the cluster seems to run.
     """
 
     cluster: Cluster
@@ -46,6 +49,7 @@ class Snapshot:
     ignored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     diagnostics: tuple[Diagnostic, ...] = ()
     written: PolicySet = field(default_factory=PolicySet)
+    plugin: Guess | None = None
 
 
 def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapshot:
@@ -70,7 +74,8 @@ def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapsh
         written = intake.written()
         policies = written.policies(cluster, intake.problems, strict_cidr=strict_cidr)
     intake.finish()
-    return Snapshot(cluster, policies, intake.ignored(), tuple(intake.problems), written)
+    plugin = intake.collector.plugin(cluster)
+    return Snapshot(cluster, policies, intake.ignored(), tuple(intake.problems), written, plugin)
 
 
 def load_policies(

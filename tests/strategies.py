@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from simcore.model.addresses import Address
 from simcore.model.flows import End, Flow
 from simcore.model.ports import PROTOCOL_NUMBERS
-from simcore.model.profile import UPSTREAM, Profile
+from simcore.model.profile import PLUGIN_SETTINGS, UPSTREAM, Profile
 
 NAMESPACES = ("n1", "n2", "n3")
 CROWDED = ("n1", "n1", "n1", "n1", "n2", "n2", "n3")
@@ -315,11 +315,9 @@ def make_profile(random):
     """A profile with any settings that verdicts depend on."""
     profile = UPSTREAM
     for name, words in Profile.choices().items():
-        if name not in ("strict_cidr", "on_change"):
+        if name not in ("strict_cidr", "on_change", *PLUGIN_SETTINGS):
             profile = profile.with_setting(name, random.choice(words))
-    if random.random() < 0.9:
-        profile = replace(profile, enforced=True)
-    return profile
+    return replace(profile, enforced=random.random() > 0.05)
 
 
 clusters = seeded(make_cluster)

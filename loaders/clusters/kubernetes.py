@@ -23,6 +23,7 @@ from .objects import (
     WorkloadObject,
     labels_of,
 )
+from .plugins import Guess, guess_plugin
 from .pods import Complain, make_pod, parse_addresses
 from .quantities import parse_quantity
 from .repeats import Repeat, repeated_message, warn_of_repeats
@@ -88,6 +89,16 @@ class Collector:
         warn_of_repeats(self._repeats, self._problems)
         accounts = {key: labels_of(found.metadata) for key, found, _ in self._of("ServiceAccount")}
         return Cluster.of(known.values(), pods, nodes, services, accounts)
+
+    def plugin(self, cluster: Cluster) -> Guess | None:
+        """Tell the network plugin of the cluster, if anything does."""
+        daemon_sets = {key for key, _, _ in self._of("DaemonSet")}
+        daemon_sets |= {
+            (owner.namespace, owner.name) for pod in cluster.pods for owner in pod.owners if owner.kind == "DaemonSet"
+        }
+        nodes = [(name, found.metadata) for (_, name), found, _ in self._of("Node")]
+        annotations = {name: (metadata.annotations if metadata else None) or {} for name, metadata in nodes}
+        return guess_plugin(daemon_sets, annotations)
 
     def _of(self, *kinds: str) -> Iterator[tuple[_Key, Object, Document]]:
         for kind in kinds:

@@ -9,10 +9,9 @@ import click
 
 from ..errors import Diagnostic
 from ..model.cluster import Cluster
-from ..model.profile import Profile
 from ..report.check import Check, CheckResult
-from .inputs import Gathering, Inputs, Sources
-from .options import format_option, set_option, source_options
+from .inputs import Gathering, Inputs, Sources, WantedProfile
+from .options import format_option, profile_options, source_options
 
 if TYPE_CHECKING:
     from .testfile import CheckFile
@@ -21,14 +20,14 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("tests", metavar="TESTS.yaml")
 @source_options
-@set_option
+@profile_options
 @format_option("text", "json", "junit")
 @click.pass_context
 def command(
     ctx: click.Context,
     tests: str,
     sources: Sources,
-    profile: Profile,
+    wanted: WantedProfile,
     format_: str,
 ) -> None:
     """Check a file of expected connections: exit code 1 if any verdict is not the expected one.
@@ -38,19 +37,20 @@ def command(
     allow, deny, or left out to see the verdict. A verdict that is not known fails every expectation.
     """
     from ..report import check as report
+    from ..report.enforcement import headed, json_with
     from .console import emit, emit_json, emit_report
     from .testfile import read_checks
 
-    gathering = Gathering(sources, profile)
+    gathering = Gathering(sources, wanted)
     file = read_checks(tests)
     inputs = gathering.finish(lambda cluster: problems_of(file, cluster))
-    results = answer(file.checks, inputs, profile)
+    results = answer(file.checks, inputs)
     if format_ == "json":
-        emit_json(report.check_json(results))
+        emit_json(json_with(report.check_json(results), inputs.enforcement))
     elif format_ == "junit":
         emit(report.check_junit(results))
     else:
-        emit_report(report.check(results))
+        emit_report(headed(report.check(results), inputs.enforcement))
     ctx.exit(1 if report.failures(results) else 0)
 
 
@@ -64,7 +64,7 @@ def problems_of(file: CheckFile, cluster: Cluster | None) -> list[Diagnostic]:
     return sorted(problems, key=lambda problem: problem.place.line)
 
 
-def answer(checks: Sequence[Check], inputs: Inputs, profile: Profile) -> list[CheckResult]:
+def answer(checks: Sequence[Check], inputs: Inputs) -> list[CheckResult]:
     """Answer every question.
 
     Raises
@@ -76,7 +76,7 @@ def answer(checks: Sequence[Check], inputs: Inputs, profile: Profile) -> list[Ch
     from .names import Names
 
     names = Names(inputs.cluster)
-    judge = Judge(inputs.cluster, inputs.after, profile)
+    judge = Judge(inputs.cluster, inputs.after, inputs.profile)
     results = []
     for check in checks:
         ends = names.party(check.source), names.party(check.destination)

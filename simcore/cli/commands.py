@@ -17,6 +17,7 @@ COMMANDS = {
     "whatif": "Show which connections a policy change would cut, and why.",
     "size": "Size the conntrack tables of every node, before and after a change.",
     "conntrack": "Show what a kernel's connection tracking makes of each packet.",
+    "profiles": "Show what each network plugin enforces.",
     "bench": "Time this machine beside published figures.",
 }
 """Every command and what it is for; the module and its `command` have the same name."""

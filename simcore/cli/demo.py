@@ -47,21 +47,20 @@ def command(out: str, limit: int) -> None:
     from ..analyses.sizing.sizing import Assumptions, SizingOptions, size
     from ..analyses.whatif import whatif
     from ..model.conntrack import PRESETS
-    from ..model.profile import UPSTREAM
     from ..report.demo import demo
     from ..report.sizing import sizing_brief
     from ..report.whatif import whatif as whatif_report
     from .console import emit, emit_report
-    from .inputs import Gathering, Sources
+    from .inputs import Gathering, Sources, WantedProfile
     from .progress import progress
 
     files = write_demo(out)
     sources = Sources((str(files.cluster),), (str(files.policies),), applied=(str(files.change),))
-    inputs = Gathering(sources, UPSTREAM).finish()
+    inputs = Gathering(sources, WantedProfile()).finish()
     capture = open_capture([str(files.capture)])
     with progress("replaying") as advance:
-        result = whatif(capture, inputs.cluster, inputs.before, inputs.after, UPSTREAM, progress=advance)
-    emit_report(whatif_report(result, limit, UPSTREAM.on_change))
+        result = whatif(capture, inputs.cluster, inputs.before, inputs.after, inputs.profile, progress=advance)
+    emit_report(whatif_report(result, limit, inputs.profile.on_change))
     emit("\n")
     written = [str(getattr(files, field.name)) for field in fields(files)]
     emit_report(demo(written, steps(files, result.groups)))
@@ -72,7 +71,7 @@ def command(out: str, limit: int) -> None:
             inputs.cluster,
             Assumptions(inputs.before, PRESETS[PRESET]),
             Assumptions(inputs.after, PRESETS[PRESET]),
-            UPSTREAM,
+            inputs.profile,
             SizingOptions(preset=PRESET),
             changes=[f"apply {files.change}"],
             progress=advance,

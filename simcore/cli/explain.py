@@ -8,12 +8,11 @@ import click
 
 from ..errors import Place
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, TCP, protocol_name
-from ..model.profile import Profile
-from .options import Protocol, format_option, set_option, source_options
+from .options import Protocol, format_option, profile_options, source_options
 
 if TYPE_CHECKING:
     from ..report.explain import Others
-    from .inputs import Sources
+    from .inputs import Sources, WantedProfile
     from .names import Party
 
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Destination port, as the client dials it."
 )
 @click.option("--protocol", type=Protocol(), default=TCP, show_default="TCP", help="TCP, UDP, SCTP, ICMP, or a number.")
-@set_option
+@profile_options
 @format_option("text", "json")
 def command(
     source: str,
@@ -33,7 +32,7 @@ def command(
     sources: Sources,
     port: int | None,
     protocol: int,
-    profile: Profile,
+    wanted: WantedProfile,
     format_: str,
 ) -> None:
     """Tell why one connection is allowed or denied, rule by rule.
@@ -42,6 +41,7 @@ def command(
     Exit code 0, whatever the verdict.
     """
     from ..report import explain as report
+    from ..report.enforcement import headed, json_with
     from .console import emit_json, emit_report
     from .inputs import Gathering
     from .judging import Judge, differences
@@ -49,17 +49,17 @@ def command(
 
     _check_port(protocol, port)
     asked = (source, Place("SOURCE")), (destination, Place("DESTINATION"))
-    inputs = Gathering(sources, profile).finish(lambda cluster: unknown_names(cluster, asked) if cluster else ())
+    inputs = Gathering(sources, wanted).finish(lambda cluster: unknown_names(cluster, asked) if cluster else ())
     names = Names(inputs.cluster)
     parties = names.party(source), names.party(destination)
-    judge = Judge(inputs.cluster, inputs.after, profile)
+    judge = Judge(inputs.cluster, inputs.after, inputs.profile)
     answers = judge.answers(*parties, protocol, port)
     trace = judge.reference.explain(answers[0][0])
     others = _others(parties, differences(answers))
     if format_ == "json":
-        emit_json(report.explain_json(trace, source, destination, others))
+        emit_json(json_with(report.explain_json(trace, source, destination, others), inputs.enforcement))
     else:
-        emit_report(report.explain(trace, source, destination, others))
+        emit_report(headed(report.explain(trace, source, destination, others), inputs.enforcement))
 
 
 def _check_port(protocol: int, port: int | None) -> None:

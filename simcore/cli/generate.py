@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .console import emit
-from .inputs import Gathering, Sources
+from .inputs import Gathering, Sources, WantedProfile
 from .options import Count, Number, cluster_option
 
 SIZES = ("S", "M", "L", "XL")
@@ -58,12 +58,11 @@ def flows(sources: Sources, count: int, seed: int, out: str) -> None:
 
     from ..analyses.results import check_replaced
     from ..model.flows import Flow, Verdict
-    from ..model.profile import UPSTREAM
     from ..reference import Reference
 
     check_replaced(Path(out), Path(out))
-    inputs = Gathering(sources, UPSTREAM).finish()
-    reference = Reference(inputs.cluster, inputs.after, UPSTREAM)
+    inputs = Gathering(sources, WantedProfile()).finish()
+    reference = Reference(inputs.cluster, inputs.after, inputs.profile)
 
     def expected(flow: Flow) -> bool:
         return reference.judge(flow).verdict is Verdict.ALLOW

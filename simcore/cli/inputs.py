@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
 from ..model.cluster import Cluster
 from ..model.mixtures import mixture_problems
+from ..model.plugins import UPSTREAM_PLUGIN, Enforcement, plugin_named
 from ..model.policy import Policy
-from ..model.profile import Profile
+from ..model.profile import UPSTREAM, Profile
 from .console import report_diagnostics, report_ignored
 
 if TYPE_CHECKING:
-    from loaders import PolicySet
+    from loaders import PolicySet, Snapshot
 
 T = TypeVar("T")
 Ask = Callable[[Cluster | None], Iterable[Diagnostic]]
@@ -48,12 +50,41 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedProfile:
+    """What was asked for: a network plugin by name, or None, and settings by name and word."""
+
+    plugin: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def strict_cidr(self) -> bool:
+        """How strictly CIDRs are read."""
+        return self.under(UPSTREAM).strict_cidr
+
+    def under(self, profile: Profile) -> Profile:
+        """Return a profile with the settings that were asked for."""
+        for name, word in self.settings:
+            profile = profile.with_setting(name, word)
+        return profile
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
-    """A cluster, and its policies before and after the change; without a change they are the same."""
+    """A cluster, and its policies before and after the change; without a change they are the same.
+
+    Attributes
+    ----------
+    profile : Profile
+        How the dataplane judges.
+    enforcement : Enforcement
+        Whose habits these are, and what it leaves out.
+    """
 
     cluster: Cluster
     before: tuple[Policy, ...]
     after: tuple[Policy, ...]
+    profile: Profile
+    enforcement: Enforcement
 
 
 class Gathering:
@@ -63,19 +94,20 @@ class Gathering:
     ----------
     sources : Sources
         Read at once.
-    profile : Profile
-        Says how strictly CIDRs are read, and which tiers have an order.
+    wanted : WantedProfile
+        How the dataplane is to judge.
     """
 
-    def __init__(self, sources: Sources, profile: Profile) -> None:
+    def __init__(self, sources: Sources, wanted: WantedProfile) -> None:
         from loaders import load_manifests
 
         self._sources = sources
-        self._profile = profile
+        self._wanted = wanted
+        self._strict_cidr = wanted.strict_cidr
         self._errors: list[Diagnostic] = []
         self._warnings: list[Diagnostic] = []
         self._has_policies = True
-        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._profile.strict_cidr))
+        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._strict_cidr))
         self._policies = self._load(sources.policies)
         self._candidate = self._load(sources.candidate)
         self._applied = self._load(sources.applied)
@@ -111,17 +143,33 @@ class Gathering:
         before, after = snapshot.policies, snapshot.policies
         if self._policies is not None:
             written = self._policies.standing_in(snapshot.written)
-            before = after = written.policies(snapshot.cluster, found, strict_cidr=self._profile.strict_cidr)
+            before = after = written.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr)
         if self._has_policies and self._sources.name_a_change:
             changed = self._changed(written)
-            after = _kept(before, changed.policies(snapshot.cluster, found, strict_cidr=self._profile.strict_cidr))
-        for policies in (before, after):
-            found += mixture_problems(policies, self._profile)
+            after = _kept(before, changed.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr))
+        inputs = self._enforced(snapshot, before, after)
+        for policies in (inputs.before, inputs.after):
+            found += mixture_problems(policies, inputs.profile)
         self._errors += [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
         report_diagnostics(dict.fromkeys(d for d in (*found, *self._warnings) if d.severity is not Severity.ERROR))
         if self._errors:
             raise LoadError(dict.fromkeys(self._errors))
-        return Inputs(snapshot.cluster, before, after)
+        return inputs
+
+    def _enforced(self, snapshot: Snapshot, before: tuple[Policy, ...], after: tuple[Policy, ...]) -> Inputs:
+        """Leave out what the network plugin does not enforce."""
+        guess = None if self._wanted.plugin else snapshot.plugin
+        plugin = plugin_named(self._wanted.plugin or (guess.plugin if guess else UPSTREAM_PLUGIN.name))
+        ignored = Counter(ref.kind for ref in {p.ref for p in (*before, *after)} if ref.kind not in plugin.enforces)
+        enforcement = Enforcement(
+            plugin,
+            evidence=guess.evidence if guess else "",
+            is_default=guess is None and self._wanted.plugin is None,
+            ignored=dict(sorted(ignored.items())),
+        )
+        if ignored:
+            before, after = (tuple(p for p in s if p.ref.kind in plugin.enforces) for s in (before, after))
+        return Inputs(snapshot.cluster, before, after, self._wanted.under(plugin.profile), enforcement)
 
     def _load(self, paths: tuple[str, ...]) -> PolicySet | None:
         """Load policies alone; None where no path is given."""
@@ -129,9 +177,7 @@ class Gathering:
 
         if not paths:
             return None
-        found = self.attempt(
-            lambda: load_policy_set(paths, strict_cidr=self._profile.strict_cidr, diagnostics=self._warnings)
-        )
+        found = self.attempt(lambda: load_policy_set(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
         self._has_policies &= found is not None
         return found
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
 from math import isnan
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
+from ..model.plugins import PLUGINS
 from ..model.ports import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 from ..model.profile import UPSTREAM, Profile
-from .inputs import Sources
+from .inputs import Sources, WantedProfile
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -77,9 +78,9 @@ CONNTRACK_SETTINGS = "flowverdict.conntrack"
 """Where in the context the settings of a conntrack are kept."""
 
 
-def _profile(ctx: click.Context, __: click.Parameter, settings: tuple[str, ...]) -> Profile:
-    """Apply every ``NAME=VALUE`` to the upstream profile; with ``--preset``, other names are left to a conntrack."""
-    profile = UPSTREAM
+def _settings(ctx: click.Context, __: click.Parameter, settings: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Check every ``NAME=VALUE``; with ``--preset``, names that a profile does not know are left to a conntrack."""
+    found: list[tuple[str, str]] = []
     takes_conntrack = any(parameter.name == "preset" for parameter in ctx.command.params)
     for setting in settings:
         name, equals, word = setting.partition("=")
@@ -89,10 +90,11 @@ def _profile(ctx: click.Context, __: click.Parameter, settings: tuple[str, ...])
             ctx.meta.setdefault(CONNTRACK_SETTINGS, []).append(setting)
             continue
         try:
-            profile = profile.with_setting(name.strip(), word.strip())
+            UPSTREAM.with_setting(name.strip(), word.strip())
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
-    return profile
+        found.append((name.strip(), word.strip()))
+    return tuple(found)
 
 
 def _mapping(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> dict[str, str]:
@@ -179,11 +181,22 @@ source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE)
 change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE)
 
 
-def set_option(function: F) -> F:
-    """``--set NAME=VALUE``, repeatable."""
-    return click.option(
-        "--set", "profile", metavar="NAME=VALUE", multiple=True, callback=_profile, help=_settings_help()
-    )(function)
+def profile_options(function: F) -> F:
+    """``--cni NAME`` and ``--set NAME=VALUE``: what a command gets as `wanted`."""
+
+    @wraps(function)
+    def command(*arguments: Any, cni: str | None, settings: tuple[tuple[str, str], ...], **others: Any) -> Any:
+        return function(*arguments, wanted=WantedProfile(cni, settings), **others)
+
+    named = click.option(
+        "--cni",
+        type=click.Choice([plugin.name for plugin in PLUGINS]),
+        help="The network plugin that enforces; see flowverdict profiles. Guessed from the cluster without it.",
+    )
+    with_settings = click.option(
+        "--set", "settings", metavar="NAME=VALUE", multiple=True, callback=_settings, help=_settings_help()
+    )
+    return cast(F, named(with_settings(command)))
 
 
 def format_option(*formats: str) -> Decorator[Any]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import click
 
-from ..model.profile import Profile
-from .inputs import Gathering, Sources
-from .options import capture_options, format_option, limit_option, set_option, source_options
+from .inputs import Gathering, Sources, WantedProfile
+from .options import capture_options, format_option, limit_option, profile_options, source_options
 from .stateful import StatefulArguments, stateful_options
 
 
 @click.command("replay")
 @capture_options("Write the verdict of every flow, in the capture's order, and the rules beside it.")
 @source_options
-@set_option
+@profile_options
 @stateful_options
 @limit_option
 @format_option("text", "json")
@@ -24,7 +23,7 @@ def command(
     output: str | None,
     threads: int | None,
     batch_rows: int | None,
-    profile: Profile,
+    wanted: WantedProfile,
     stateful: StatefulArguments,
     limit: int,
     format_: str,
@@ -37,11 +36,12 @@ def command(
 
     from ..analyses.replay import replay
     from ..report import replay as report
+    from ..report.enforcement import headed, json_with
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
 
-    gathering = Gathering(sources, profile)
+    gathering = Gathering(sources, wanted)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
@@ -51,12 +51,12 @@ def command(
             capture,
             inputs.cluster,
             inputs.after,
-            profile,
+            inputs.profile,
             **settings(threads, batch_rows, output),
             progress=advance,
             stateful=options,
         )
     if format_ == "json":
-        emit_json(report.replay_json(result))
+        emit_json(json_with(report.replay_json(result), inputs.enforcement))
     else:
-        emit_report(report.replay(result, limit))
+        emit_report(headed(report.replay(result, limit), inputs.enforcement))

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from ..errors import LoadError, Place
-from ..model.profile import Profile
-from .inputs import Gathering, Sources
-from .options import capture_options, change_options, format_option, limit_option, set_option
+from .inputs import Gathering, Sources, WantedProfile
+from .options import capture_options, change_options, format_option, limit_option, profile_options
 from .sizing_options import SizingArguments, sizing_options
 
 
@@ -17,7 +16,7 @@ from .sizing_options import SizingArguments, sizing_options
 @capture_options("Write the entries of every node over time.")
 @change_options
 @sizing_options
-@set_option
+@profile_options
 @click.option(
     "--plot",
     metavar="OUT.svg",
@@ -34,7 +33,7 @@ def command(
     threads: int | None,
     batch_rows: int | None,
     asked: SizingArguments,
-    profile: Profile,
+    wanted: WantedProfile,
     plot: str | None,
     limit: int,
     format_: str,
@@ -48,6 +47,7 @@ def command(
     from loaders import open_capture
 
     from ..analyses.sizing.sizing import Assumptions, size
+    from ..report.enforcement import headed, json_with
     from ..report.plot import occupancy_plot
     from ..report.sizing import sizing
     from ..report.sizing_json import sizing_json
@@ -60,7 +60,7 @@ def command(
         check_plot(Path(plot))
         if output and Path(plot).resolve() == Path(output).resolve():
             raise click.UsageError(f"--plot and --output name the same file, {plot}. Name another one")
-    gathering = Gathering(sources, profile)
+    gathering = Gathering(sources, wanted)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
@@ -71,7 +71,7 @@ def command(
             inputs.cluster,
             Assumptions(inputs.before, before),
             Assumptions(inputs.after, after, asked.scale) if changes else None,
-            profile,
+            inputs.profile,
             asked.options(),
             changes=changes,
             **settings(threads, batch_rows, output),
@@ -80,9 +80,9 @@ def command(
     if plot:
         Path(plot).write_text(occupancy_plot(result), "utf-8", newline="\n")
     if format_ == "json":
-        emit_json(sizing_json(result))
+        emit_json(json_with(sizing_json(result), inputs.enforcement))
     else:
-        emit_report(sizing(result, limit))
+        emit_report(headed(sizing(result, limit), inputs.enforcement))
 
 
 def check_plot(path: Path) -> None:

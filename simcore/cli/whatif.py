@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..model.profile import Profile
-from .inputs import Gathering, Sources
-from .options import capture_options, change_options, format_option, limit_option, set_option
+from .inputs import Gathering, Sources, WantedProfile
+from .options import capture_options, change_options, format_option, limit_option, profile_options
 from .stateful import StatefulArguments, stateful_options
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ FAIL_ON = ("lost", "gained", "changed", "unknown")
     multiple=True,
     help="Exit with 1 if any flow changes so; changed is any of the others. Repeatable.",
 )
-@set_option
+@profile_options
 @stateful_options
 @limit_option
 @format_option("text", "json")
@@ -40,7 +39,7 @@ def command(
     output: str | None,
     threads: int | None,
     batch_rows: int | None,
-    profile: Profile,
+    wanted: WantedProfile,
     stateful: StatefulArguments,
     limit: int,
     format_: str,
@@ -55,13 +54,14 @@ def command(
 
     from ..analyses.whatif import whatif
     from ..report import whatif as report
+    from ..report.enforcement import headed, json_with
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
 
     if not sources.name_a_change:
         raise click.UsageError("name the change: --candidate PATH, --apply PATH or --delete KIND/[NAMESPACE/]NAME")
-    gathering = Gathering(sources, profile)
+    gathering = Gathering(sources, wanted)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
@@ -72,15 +72,15 @@ def command(
             inputs.cluster,
             inputs.before,
             inputs.after,
-            profile,
+            inputs.profile,
             **settings(threads, batch_rows, output),
             progress=advance,
             stateful=options,
         )
     if format_ == "json":
-        emit_json(report.whatif_json(result, profile.on_change))
+        emit_json(json_with(report.whatif_json(result, inputs.profile.on_change), inputs.enforcement))
     else:
-        emit_report(report.whatif(result, limit, profile.on_change))
+        emit_report(headed(report.whatif(result, limit, inputs.profile.on_change), inputs.enforcement))
     ctx.exit(1 if fails(result, fail_on) else 0)
 
 

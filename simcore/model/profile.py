@@ -7,6 +7,9 @@ from typing import Literal, get_args, get_type_hints
 
 from .policy import NETWORKPOLICY, Position, Tier
 
+PLUGIN_SETTINGS = ("enforced", "endport", "sctp", "named_ports_from_blocks", "bare_pods", "unselected_pods")
+"""Settings that say what a network plugin makes of policies, rather than what the API leaves open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -36,6 +39,18 @@ class Profile:
         AP-9: a NetworkPolicy hides the tiers behind it in the directions that it isolates, or in both.
     enforced : bool
         CNI-1: policies are enforced at all; where they are not, every flow is let through.
+    ipblock_matches_nodes : bool
+        CNI-2: an ipBlock matches nodes.
+    endport : bool
+        CNI-3: endPort is known; else a range is its first port.
+    sctp : {"enforced", "unknown"}
+        CNI-4: policies judge SCTP, or nobody knows.
+    named_ports_from_blocks : bool
+        CNI-5: an ingress rule from an ipBlock may name ports; else it lets nothing in by name.
+    bare_pods : {"enforced", "ignored"}
+        CNI-6: policies bind pods without owner, or do not.
+    unselected_pods : {"open", "closed"}
+        CNI-7: a pod that no policy selects is open, or closed both ways.
     tiers : tuple of Tier
         The tiers that rules know by name only, with their positions.
     """
@@ -51,6 +66,12 @@ class Profile:
     ties: Literal["unknown", "name"] = "unknown"
     np_final: Literal["per-direction", "any"] = "per-direction"
     enforced: bool = True
+    ipblock_matches_nodes: bool = True
+    endport: bool = True
+    sctp: Literal["enforced", "unknown"] = "enforced"
+    named_ports_from_blocks: bool = True
+    bare_pods: Literal["enforced", "ignored"] = "enforced"
+    unselected_pods: Literal["open", "closed"] = "open"
     tiers: tuple[Tier, ...] = (
         Tier("anp", Position((0,)), judges_hairpin=True),
         Tier("cnp-admin", Position((0,)), judges_hairpin=True),

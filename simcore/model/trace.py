@@ -37,6 +37,12 @@ SETTING_NUMBERS = {
     "ties": "AP-3",
     "np_final": "AP-9",
     "enforced": "CNI-1",
+    "ipblock_matches_nodes": "CNI-2",
+    "endport": "CNI-3",
+    "sctp": "CNI-4",
+    "named_ports_from_blocks": "CNI-5",
+    "bare_pods": "CNI-6",
+    "unselected_pods": "CNI-7",
 }
 """The semantics number behind each setting of a Profile."""
 

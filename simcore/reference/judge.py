@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from ..model.cluster import Cluster
 from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, agreed, both
+from ..model.habits import Habits
 from ..model.labels import NAMESPACE_NAME_LABEL
 from ..model.policy import Action, Direction, Policy, Position, Role, Rule
 from ..model.ports import protocol_name
-from ..model.profile import UPSTREAM, Profile
+from ..model.profile import PLUGIN_SETTINGS, UPSTREAM, Profile
 from ..model.trace import (
     SETTING_NUMBERS,
     Consideration,
@@ -54,9 +55,11 @@ class Reference:
     """
 
     def __init__(self, cluster: Cluster, policies: Iterable[Policy], profile: Profile = UPSTREAM) -> None:
-        self.cluster = cluster
+        habits = Habits(profile)
+        self.cluster = cluster = habits.cluster(cluster)
         self.profile = profile
-        rules = sorted((rule for policy in policies for rule in policy.rules), key=self._position)
+        read = habits.policies(tuple(policies))
+        rules = sorted((rule for policy in read for rule in policy.rules), key=self._position)
         self._index = RuleIndex(rules)
         self._ends = Ends(cluster, profile)
         self._matcher = Matcher(cluster, profile)
@@ -295,9 +298,9 @@ class Reference:
         return other
 
     def _dependences(self, flow: Flow, verdict: Verdict) -> Iterable[Dependence]:
-        """Find the settings on which a verdict rests; whether policies are enforced at all is no open question."""
+        """Find the settings on which a verdict rests; what a network plugin enforces is no open question."""
         for setting, words in Profile.choices().items():
-            if setting == "enforced":
+            if setting in PLUGIN_SETTINGS:
                 continue
             value = getattr(self.profile, setting)
             current = str(value).lower() if isinstance(value, bool) else value

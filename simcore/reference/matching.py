@@ -156,7 +156,7 @@ class Matcher:
         )
 
     def _match_address(self, peers: Network | OfFamily | Nodes | DomainNames, end: Candidate) -> Match:
-        if isinstance(peers, Network) and end.is_pod and not self.profile.ipblock_matches_pods:
+        if isinstance(peers, Network) and not self._sees(end):
             return Match.NO
         if isinstance(peers, DomainNames) and self.cluster.names is None:
             return Match.MAYBE
@@ -171,6 +171,12 @@ class Matcher:
                 return _sure(not end.is_pod and end.node is not None and self._is_node(labels, end.node))
             case DomainNames(patterns):
                 return _sure(end.address in self._addresses_of(patterns))
+
+    def _sees(self, end: Candidate) -> bool:
+        """Whether a block may match this kind of end (NP-16, CNI-2)."""
+        if end.is_pod:
+            return self.profile.ipblock_matches_pods
+        return end.node is None or self.profile.ipblock_matches_nodes
 
     def _is_node(self, labels: LabelSelector, name: str) -> bool:
         return labels.matches(self.cluster.node_labels.get(name, {NAME_KEY: name}))

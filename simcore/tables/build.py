@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.cluster import Cluster
+from ..model.habits import Habits
 from ..model.memory import collection_paused
 from ..model.policy import Direction, Policy
 from ..model.profile import UPSTREAM, Profile
@@ -55,15 +56,23 @@ def build_tables(
     if base and (base.cluster is not cluster or base.profile != profile):
         raise ValueError("base is of another cluster or profile: give build_tables base.cluster and base.profile")
     with collection_paused():
-        return _build(cluster, policy_sets, profile, base.kept if base else None)
+        habits = Habits(profile)
+        read = [habits.policies(policies) for policies in policy_sets]
+        return _build(cluster, read, habits.cluster(cluster), profile, base.kept if base else None)
 
 
-def _build(cluster: Cluster, policy_sets: Sequence[Sequence[Policy]], profile: Profile, kept: Kept | None) -> Tables:
+def _build(
+    cluster: Cluster,
+    policy_sets: Sequence[Sequence[Policy]],
+    marked: Cluster,
+    profile: Profile,
+    kept: Kept | None,
+) -> Tables:
     book = RuleBook(policy_sets, profile, kept.book if kept else None)
     if kept and (book.crowded or not kept.ground.bears(book.new)):
         kept, book = None, RuleBook(policy_sets, profile)
     atoms = Atoms(() if kept else book.rules)
-    ground = kept.ground if kept else lay_ground(book.rules, atoms, cluster, profile)
+    ground = kept.ground if kept else lay_ground(book.rules, atoms, marked, profile)
     members = Members(atoms, ground.identities)
     picture = paint(ground, book, kept.picture if kept else None)
     binding = bind_programs(book, members, ground.identities, kept.binding if kept else None)

@@ -62,6 +62,7 @@ class Identities:
     def __init__(self, rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: Profile) -> None:
         self._cluster = cluster
         self._blocks_see_pods = profile.ipblock_matches_pods
+        self._blocks_see_nodes = profile.ipblock_matches_nodes
         self.ends = Ends(cluster, profile)
         self.selector = PodSelector(cluster, self.ends.selectable)
         of_atom = words(len(atoms.numbers), seed=1)
@@ -96,7 +97,8 @@ class Identities:
         )
         first_node = kinds.size - len(ends.nodes)
         family, ranges = self._places(first_node)
-        by_address = self._blocks_see_pods | (kinds != Kind.POD)
+        of_owner = np.where(kinds == Kind.POD, self._blocks_see_pods, self._blocks_see_nodes)
+        by_address = of_owner | (kinds == Kind.OUTSIDE)
         signatures = words(_UNKNOWN_ADDRESS + 1, seed=5)[kinds]
         for each, space in self.spaces.items():
             here = np.flatnonzero(by_address & (family == each))

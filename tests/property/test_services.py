@@ -35,7 +35,7 @@ def questions(draw):
 @given(questions())
 def test_a_service_is_what_stands_behind_it(question):
     cluster, policies, flow, profile = question
-    profile = replace(profile, service_hairpin="allow")
+    profile = replace(profile, service_hairpin="allow", enforced=True)
     snapshot = load(*cluster, *policies)
     judgement = Reference(snapshot.cluster, snapshot.policies, profile).judge(small.model_flow(flow))
     behind = services.destinations(cluster, flow)

@@ -107,7 +107,7 @@ def test_check(form, call, update_golden):
 def test_check_json_has_the_documented_shape(call):
     _, out, _ = call("check", "-c", "cluster.yaml", "tests.yaml", "--format", "json")
     report = json.loads(out)
-    assert list(report) == ["results", "passed", "failed"]
+    assert list(report) == ["results", "passed", "failed", "network_plugin"]
     assert (report["passed"], report["failed"]) == (3, 2)
     for result in report["results"]:
         keys = ["from", "to", "port", "protocol", "verdict", "expect", "passed", "egress", "ingress"]

@@ -1,0 +1,77 @@
+"""Network plugins as a user names them; `tests/data/shop` is the cluster."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simcore.cli.run import run
+
+SHOP = Path(__file__).resolve().parents[2] / "data" / "shop"
+
+DAEMON_SET = """apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: %s, namespace: kube-system}
+spec: {template: {metadata: {labels: {app: agent}}, spec: {hostNetwork: true}}}
+"""
+ASKED = ("explain", "shop/web-2", "shop/db-0", "--port", "5432", "-c", "cluster.yaml")
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    monkeypatch.chdir(SHOP)
+
+    def _call(*arguments):
+        code = run(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return _call
+
+
+@pytest.mark.parametrize("name", ["flannel", "kubenet"])
+def test_a_plugin_that_enforces_nothing_says_so_at_the_top(call, name):
+    code, out, _ = call(*ASKED, "--cni", name)
+    assert code == 0
+    first, _, rest = out.partition("WARNING  ")
+    assert "\n\n" in first and "\n\n" not in first.strip()
+    assert "enforces no policy at all" in " ".join(rest.split())
+    assert "not enforced" in out
+
+
+def test_a_plugin_is_told_from_the_cluster(call, tmp_path):
+    path = tmp_path / "agent.yaml"
+    path.write_text(DAEMON_SET % "kube-flannel-ds")
+    code, out, _ = call(*ASKED, "-c", str(path), "--format", "json")
+    told = json.loads(out)["network_plugin"]
+    assert (code, told["name"], told["chosen_by"]) == (0, "flannel", "guess")
+    assert told["evidence"] == "DaemonSet kube-system/kube-flannel-ds"
+    code, out, _ = call(*ASKED, "-c", str(path), "--cni", "upstream", "--format", "json")
+    assert json.loads(out)["network_plugin"]["chosen_by"] == "option"
+
+
+def test_kinds_that_a_plugin_ignores_are_left_out_and_counted(call, tmp_path):
+    path = tmp_path / "guard.yaml"
+    path.write_text(
+        "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: guard}\n"
+        "spec: {priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}\n"
+    )
+    answers = {}
+    for name in ("upstream", "cilium"):
+        code, out, _ = call(*ASKED, "--apply", str(path), "--cni", name, "--format", "json")
+        assert code == 0
+        answers[name] = json.loads(out)
+    assert [answer["verdict"] for answer in answers.values()] == ["deny", "allow"]
+    assert answers["cilium"]["network_plugin"]["ignored_policies"] == {"AdminNetworkPolicy": 1}
+    _, out, _ = call(*ASKED, "--apply", str(path), "--cni", "cilium")
+    assert "WARNING  Cilium does not enforce these policies, so they are left out: 1 AdminNetworkPolicy" in out
+
+
+def test_profiles_lists_every_plugin(call):
+    from simcore.model.plugins import PLUGINS
+
+    code, out, _ = call("profiles")
+    assert code == 0
+    assert all(f"\n  {plugin.name}  " in out for plugin in PLUGINS)
+    _, out, _ = call("profiles", "--format", "json")
+    assert [plugin["name"] for plugin in json.loads(out)["plugins"]] == [plugin.name for plugin in PLUGINS]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .captures import open_capture, open_packets
     from .edits import apply, delete
+    from .hosts import load_hosts
     from .manifests import Snapshot, load_cluster, load_manifests, load_policies, load_policy_set
     from .policysets import PolicySet
 
@@ -16,6 +17,7 @@ _HOMES = {
     "apply": "edits",
     "delete": "edits",
     "load_cluster": "manifests",
+    "load_hosts": "hosts",
     "load_manifests": "manifests",
     "load_policies": "manifests",
     "load_policy_set": "manifests",
@@ -29,6 +31,7 @@ __all__ = [
     "apply",
     "delete",
     "load_cluster",
+    "load_hosts",
     "load_manifests",
     "load_policies",
     "load_policy_set",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
@@ -35,6 +35,8 @@ class Sources:
         Paths: the whole set of policies after a change; policies that a change adds or replaces.
     deleted : tuple of str
         Names of policies that a change deletes, before anything is applied.
+    hosts : tuple of str
+        Paths: what domain names stand for.
     """
 
     cluster: tuple[str, ...]
@@ -42,6 +44,7 @@ class Sources:
     candidate: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
     @property
     def name_a_change(self) -> bool:
@@ -99,7 +102,7 @@ class Gathering:
     """
 
     def __init__(self, sources: Sources, wanted: WantedProfile) -> None:
-        from loaders import load_manifests
+        from loaders import load_hosts, load_manifests
 
         self._sources = sources
         self._wanted = wanted
@@ -108,6 +111,7 @@ class Gathering:
         self._warnings: list[Diagnostic] = []
         self._has_policies = True
         self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._strict_cidr))
+        self._names = self.attempt(lambda: load_hosts(sources.hosts)) if sources.hosts else None
         self._policies = self._load(sources.policies)
         self._candidate = self._load(sources.candidate)
         self._applied = self._load(sources.applied)
@@ -169,7 +173,8 @@ class Gathering:
         )
         if ignored:
             before, after = (tuple(p for p in s if p.ref.kind in plugin.enforces) for s in (before, after))
-        return Inputs(snapshot.cluster, before, after, self._wanted.under(plugin.profile), enforcement)
+        cluster = snapshot.cluster if self._names is None else replace(snapshot.cluster, names=self._names)
+        return Inputs(cluster, before, after, self._wanted.under(plugin.profile), enforcement)
 
     def _load(self, paths: tuple[str, ...]) -> PolicySet | None:
         """Load policies alone; None where no path is given."""

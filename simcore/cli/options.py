@@ -145,6 +145,14 @@ _DELETE = click.option(
 )
 
 
+_HOSTS = _paths(
+    "--hosts",
+    "hosts",
+    help="What domain names in policies stand for: lines of an address and its names, as in /etc/hosts; names that "
+    "are not there stand for nothing. Without it, what they decide is unknown. Repeatable.",
+)
+
+
 def _sources(*options: Decorator[Any]) -> Decorator[Any]:
     """Make a decorator that hands what the options say to a command as one argument, `sources`."""
 
@@ -177,8 +185,8 @@ def _refuse_stdin_twice(ctx: click.Context) -> None:
 
 
 cluster_option = _sources(_CLUSTER)
-source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE)
-change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE)
+source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _HOSTS)
+change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _HOSTS)
 
 
 def profile_options(function: F) -> F:

@@ -75,3 +75,28 @@ def test_profiles_lists_every_plugin(call):
     assert all(f"\n  {plugin.name}  " in out for plugin in PLUGINS)
     _, out, _ = call("profiles", "--format", "json")
     assert [plugin["name"] for plugin in json.loads(out)["plugins"]] == [plugin.name for plugin in PLUGINS]
+
+
+NAMED = """apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: names}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {namespaces: {}}
+  egress:
+  - {action: Accept, to: [{domainNames: ["*.example.com"]}]}
+  - {action: Deny, to: [{networks: [0.0.0.0/0]}]}
+"""
+
+
+@pytest.mark.parametrize(("hosts", "word"), [(None, "UNKNOWN"), ("", "DENY"), ("192.0.2.9 api.example.com", "ALLOW")])
+def test_domain_names_stand_for_what_the_hosts_file_says(call, tmp_path, hosts, word):
+    policy, names = tmp_path / "names.yaml", tmp_path / "hosts"
+    policy.write_text(NAMED)
+    names.write_text(hosts or "")
+    options = () if hosts is None else ("--hosts", str(names))
+    code, out, _ = call(
+        "explain", "shop/web-2", "192.0.2.9", "--port", "443", "-c", "cluster.yaml", "--apply", str(policy), *options
+    )
+    assert (code, f"\n{word}  " in out) == (0, True), out

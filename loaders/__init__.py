@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .captures import open_capture, open_packets
-    from .edits import apply, delete
+    from .edits import apply, delete, enforce_staged
     from .hosts import load_hosts
     from .manifests import Snapshot, load_cluster, load_manifests, load_policies, load_policy_set
     from .policysets import PolicySet
@@ -16,6 +16,7 @@ _HOMES = {
     "Snapshot": "manifests",
     "apply": "edits",
     "delete": "edits",
+    "enforce_staged": "edits",
     "load_cluster": "manifests",
     "load_hosts": "hosts",
     "load_manifests": "manifests",
@@ -30,6 +31,7 @@ __all__ = [
     "Snapshot",
     "apply",
     "delete",
+    "enforce_staged",
     "load_cluster",
     "load_hosts",
     "load_manifests",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
 
 from simcore.errors import ResolveError
 from simcore.model.policy import Policy, PolicyRef
+
+from .dialects.kubernetes import tie_break
 
 _NAMES = {
     "NetworkPolicy": ("netpol", "v1.networking.k8s.io"),
@@ -59,6 +62,31 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
         wanted = _path(PolicyRef(kind, namespace, own_name))
         raise ResolveError(f"there is no policy {wanted}. {_near(given, namespace, own_name)}")
     return kept
+
+
+def enforce_staged(policies: Iterable[Policy]) -> tuple[Policy, ...]:
+    """Put every staged policy in force, in place of the policy that it stages (CA-71); the result is sorted by name.
+
+    One without rules stages a deletion: what it stages goes.
+    """
+    given = tuple(policies)
+    result = {policy.ref: policy for policy in given if policy.stages is None}
+    for policy in given:
+        if policy.stages is not None:
+            result.pop(policy.stages, None)
+            if policy.rules:
+                result[policy.stages] = _in_force(policy, policy.stages)
+    return tuple(result[ref] for ref in sorted(result))
+
+
+def _in_force(policy: Policy, ref: PolicyRef) -> Policy:
+    """Return a staged policy under the name it has in force, which also decides between policies of equal order."""
+    former, own = tie_break(policy.ref), tie_break(ref)
+    rules = tuple(
+        replace(rule, policy=ref, order=tuple(own if part == former else part for part in rule.order))
+        for rule in policy.rules
+    )
+    return Policy(ref, rules, policy.place)
 
 
 def parts_of(name: str) -> tuple[str, str, str]:

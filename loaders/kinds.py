@@ -8,8 +8,6 @@ from .dialects.admin import FORMS
 
 _UNMODELLED = {
     "cilium.io": ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"),
-    "projectcalico.org": ("NetworkPolicy", "GlobalNetworkPolicy"),
-    "crd.projectcalico.org": ("NetworkPolicy", "GlobalNetworkPolicy"),
     "security.antrea.tanzu.vmware.com": ("NetworkPolicy", "ClusterNetworkPolicy"),
     "k8s.ovn.org": ("EgressFirewall",),
     "network.openshift.io": ("EgressNetworkPolicy",),

@@ -11,7 +11,7 @@ from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy
 
 from ..documents import Document
-from . import admin, antrea, kubernetes
+from . import admin, antrea, calico, kubernetes
 
 
 class Lower(Protocol):
@@ -49,7 +49,7 @@ class Language:
     lower: LowerTogether
 
 
-LANGUAGES: tuple[Language, ...] = (Language(antrea.KINDS, antrea.lower),)
+LANGUAGES: tuple[Language, ...] = (Language(antrea.KINDS, antrea.lower), Language(calico.KINDS, calico.lower))
 """Languages whose documents are lowered together."""
 
 DIALECTS: dict[tuple[str, str], Lower] = {

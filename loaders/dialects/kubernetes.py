@@ -84,6 +84,11 @@ def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: boo
     return [] if any(diagnostic.severity is Severity.ERROR for diagnostic in found) else [policy]
 
 
+def read_rules(spec: Field, ref: PolicyRef, *, strict_cidr: bool) -> tuple[Rule, ...]:
+    """Turn a spec as NetworkPolicies have it into the rules of a policy."""
+    return _Lowering(spec, strict_cidr).rules(spec, ref)
+
+
 @dataclass(frozen=True, slots=True)
 class _Lowering:
     """One manifest on its way to rules."""
@@ -94,7 +99,7 @@ class _Lowering:
     def policy(self) -> Policy:
         root = self.root.mapping(
             ("apiVersion", "kind", "metadata", "spec", "status"),
-            dict.fromkeys(_SPEC_FIELDS, "Put it below spec"),
+            dict.fromkeys(SPEC_FIELDS, "Put it below spec"),
         )
         if (version := root.document.api_version) != API_VERSION:
             former = version in _FORMER_VERSIONS
@@ -104,7 +109,11 @@ class _Lowering:
             root.error("this key stands here twice. Keep one", *path)
         metadata = read_metadata(root.get("metadata"))
         ref = PolicyRef("NetworkPolicy", metadata.namespace, metadata.name)
-        spec = root.get("spec").mapping(_SPEC_FIELDS, _SPEC_HINTS)
+        spec = root.get("spec").mapping(SPEC_FIELDS, _SPEC_HINTS)
+        return Policy(ref, self.rules(spec, ref), root.document.place())
+
+    def rules(self, spec: Field, ref: PolicyRef) -> tuple[Rule, ...]:
+        """Turn a spec into rules of a policy."""
         subject = Endpoints(LabelSelector.namespace(ref.namespace), read_selector(spec.get("podSelector")))
         written = [
             rule
@@ -113,8 +122,7 @@ class _Lowering:
         ]
         types = _policy_types(spec)
         rules = [rule for rule in written if rule.direction in types]
-        rules += [_isolation(spec, direction, ref, subject) for direction in types]
-        return Policy(ref, tuple(rules), root.document.place())
+        return (*rules, *(_isolation(spec, direction, ref, subject) for direction in types))
 
     def _rules(self, field: Field, direction: Direction, ref: PolicyRef, subject: Endpoints) -> list[Rule]:
         return [
@@ -167,7 +175,7 @@ class _Lowering:
         return Endpoints(in_namespaces, read_selector(pods))
 
 
-_SPEC_FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
+SPEC_FIELDS = ("podSelector", "policyTypes", "ingress", "egress")
 
 
 def _rule_items(field: Field, direction: Direction) -> list[Field]:

@@ -13,10 +13,12 @@ import click
 from ..errors import Diagnostic, LoadError, Severity
 
 if TYPE_CHECKING:
+    from ..model.policy import Policy
     from ..report.structure import Report
 
 MOST_WARNINGS = 3
 """Warnings of one wording that are written in full; the rest is counted."""
+MOST_NAMED = 5
 
 
 def report_error(error: Exception) -> None:
@@ -50,6 +52,15 @@ def report_ignored(ignored: Mapping[str, int]) -> None:
     if ignored:
         kinds = ", ".join(f"{kind} ({number:,})" for kind, number in sorted(ignored.items()))
         click.echo(f"ignored, since no verdict depends on them: {kinds}", err=True)
+
+
+def report_staged(policies: Iterable[Policy]) -> None:
+    """Say in one line how many policies are only staged."""
+    staged = [str(policy.ref) for policy in policies if policy.stages is not None]
+    if staged:
+        shown = ", ".join(staged[:MOST_NAMED]) + (", ..." if len(staged) > MOST_NAMED else "")
+        noun = "policy is" if len(staged) == 1 else "policies are"
+        click.echo(f"left out: {len(staged):,} {noun} staged, and not in force: {shown}", err=True)
 
 
 class ReaderGoneError(Exception):

@@ -13,7 +13,7 @@ from ..model.mixtures import mixture_problems
 from ..model.plugins import UPSTREAM_PLUGIN, Enforcement, plugin_named
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
-from .console import report_diagnostics, report_ignored
+from .console import report_diagnostics, report_ignored, report_staged
 
 if TYPE_CHECKING:
     from loaders import PolicySet, Snapshot
@@ -37,6 +37,8 @@ class Sources:
         Names of policies that a change deletes, before anything is applied.
     hosts : tuple of str
         Paths: what domain names stand for.
+    enforce_staged : bool
+        The change puts staged policies in force, after everything else.
     """
 
     cluster: tuple[str, ...]
@@ -45,11 +47,12 @@ class Sources:
     applied: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    enforce_staged: bool = False
 
     @property
     def name_a_change(self) -> bool:
         """Whether there is a change at all."""
-        return bool(self.candidate or self.applied or self.deleted)
+        return bool(self.candidate or self.applied or self.deleted or self.enforce_staged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,9 @@ class Gathering:
         if self._has_policies and self._sources.name_a_change:
             changed = self._changed(written)
             after = _kept(before, changed.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr))
+        report_staged(before)
+        if self._sources.enforce_staged:
+            after = self._in_force(after)
         inputs = self._enforced(snapshot, before, after)
         for policies in (inputs.before, inputs.after):
             found += mixture_problems(policies, inputs.profile)
@@ -164,7 +170,8 @@ class Gathering:
         """Leave out what the network plugin does not enforce."""
         guess = None if self._wanted.plugin else snapshot.plugin
         plugin = plugin_named(self._wanted.plugin or (guess.plugin if guess else UPSTREAM_PLUGIN.name))
-        ignored = Counter(ref.kind for ref in {p.ref for p in (*before, *after)} if ref.kind not in plugin.enforces)
+        refs = {policy.ref for policy in (*before, *after) if policy.stages is None}
+        ignored = Counter(ref.kind for ref in refs if ref.kind not in plugin.enforces)
         enforcement = Enforcement(
             plugin,
             evidence=guess.evidence if guess else "",
@@ -195,6 +202,14 @@ class Gathering:
             except ResolveError as error:
                 self._errors.append(Diagnostic(Severity.ERROR, Place(f"--delete {name}"), str(error)))
         return written.applied(self._applied) if self._applied else written
+
+    def _in_force(self, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
+        from loaders import enforce_staged
+
+        if self._has_policies and all(policy.stages is None for policy in policies):
+            message = "there is no staged policy. Leave the option out, or load the policies that are staged"
+            self._errors.append(Diagnostic(Severity.ERROR, Place("--enforce-staged"), message))
+        return enforce_staged(policies)
 
 
 def _kept(before: tuple[Policy, ...], after: tuple[Policy, ...]) -> tuple[Policy, ...]:

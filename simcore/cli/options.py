@@ -143,6 +143,11 @@ _DELETE = click.option(
     multiple=True,
     help="A policy to delete, such as netpol/shop/web; kinds as kubectl takes them. Repeatable.",
 )
+_ENFORCE_STAGED = click.option(
+    "--enforce-staged",
+    is_flag=True,
+    help="Put staged policies in force, each in place of the one of its name, after all other changes.",
+)
 
 
 _HOSTS = _paths(
@@ -160,7 +165,7 @@ def _sources(*options: Decorator[Any]) -> Decorator[Any]:
         @wraps(function)
         def command(**arguments: Any) -> Any:
             _refuse_stdin_twice(click.get_current_context())
-            given = {field.name: arguments.pop(field.name, ()) for field in fields(Sources)}
+            given = {field.name: arguments.pop(field.name, field.default) for field in fields(Sources)}
             return function(sources=Sources(**given), **arguments)
 
         for option in reversed(options):
@@ -186,7 +191,7 @@ def _refuse_stdin_twice(ctx: click.Context) -> None:
 
 cluster_option = _sources(_CLUSTER)
 source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _HOSTS)
-change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _HOSTS)
+change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _ENFORCE_STAGED, _HOSTS)
 
 
 def profile_options(function: F) -> F:

@@ -72,6 +72,7 @@ class SizingArguments:
         """Say in words what is to be compared with how things are."""
         before, after = self.settings()
         words = [f"apply {path}" for path in sources.applied] + [f"delete {name}" for name in sources.deleted]
+        words += ["staged policies in force"] if sources.enforce_staged else []
         words += [f"candidate {path}" for path in sources.candidate]
         for field in fields(before):
             old, new = getattr(before, field.name), getattr(after, field.name)

@@ -47,8 +47,8 @@ def command(
     """Show which connections of a capture a policy change would cut or open, and which rules decide.
 
     The change is a whole new set (--candidate), policies to add or replace (--apply), policies to delete
-    (--delete), or several of these: deletions come first, then what is applied. CAPTURE is Parquet: a file,
-    several, or a folder.
+    (--delete), staged policies put in force (--enforce-staged), or several of these: deletions come first, then what
+    is applied, then what was staged. CAPTURE is Parquet: a file, several, or a folder.
     """
     from loaders import open_capture
 
@@ -60,7 +60,9 @@ def command(
     from .running import settings
 
     if not sources.name_a_change:
-        raise click.UsageError("name the change: --candidate PATH, --apply PATH or --delete KIND/[NAMESPACE/]NAME")
+        raise click.UsageError(
+            "name the change: --candidate PATH, --apply PATH, --delete KIND/[NAMESPACE/]NAME or --enforce-staged"
+        )
     gathering = Gathering(sources, wanted)
     capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
     inputs = gathering.finish()

@@ -12,10 +12,7 @@ from .profile import UPSTREAM, Profile
 NETWORK_POLICY = "NetworkPolicy"
 ADMIN_V1ALPHA1 = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
 CLUSTER_V1ALPHA2 = ("ClusterNetworkPolicy",)
-CALICO_KINDS = ("NetworkPolicy.projectcalico.org", "GlobalNetworkPolicy.projectcalico.org")
-CALICO_STAGED = tuple(
-    f"Staged{kind}.projectcalico.org" for kind in ("NetworkPolicy", "GlobalNetworkPolicy", "KubernetesNetworkPolicy")
-)
+CALICO_KINDS = tuple(f"{kind}.projectcalico.org" for kind in ("NetworkPolicy", "GlobalNetworkPolicy", "HostEndpoint"))
 ANTREA_KINDS = ("NetworkPolicy.crd.antrea.io", "ClusterNetworkPolicy.crd.antrea.io")
 
 

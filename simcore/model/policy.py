@@ -153,8 +153,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy as written: its name, its place and the rules it is lowered to."""
+    """A policy as written: its name, its place and the rules it is lowered to.
+
+    Attributes
+    ----------
+    stages : PolicyRef or None
+        Set where it is only announced: the policy that it would be, or replace, if it were enforced. Until then no
+        verdict takes it into account.
+    """
 
     ref: PolicyRef
     rules: tuple[Rule, ...]
     place: Place
+    stages: PolicyRef | None = None

@@ -44,7 +44,7 @@ class Reference:
     cluster : Cluster
         The instant at which flows are judged.
     policies : iterable of Policy
-        In any order; rules bring their own.
+        In any order; rules bring their own. Staged ones play no part.
     profile : Profile
         The habits of the dataplane that enforces.
 
@@ -58,7 +58,7 @@ class Reference:
         habits = Habits(profile)
         self.cluster = cluster = habits.cluster(cluster)
         self.profile = profile
-        read = habits.policies(tuple(policies))
+        read = habits.policies(tuple(policy for policy in policies if policy.stages is None))
         rules = sorted((rule for policy in read for rule in policy.rules), key=self._position)
         self._index = RuleIndex(rules)
         self._ends = Ends(cluster, profile)

@@ -18,7 +18,7 @@ class RuleBook:
     """All rules of all policy sets, numbered; a policy that stands in several sets is held once.
 
     A rule has a number, which is its place, and a serial number, which it keeps from one book to the next.
-    Where nothing is enforced, the sets are empty.
+    Where nothing is enforced, the sets are empty; staged policies are in none.
 
     Attributes
     ----------
@@ -47,7 +47,8 @@ class RuleBook:
                 first = first_number.setdefault(id(policy), len(self.rules))
                 if first == len(self.rules):
                     self.rules += policy.rules
-                numbers += range(first, first + len(policy.rules))
+                if policy.stages is None:
+                    numbers += range(first, first + len(policy.rules))
             sets.append(numbers if profile.enforced else [])
         serials = self._number(before)
         self.sets = [serials[np.unique(np.array(numbers, np.int64))] for numbers in sets]

@@ -476,8 +476,6 @@ def test_policies_are_sorted_by_name(tmp_path):
     [
         ("cilium.io/v2", "CiliumNetworkPolicy"),
         ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
-        ("projectcalico.org/v3", "NetworkPolicy"),
-        ("crd.projectcalico.org/v1", "GlobalNetworkPolicy"),
         ("security.antrea.tanzu.vmware.com/v1alpha1", "ClusterNetworkPolicy"),
     ],
 )

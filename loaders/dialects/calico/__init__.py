@@ -1,0 +1,123 @@
+"""Calico's policies and what they lean on, lowered to the rule list (docs/semantics/calico.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from simcore.errors import Diagnostic, Place
+from simcore.model.cluster import Cluster
+from simcore.model.policy import Policy
+
+from ...documents import Document
+from .endpoints import HostEndpoint, NetworkSet, Population
+from .entities import Scope
+from .hosts import ALLOW_ALL, Profile, allow_all, host_policy, read_profile, warn_of_missing
+from .objects import BUILTIN_TIERS, TierEnd, read_host, read_set, read_tier
+from .policies import KINDS as _ENFORCED
+from .policies import STAGED, STAGED_KUBERNETES, World, lower_policy
+from .reading import API_GROUP, STORAGE_GROUP, is_usable, read_head
+
+POLICIES = (*_ENFORCED, *STAGED, STAGED_KUBERNETES)
+OBJECTS = ("Tier", "NetworkSet", "GlobalNetworkSet", "HostEndpoint", "Profile")
+_FROM_CLUSTER = ("kns.", "ksa.")
+"""Profiles that Calico makes of namespaces and service accounts, and shows as if they were written."""
+
+
+def lower(
+    documents: Sequence[Document], cluster: Cluster, diagnostics: list[Diagnostic], *, strict_cidr: bool = False
+) -> list[Policy]:
+    """Turn all of Calico's documents into rules.
+
+    Parameters
+    ----------
+    documents : sequence of Document
+        Policies, staged ones too, and the tiers, sets, host endpoints and profiles that they lean on.
+    cluster : Cluster
+        Whose namespaces, pods and Services they mean.
+    diagnostics : list of Diagnostic
+        Written: every problem found, as the API would refuse it, and warnings.
+    strict_cidr : bool
+        Refuse CIDRs with host bits, leading zeros or IPv4-mapped ones rather than warn (NP-15).
+
+    Returns
+    -------
+    list of Policy
+        The policies, and a policy for each host endpoint; invalid documents are left out.
+    """
+    return _Reading(documents, cluster, diagnostics, strict_cidr).policies()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One set of documents."""
+
+    documents: Sequence[Document]
+    cluster: Cluster
+    diagnostics: list[Diagnostic]
+    strict_cidr: bool
+
+    def policies(self) -> list[Policy]:
+        profiles = self._profiles()
+        hosts = self._hosts(profiles)
+        population = Population(self.cluster, tuple(self._sets()), tuple(hosts))
+        world = World(population, self._tiers(), self.strict_cidr)
+        return [
+            *(host_policy(host, population, profiles) for host in hosts),
+            *(policy for document in self._of(POLICIES) for policy in self._policy(document, world)),
+        ]
+
+    def _of(self, kinds: Iterable[str]) -> Iterator[Document]:
+        return (document for document in self.documents if document.kind in kinds)
+
+    def _profiles(self) -> dict[str, Profile]:
+        """Read the profiles; their rules may select pods, but no sets or host endpoints, which need them first."""
+        found = {ALLOW_ALL: allow_all(Place(""))}
+        scope = Scope(Population(self.cluster), "", self.strict_cidr)
+        for document in self._of(["Profile"]):
+            problems: list[Diagnostic] = []
+            head = read_head(document, problems)
+            if head.name.startswith(_FROM_CLUSTER):
+                continue
+            profile = read_profile(head, scope)
+            if is_usable(document, problems, self.diagnostics):
+                found[head.name] = profile
+        return found
+
+    def _hosts(self, profiles: dict[str, Profile]) -> list[HostEndpoint]:
+        labels = {name: profile.labels for name, profile in profiles.items()}
+        found = []
+        for document in self._of(["HostEndpoint"]):
+            problems: list[Diagnostic] = []
+            head = read_head(document, problems)
+            host = read_host(head, labels)
+            warn_of_missing(host, profiles, head)
+            if is_usable(document, problems, self.diagnostics):
+                found.append(host)
+        return found
+
+    def _sets(self) -> Iterator[NetworkSet]:
+        for document in self._of(["NetworkSet", "GlobalNetworkSet"]):
+            problems: list[Diagnostic] = []
+            found = read_set(read_head(document, problems), self.cluster, strict_cidr=self.strict_cidr)
+            if is_usable(document, problems, self.diagnostics):
+                yield found
+
+    def _tiers(self) -> dict[str, TierEnd]:
+        tiers = dict(BUILTIN_TIERS)
+        for document in self._of(["Tier"]):
+            problems: list[Diagnostic] = []
+            tier = read_tier(read_head(document, problems))
+            if is_usable(document, problems, self.diagnostics):
+                tiers[tier.tier.name] = tier
+        return tiers
+
+    def _policy(self, document: Document, world: World) -> Iterator[Policy]:
+        problems: list[Diagnostic] = []
+        policy = lower_policy(read_head(document, problems), world)
+        if is_usable(document, problems, self.diagnostics):
+            yield policy
+
+
+KINDS = {(group, kind): kind in POLICIES for group in (API_GROUP, STORAGE_GROUP) for kind in (*POLICIES, *OBJECTS)}
+"""Calico's kinds that play a part, and whether they are policies."""

@@ -1,0 +1,5 @@
+"""Calico as the dataplane."""
+
+from simcore.model.plugins import plugin_named
+
+CALICO = plugin_named("calico").profile

@@ -74,7 +74,7 @@ def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapsh
         written = intake.written()
         policies = written.policies(cluster, intake.problems, strict_cidr=strict_cidr)
     intake.finish()
-    plugin = intake.collector.plugin(cluster)
+    plugin = intake.collector.plugin(cluster, intake.groups)
     return Snapshot(cluster, policies, intake.ignored(), tuple(intake.problems), written, plugin)
 
 
@@ -170,6 +170,7 @@ class _Intake:
         self._strict_cidr = strict_cidr
         self._ignored: Counter[str] = Counter()
         self._skipped = Skipped()
+        self.groups: set[str] = set()
         self._unmodelled: dict[str, tuple[int, Document]] = {}
         self._repeats: list[Repeat] = []
         self._pile = DocumentPile(self.problems, self._repeats)
@@ -180,6 +181,7 @@ class _Intake:
             self._take(document, with_cluster)
 
     def _take(self, document: Document, with_cluster: bool) -> None:
+        self.groups.add(_group_of(document))
         if (document.group, document.kind) in DIALECTS:
             self._lower(document)
         elif leans_on_others(document):
@@ -240,6 +242,15 @@ class _Intake:
         if unmodelled(document.group, document.kind):
             count, first = self._unmodelled.get(label, (0, document))
             self._unmodelled[label] = count + 1, first
+
+
+def _group_of(document: Document) -> str:
+    """Return the API group of an object; of the definition of a custom resource, that of the resource."""
+    if document.kind != "CustomResourceDefinition":
+        return document.group
+    spec = document.value.get("spec") if isinstance(document.value, dict) else None
+    group = spec.get("group") if isinstance(spec, dict) else None
+    return group if isinstance(group, str) else document.group
 
 
 def _unmodelled_warning(count: int, first: Document) -> Diagnostic:

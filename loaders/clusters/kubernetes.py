@@ -90,15 +90,15 @@ class Collector:
         accounts = {key: labels_of(found.metadata) for key, found, _ in self._of("ServiceAccount")}
         return Cluster.of(known.values(), pods, nodes, services, accounts)
 
-    def plugin(self, cluster: Cluster) -> Guess | None:
-        """Tell the network plugin of the cluster, if anything does."""
+    def plugin(self, cluster: Cluster, groups: Iterable[str]) -> Guess | None:
+        """Tell the network plugin of the cluster, if anything does; `groups` are those of all objects there are."""
         daemon_sets = {key for key, _, _ in self._of("DaemonSet")}
         daemon_sets |= {
             (owner.namespace, owner.name) for pod in cluster.pods for owner in pod.owners if owner.kind == "DaemonSet"
         }
         nodes = [(name, found.metadata) for (_, name), found, _ in self._of("Node")]
         annotations = {name: (metadata.annotations if metadata else None) or {} for name, metadata in nodes}
-        return guess_plugin(daemon_sets, annotations)
+        return guess_plugin(daemon_sets, annotations, groups)
 
     def _of(self, *kinds: str) -> Iterator[tuple[_Key, Object, Document]]:
         for kind in kinds:

@@ -42,7 +42,19 @@ _ANNOTATIONS = {
 """Prefixes of the annotations that plugins write on nodes, in the same order."""
 
 
-def guess_plugin(daemon_sets: Iterable[tuple[str, str]], annotations: Mapping[str, Iterable[str]]) -> Guess | None:
+_GROUPS = {
+    "projectcalico.org": "calico",
+    "crd.projectcalico.org": "calico",
+    "cilium.io": "cilium",
+    "crd.antrea.io": "antrea",
+    "k8s.ovn.org": "ovn-kubernetes",
+}
+"""API groups of which only one plugin has objects."""
+
+
+def guess_plugin(
+    daemon_sets: Iterable[tuple[str, str]], annotations: Mapping[str, Iterable[str]], groups: Iterable[str] = ()
+) -> Guess | None:
     """Tell the network plugin.
 
     Parameters
@@ -51,6 +63,8 @@ def guess_plugin(daemon_sets: Iterable[tuple[str, str]], annotations: Mapping[st
         Namespace and name of each, or of the owners of pods where the objects themselves are missing.
     annotations : mapping of str to iterable of str
         Keys of the annotations of each node.
+    groups : iterable of str
+        API groups of objects, and of custom resources that are defined.
     """
     found = sorted(daemon_sets)
     for wanted, plugin in _DAEMON_SETS.items():
@@ -62,4 +76,8 @@ def guess_plugin(daemon_sets: Iterable[tuple[str, str]], annotations: Mapping[st
             for key in sorted(keys):
                 if key.startswith(prefix):
                     return Guess(plugin, f"annotation {key} of node {node}")
+    told = {_GROUPS[group]: group for group in sorted(groups) if group in _GROUPS}
+    if len(told) == 1:
+        ((plugin, group),) = told.items()
+        return Guess(plugin, f"objects of {group}")
     return None

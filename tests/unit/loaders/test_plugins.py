@@ -1,5 +1,6 @@
 import pytest
 
+from loaders import load_manifests
 from loaders.clusters.plugins import Guess, guess_plugin
 
 
@@ -20,5 +21,32 @@ from loaders.clusters.plugins import Guess, guess_plugin
         ([("kube-system", "kube-proxy")], {"n1": ["example.org/x"]}, None),
     ],
 )
+@pytest.mark.parametrize(
+    ("groups", "guess"),
+    [
+        (["", "apps", "crd.antrea.io"], Guess("antrea", "objects of crd.antrea.io")),
+        (["crd.projectcalico.org", "projectcalico.org"], Guess("calico", "objects of projectcalico.org")),
+        (["cilium.io", "crd.antrea.io"], None),
+    ],
+)
+def test_a_plugin_is_told_from_objects_that_only_it_has(groups, guess):
+    assert guess_plugin([], {}, groups) == guess
+
+
+CRD = """apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: tiers.crd.antrea.io}
+spec: {group: crd.antrea.io, names: {kind: Tier}}
+"""
+
+
+@pytest.mark.parametrize(("spec", "plugin"), [("spec: {group: crd.antrea.io", "antrea"), ("spec: {grope: x", None)])
+def test_a_definition_of_a_custom_resource_tells(tmp_path, spec, plugin):
+    path = tmp_path / "crd.yaml"
+    path.write_text(CRD.replace("spec: {group: crd.antrea.io", spec))
+    guess = load_manifests([str(path)]).plugin
+    assert (guess and guess.plugin) == plugin
+
+
 def test_a_plugin_is_told_from_what_it_leaves(daemon_sets, annotations, guess):
     assert guess_plugin(daemon_sets, annotations) == guess

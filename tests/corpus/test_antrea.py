@@ -9,12 +9,14 @@ import pytest
 from simcore.errors import LoadError
 from simcore.model.addresses import Address
 from simcore.model.flows import End, Flow, Reason, Verdict
+from simcore.model.plugins import plugin_named
 from simcore.model.policy import Direction
 from simcore.model.ports import PROTOCOL_NUMBERS
 from simcore.reference import Reference
 from tests.conftest import CORPUS
 from tests.manifests import load
-from tests.profiles import ANTREA
+
+ANTREA = plugin_named("antrea").profile
 
 
 @cache

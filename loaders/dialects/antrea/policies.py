@@ -54,6 +54,7 @@ class _Row:
     peer: PeerSet
     traffic: Traffic
     action: Action
+    hosts: bool
 
 
 def lower_policy(found: Antrea, around: Surroundings) -> Policy:
@@ -66,6 +67,8 @@ def lower_policy(found: Antrea, around: Surroundings) -> Policy:
     items = {direction: _rule_items(spec, direction) for direction in (Direction.INGRESS, Direction.EGRESS)}
     _check_applied(spec, items)
     _check_names(items)
+    if found.is_cluster_wide:
+        _warn_of_mixture(spec, items)
     rules = tuple(
         rule
         for direction, fields in items.items()
@@ -135,6 +138,19 @@ def _check_names(items: Mapping[Direction, list[Field]]) -> None:
             taken.add(key)
 
 
+def _warn_of_mixture(spec: Field, items: Mapping[Direction, list[Field]]) -> None:
+    """Warn of groups beside selectors, which Antrea's pages forbid and its admission takes (AN-10)."""
+    lists = [spec.get("appliedTo")]
+    lists += [item.get(name) for fields in items.values() for item in fields for name in ("appliedTo", "from", "to")]
+    entries = [entry for field in lists if isinstance(field.value, list) for entry in field.value]
+    named = {name for entry in entries if isinstance(entry, dict) for name, value in entry.items() if value is not None}
+    if "group" in named and named & {"podSelector", "namespaceSelector"}:
+        spec.warn(
+            "Antrea's pages say that one ClusterNetworkPolicy names either groups or selectors. It is read as written: "
+            "to be safe, make groups of all"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Lowering:
     """One policy on its way to rules."""
@@ -175,7 +191,7 @@ class _Lowering:
                 order=(0, self.priority, index, tie_break(self.ref), number),
                 place=item.place,
                 source_ports=row.traffic.source_ports,
-                hosts=bool(applied.nodes),
+                hosts=row.hosts,
                 rejects=word == "Reject",
                 tie=(self.priority, index),
                 name=item.get("name").text() or "",
@@ -206,9 +222,10 @@ class _Lowering:
         if applied.services:
             ends = [(subject, all_of((peer, *OUTSIDE))) for subject, peer in ends]
             action = Action.PASS if action is Action.ALLOW else action
+        hosts = (False, True) if applied.services else (bool(applied.nodes),)
         for row in traffic:
             for subject, peer in ends:
-                yield _Row(subject, peer, row, action)
+                yield from (_Row(subject, peer, row, action, of_hosts) for of_hosts in hosts)
 
     def _ends(self, applied: Applied, peers: Peers) -> Iterator[tuple[PeerSet, PeerSet]]:
         """Pair the guarded ends with their peers, by namespaces where these depend on them (AN-15, AN-16)."""

@@ -283,7 +283,6 @@ def test_layer_7_allows_perhaps_and_drops_the_rest():
         ({"externalEntitySelector": {}}, NOBODY),
         ({"group": "missing"}, NOBODY),
         ({"nodeSelector": {}}, Nodes()),
-        ({"service": {"namespace": "n1", "name": "s"}}, ThroughService("n1", "s")),
     ],
 )
 def test_applied_to(applied, subject):
@@ -310,8 +309,14 @@ def test_what_policies_of_nodes_do_not_support_is_in_doubt():
 def test_policies_of_services_are_asked_first_and_of_clients_outside():
     applied = [{"service": {"namespace": "n1", "name": "s"}}]
     block = Network(Cidr.parse("192.0.2.0/24"))
-    rule = rule_of({"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}, appliedTo=applied)
+    rule, of_hosts = rules_of(
+        cluster_policy(
+            appliedTo=applied, ingress=[{"action": "Allow", "from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]
+        )
+    )
+    assert (rule.hosts, of_hosts.hosts) == (False, True)
     assert rule.action is Action.PASS
+    assert rule.subject == of_hosts.subject == ThroughService("n1", "s")
     assert rule.tier.position < Position((0,))
     assert rule.peer.members[0] == block
     assert len(rule.peer.members) == 3

@@ -3,7 +3,7 @@
 import pytest
 
 from simcore.errors import LoadError
-from tests.antrea import APPLIED, antrea, cluster_group, cluster_policy, group, namespaced_policy, tier
+from tests.antrea import APPLIED, antrea, cluster_group, cluster_policy, group, namespace, namespaced_policy, tier
 from tests.manifests import load
 
 PODS = {"podSelector": {}}
@@ -210,7 +210,14 @@ WARNED = [
     (cluster_policy(version="crd.antrea.io/v1alpha1"), "is no longer served"),
     (cluster_policy(tier="SecurityOps"), "Write securityops"),
     (ingress(ports=[{"port": "80"}]), "it matches nothing"),
-    (ingress(**{"from": [{"group": "g"}]}), "there is no ClusterGroup g"),
+    (
+        cluster_policy(appliedTo=[{"nodeSelector": {}}], ingress=[{"action": "Drop", "from": [{"group": "g"}]}]),
+        "there is no ClusterGroup g",
+    ),
+    (
+        namespaced_policy(appliedTo=[PODS], ingress=[{"action": "Drop", "from": [{"group": "g"}]}]),
+        "there is no Group g in namespace n1",
+    ),
     (cluster_policy(appliedTo=[{"group": "g"}], ingress=[{"action": "Drop"}]), "there is no ClusterGroup g"),
     (cluster_policy(appliedTo=[{"externalEntitySelector": {}}]), "ExternalEntity objects are not modelled"),
     (cluster_group("g"), "nothing is said of who belongs"),
@@ -226,9 +233,15 @@ WARNED = [
 
 @pytest.mark.parametrize(("document", "message"), WARNED, ids=[message for _, message in WARNED])
 def test_what_is_warned_of(document, message):
-    assert [message in diagnostic.message for diagnostic in load(document).diagnostics] == [True]
+    assert [message in diagnostic.message for diagnostic in load(document, namespace("n1")).diagnostics] == [True]
 
 
 def test_a_namespace_of_what_is_cluster_wide():
     document = {**tier("t", 5), "metadata": {"name": "t", "namespace": "n1"}}
     assert errors(document) == [("metadata.namespace", "this kind belongs to no namespace. Remove the line")]
+
+
+def test_groups_beside_selectors():
+    document = ingress(**{"from": [{"group": "g"}]})
+    messages = [diagnostic.message for diagnostic in load(document, cluster_group("g", podSelector={})).diagnostics]
+    assert ["either groups or selectors" in message for message in messages] == [True]

@@ -86,9 +86,9 @@ class _Lowering:
         rules = [
             self._rule(item, direction, ref, subject, tier, priority)
             for direction in (Direction.INGRESS, Direction.EGRESS)
-            for item in bounded(spec.get(direction.word), form.most, "rule")
+            for item in bounded(spec.get(direction.word), form.most, "rule", fewest=0)
         ]
-        if spec.value and not rules and not any(spec.value.get(direction.word) for direction in Direction):
+        if spec.value and not any(spec.value.get(direction.word) for direction in Direction):
             spec.warn("the policy has no rules, so it does nothing")
         return Policy(ref, tuple(rules), root.document.place())
 
@@ -122,12 +122,13 @@ class _Lowering:
             return 0.0
         field = spec.get("priority")
         number = field.integer()
-        if number is None:
-            if field.value is None:
-                field.error(f"a priority is required: 0 to {_HIGHEST_PRIORITY}, the lowest number goes first")
-        elif not 0 <= number <= _HIGHEST_PRIORITY:
+        if number is not None and 0 <= number <= _HIGHEST_PRIORITY:
+            return float(number)
+        if number is not None:
             field.error(f"{number} is not a priority: they go from 0 to {_HIGHEST_PRIORITY}")
-        return float(number or 0)
+        elif field.value is None:
+            field.error(f"a priority is required: 0 to {_HIGHEST_PRIORITY}, the lowest number goes first")
+        return 0.0
 
     def _rule(
         self, item: Field, direction: Direction, ref: PolicyRef, subject: Endpoints, tier: Tier, priority: float

@@ -44,12 +44,12 @@ def one_of(field: Field, known: Collection[str], hints: Mapping[str, str], empty
     return None
 
 
-def bounded(field: Field, most: int, what: str, *, required: bool = False) -> list[Field]:
-    """Return the items of a list that, where it is written, has one to `most` of them."""
+def bounded(field: Field, most: int, what: str, *, required: bool = False, fewest: int = 1) -> list[Field]:
+    """Return the items of a list that, where it is written, has `fewest` to `most` of them."""
     items = list(field.items())
     if required and field.value is None:
         field.error(f"at least one {what} is required")
-    elif field.value == []:
+    elif field.value == [] and fewest:
         field.error(f"an empty list is refused. Add a {what}" + ("" if required else ", or remove the field"))
     elif len(items) > most:
         field.error(f"{len(items)} items, and at most {most} are taken. Split them over several rules or policies")

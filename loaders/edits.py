@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -10,6 +10,13 @@ from simcore.errors import ResolveError
 from simcore.model.policy import Policy, PolicyRef
 
 from .dialects.kubernetes import tie_break
+
+
+def names_of_kind(kind: str) -> tuple[str, str]:
+    """Return the singular and the plural of a kind, as kubectl writes them."""
+    word = kind.lower()
+    return word, f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+
 
 _NAMES = {
     "NetworkPolicy": ("netpol", "v1.networking.k8s.io"),
@@ -21,7 +28,7 @@ _NAMES = {
 _KINDS = {
     f"{word}{suffix}": kind
     for kind, (short, home) in _NAMES.items()
-    for word in (kind.lower(), f"{kind.lower()[:-1]}ies", short)
+    for word in (*names_of_kind(kind), short)
     for suffix in ("", f".{home.partition('.')[2]}", f".{home}")
 }
 """What kubectl takes for a kind: singular, plural or short, alone, with its group, or with version and group."""
@@ -35,7 +42,7 @@ def apply(policies: Iterable[Policy], edits: Iterable[Policy]) -> tuple[Policy, 
     return tuple(result[ref] for ref in sorted(result))
 
 
-def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
+def delete(policies: Iterable[Policy], name: str, beside: Iterable[PolicyRef] = ()) -> tuple[Policy, ...]:
     """Take one policy away.
 
     Parameters
@@ -45,6 +52,8 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
     name : str
         ``KIND/NAMESPACE/NAME``, or ``KIND/NAME`` for a policy of no namespace; KIND in any of kubectl's ways, such as
         ``netpol``, ``anp`` or ``networkpolicies.networking.k8s.io``, capitals no matter.
+    beside : iterable of PolicyRef
+        What else might have been meant, for the message.
 
     Raises
     ------
@@ -60,7 +69,8 @@ def delete(policies: Iterable[Policy], name: str) -> tuple[Policy, ...]:
     )
     if len(kept) == len(given):
         wanted = _path(PolicyRef(kind, namespace, own_name))
-        raise ResolveError(f"there is no policy {wanted}. {_near(given, namespace, own_name)}")
+        refs = sorted({*beside, *(policy.ref for policy in given)})
+        raise ResolveError(f"there is no policy {wanted}. {_near(refs, namespace, own_name)}")
     return kept
 
 
@@ -112,10 +122,9 @@ def _path(ref: PolicyRef) -> str:
     return "/".join(filter(None, (ref.kind, ref.namespace, ref.name)))
 
 
-def _near(policies: tuple[Policy, ...], namespace: str, name: str) -> str:
-    if not policies:
+def _near(refs: Sequence[PolicyRef], namespace: str, name: str) -> str:
+    if not refs:
         return "There are no policies at all"
-    refs = sorted(policy.ref for policy in policies)
     full_names = {f"{ref.namespace}/{ref.name}": ref for ref in refs}
     near = [ref for ref in refs if ref.name == name]
     near = near or [full_names[full] for full in get_close_matches(f"{namespace}/{name}", full_names, n=_MOST_LISTED)]

@@ -9,13 +9,16 @@ import msgspec
 
 from simcore.errors import Diagnostic, Severity
 from simcore.model.cluster import Cluster
-from simcore.model.policy import Policy
+from simcore.model.policy import Policy, PolicyRef
 
 from .clusters.repeats import Repeat, repeated_message
 from .dialects import LANGUAGES
+from .dialects.metadata import DEFAULT_NAMESPACE
 from .documents import Document
-from .edits import apply, delete, parts_of
+from .edits import apply, delete, names_of_kind, parts_of
 
+_AMBIGUOUS = ("NetworkPolicy", "ClusterNetworkPolicy", "Tier")
+"""Kinds of several languages, whose names alone do not do."""
 _Key = tuple[str, str, str, str]
 
 
@@ -84,7 +87,7 @@ class PolicySet:
         kept = tuple(document for document in self.documents if not _is_named(document, name))
         if len(kept) < len(self.documents):
             return replace(self, documents=kept)
-        return replace(self, lowered=delete(self.lowered, name))
+        return replace(self, lowered=delete(self.lowered, name, map(_ref, self.documents)))
 
 
 class DocumentPile:
@@ -103,7 +106,8 @@ class DocumentPile:
         if _encoded(first) == _encoded(document):
             self._repeats.append(Repeat(document.kind, document.place(), first.place()))
         else:
-            message = repeated_message(document.kind, *_key(document)[2:], first.place())
+            ref = _ref(document)
+            message = repeated_message(document.kind, ref.namespace, ref.name, first.place())
             self._problems.append(Diagnostic(Severity.ERROR, document.place(), message))
 
     @property
@@ -114,7 +118,8 @@ class DocumentPile:
     @property
     def namespaces(self) -> set[str]:
         """The namespaces that policies name as their own."""
-        return {key[2] for key, document in self._found.items() if key[2] and is_policy(document)}
+        policies = (_ref(document) for document in self._found.values() if is_policy(document))
+        return {ref.namespace for ref in policies if ref.namespace}
 
 
 def leans_on_others(document: Document) -> bool:
@@ -132,10 +137,20 @@ def _kind(document: Document) -> tuple[str, str]:
 
 
 def _key(document: Document) -> _Key:
+    """Return what makes an object the same as another; a missing namespace is ``default``."""
+    ref = _ref(document)
+    return *_kind(document), "" if ref.namespace == DEFAULT_NAMESPACE else ref.namespace, ref.name
+
+
+def _ref(document: Document) -> PolicyRef:
     metadata = document.value.get("metadata") if isinstance(document.value, dict) else None
     fields = metadata if isinstance(metadata, dict) else {}
     namespace, name = (fields.get(field) for field in ("namespace", "name"))
-    return *_kind(document), namespace if isinstance(namespace, str) else "", name if isinstance(name, str) else ""
+    return PolicyRef(
+        f"{document.kind}.{document.group}",
+        namespace if isinstance(namespace, str) else "",
+        name if isinstance(name, str) else "",
+    )
 
 
 def _encoded(document: Document) -> bytes:
@@ -148,11 +163,22 @@ def _merged(first: Iterable[Document], second: Iterable[Document]) -> tuple[Docu
 
 def _is_named(document: Document, name: str) -> bool:
     kind, namespace, own_name = parts_of(name)
-    group, own_kind, own_namespace, written = _key(document)
-    kinds = (f"{own_kind}.{group}".lower(), *([own_kind.lower()] if _is_unmistakable(own_kind) else []))
-    return kind.lower() in kinds and written == own_name and namespace in (own_namespace, own_namespace or "default")
+    ref = _ref(document)
+    if kind.lower() not in _words(document) or own_name != ref.name:
+        return False
+    return namespace in (ref.namespace, ref.namespace or DEFAULT_NAMESPACE)
 
 
-def _is_unmistakable(kind: str) -> bool:
-    """Whether only one language has objects of this kind, so that its name will do without a group."""
-    return kind not in ("NetworkPolicy", "ClusterNetworkPolicy", "Tier")
+def _words(document: Document) -> set[str]:
+    """List what kubectl takes for the kind of an object: its names alone, with the group, with version and group."""
+    group, version = document.group, document.api_version.rpartition("/")[2]
+    short = [
+        word
+        for language in LANGUAGES
+        if _kind(document) in language.kinds
+        for word, kind in language.short_names.items()
+        if kind == document.kind
+    ]
+    names = (*names_of_kind(document.kind), *short)
+    full = {f"{name}.{home}" for name in names for home in (group, f"{version}.{group}")}
+    return {*full, *short, *(names if document.kind not in _AMBIGUOUS else ())}

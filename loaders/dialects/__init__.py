@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from simcore.errors import Diagnostic
@@ -43,13 +43,19 @@ class Language:
     ----------
     kinds : mapping of (str, str) to bool
         API group and kind of its objects; whether they are policies.
+    short_names : mapping of str to str
+        What kubectl takes for some of these kinds.
     """
 
     kinds: Mapping[tuple[str, str], bool]
     lower: LowerTogether
+    short_names: Mapping[str, str] = field(default_factory=dict)
 
 
-LANGUAGES: tuple[Language, ...] = (Language(antrea.KINDS, antrea.lower), Language(calico.KINDS, calico.lower))
+LANGUAGES: tuple[Language, ...] = (
+    Language(antrea.KINDS, antrea.lower, {"acnp": "ClusterNetworkPolicy", "annp": "NetworkPolicy"}),
+    Language(calico.KINDS, calico.lower),
+)
 """Languages whose documents are lowered together."""
 
 DIALECTS: dict[tuple[str, str], Lower] = {

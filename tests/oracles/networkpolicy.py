@@ -12,6 +12,7 @@ import ipaddress
 
 DEFAULTS = {
     "ipblock_matches_pods": True,
+    "ipblock_matches_nodes": True,
     "other_protocols": "follow-peers",
     "egress_to_own_node": "policy",
     "hostnetwork": "node",
@@ -187,11 +188,17 @@ class World:
         return in_namespace and selects(item.get("podSelector") or {}, peer.labels)
 
     def in_block(self, block, peer):
-        if isinstance(peer, PodEnd) and not self.switches["ipblock_matches_pods"]:
+        if not self.sees(peer):
             return False
         return peer.address in parse_block(block["cidr"]) and not any(
             peer.address in parse_block(text) for text in block.get("except") or []
         )
+
+    def sees(self, peer):
+        """Whether a block may match such an end at all."""
+        if isinstance(peer, Outsider):
+            return True
+        return self.switches["ipblock_matches_pods" if isinstance(peer, PodEnd) else "ipblock_matches_nodes"]
 
     def port_matches(self, item, packet):
         if (item.get("protocol") or "TCP") != packet.protocol:

@@ -12,7 +12,7 @@ from simcore.model.policy import Policy
 from ...documents import Document
 from .endpoints import HostEndpoint, NetworkSet, Population
 from .entities import Scope
-from .hosts import ALLOW_ALL, Profile, allow_all, host_policy, read_profile, warn_of_missing
+from .hosts import ALLOW_ALL, Profile, allow_all, host_policy, read_profile, read_profile_labels, warn_of_missing
 from .objects import BUILTIN_TIERS, TierEnd, read_host, read_set, read_tier
 from .policies import KINDS as _ENFORCED
 from .policies import STAGED, STAGED_KUBERNETES, World, lower_policy
@@ -58,43 +58,48 @@ class _Reading:
     strict_cidr: bool
 
     def policies(self) -> list[Policy]:
-        profiles = self._profiles()
-        hosts = self._hosts(profiles)
-        population = Population(self.cluster, tuple(self._sets()), tuple(hosts))
+        labels = self._profile_labels()
+        population = Population(self.cluster, tuple(self._sets()), tuple(self._hosts(labels)))
+        profiles = self._profiles(population)
         world = World(population, self._tiers(), self.strict_cidr)
         return [
-            *(host_policy(host, population, profiles) for host in hosts),
+            *(host_policy(host, population, profiles) for host in population.hosts),
             *(policy for document in self._of(POLICIES) for policy in self._policy(document, world)),
         ]
 
     def _of(self, kinds: Iterable[str]) -> Iterator[Document]:
         return (document for document in self.documents if document.kind in kinds)
 
-    def _profiles(self) -> dict[str, Profile]:
-        """Read the profiles; their rules may select pods, but no sets or host endpoints, which need them first."""
-        found = {ALLOW_ALL: allow_all(Place(""))}
-        scope = Scope(Population(self.cluster), "", self.strict_cidr)
+    def _profile_documents(self) -> Iterator[Document]:
+        """Yield the profiles that were written; others are made of namespaces and service accounts (CA-4)."""
         for document in self._of(["Profile"]):
+            if not read_head(document, []).name.startswith(_FROM_CLUSTER):
+                yield document
+
+    def _profile_labels(self) -> dict[str, dict[str, str]]:
+        """Read what host endpoints take over from profiles, whose rules are read when all host endpoints are known."""
+        heads = [read_head(document, []) for document in self._profile_documents()]
+        return {ALLOW_ALL: {}, **{head.name: read_profile_labels(head) for head in heads}}
+
+    def _profiles(self, population: Population) -> dict[str, Profile]:
+        found = {ALLOW_ALL: allow_all(Place(""))}
+        scope = Scope(population, "", self.strict_cidr)
+        for document in self._profile_documents():
             problems: list[Diagnostic] = []
             head = read_head(document, problems)
-            if head.name.startswith(_FROM_CLUSTER):
-                continue
-            profile = read_profile(head, scope)
+            profile, _ = read_profile(head, scope), read_profile_labels(head)
             if is_usable(document, problems, self.diagnostics):
                 found[head.name] = profile
         return found
 
-    def _hosts(self, profiles: dict[str, Profile]) -> list[HostEndpoint]:
-        labels = {name: profile.labels for name, profile in profiles.items()}
-        found = []
+    def _hosts(self, labels: dict[str, dict[str, str]]) -> Iterator[HostEndpoint]:
         for document in self._of(["HostEndpoint"]):
             problems: list[Diagnostic] = []
             head = read_head(document, problems)
             host = read_host(head, labels)
-            warn_of_missing(host, profiles, head)
+            warn_of_missing(host, labels, head)
             if is_usable(document, problems, self.diagnostics):
-                found.append(host)
-        return found
+                yield host
 
     def _sets(self) -> Iterator[NetworkSet]:
         for document in self._of(["NetworkSet", "GlobalNetworkSet"]):

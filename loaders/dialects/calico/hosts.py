@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from simcore.errors import Place
@@ -19,6 +19,7 @@ from .rules import Written, read_rules
 ALLOW_ALL = "projectcalico-default-allow"
 _BESIDE = Tier("not through the interface", Position((-5.0,)))
 _FAILSAFE = Tier("failsafe ports", Position((-4.0,)))
+_PROFILE_FIELDS = ("ingress", "egress", "labelsToApply")
 _PROFILES = Tier("profiles", Position((3.0,)))
 _BGP, _ETCD, _TYPHA, _API = (179,), (2379, 2380), (5473,), (6443, 6666, 6667)
 _SHARED = tuple(PortRange(TCP, port, port) for port in (*_BGP, *_ETCD, *_TYPHA, *_API))
@@ -29,25 +30,25 @@ FAILSAFE_PORTS: Mapping[Direction, PortSet] = {
 """Destination ports that no policy of a host endpoint stops (CA-65)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A profile: the labels that its endpoints take over, and rules for what no tier decides."""
-
-    labels: Mapping[str, str]
-    rules: Mapping[Direction, Sequence[Written]]
+Profile = Mapping[Direction, Sequence[Written]]
+"""The rules of a profile, for what no tier decides."""
 
 
 def read_profile(head: Head, scope: Scope) -> Profile:
-    """Read a Profile."""
-    spec = head.root.get("spec").mapping(("ingress", "egress", "labelsToApply"))
-    rules = {direction: read_rules(spec.get(direction.word), direction, scope) for direction in Direction}
-    return Profile(spec.get("labelsToApply").text_map(), rules)
+    """Read the rules of a Profile."""
+    spec = head.root.get("spec").mapping(_PROFILE_FIELDS)
+    return {direction: read_rules(spec.get(direction.word), direction, scope) for direction in Direction}
+
+
+def read_profile_labels(head: Head) -> dict[str, str]:
+    """Read the labels that endpoints take over from a Profile."""
+    return head.root.get("spec").mapping(_PROFILE_FIELDS).get("labelsToApply").text_map()
 
 
 def allow_all(place: Place) -> Profile:
     """Return the profile that every Calico has."""
     row = Written(0, ANYTHING, ANYTHING, EVERY_PORT, EVERY_PORT, Action.ALLOW, place)
-    return Profile({}, dict.fromkeys(Direction, (row,)))
+    return dict.fromkeys(Direction, (row,))
 
 
 def host_policy(host: HostEndpoint, population: Population, profiles: Mapping[str, Profile]) -> Policy:
@@ -108,7 +109,7 @@ class _Rows:
         """Yield the rules of the profiles in their order, and the denial behind them (CA-63)."""
         for number, name in enumerate(self.host.profiles):
             ref = PolicyRef(f"Profile.{API_GROUP}", "", name)
-            for row in profiles[name].rules[direction] if name in profiles else ():
+            for row in profiles[name][direction] if name in profiles else ():
                 subject = narrowed([self.subject, row.own])
                 if subject != NOBODY:
                     yield replace(
@@ -130,7 +131,7 @@ def _final(action: Action) -> Action:
     return Action.DENY if action is Action.PASS else action
 
 
-def warn_of_missing(host: HostEndpoint, profiles: Mapping[str, Profile], head: Head) -> None:
+def warn_of_missing(host: HostEndpoint, profiles: Collection[str], head: Head) -> None:
     """Warn of profiles that are not there."""
     for number, name in enumerate(host.profiles):
         if name not in profiles:

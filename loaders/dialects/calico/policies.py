@@ -15,7 +15,7 @@ from .. import kubernetes
 from ..fields import Field
 from .endpoints import ACCOUNT, NAMESPACE, OF_ACCOUNT, HostEndpoint, Population, narrowed, single
 from .entities import Scope, every, in_namespaces, prefixed, with_all_meaning
-from .expressions import Always, Comparison, Expression, holds
+from .expressions import Always, Comparison, Expression, holds, parse
 from .objects import DEFAULT_TIER, TierEnd, missing_tier
 from .reading import API_GROUP, Head, read_expression, read_flag, read_number, read_texts, read_word
 from .rules import Written, read_rules
@@ -276,13 +276,16 @@ def _subject(head: Head, spec: Field) -> Expression:
     """Return whom a policy is for (CA-26 to CA-28)."""
     selector, accounts = (read_expression(spec.get(name)) for name in ("selector", "serviceAccountSelector"))
     namespaces = read_expression(spec.get("namespaceSelector"))
-    parts = [] if selector is None else [selector]
+    parts: list[Expression] = []
+    if selector is not None:
+        meant = NAMESPACE if namespaces is not None else ACCOUNT if accounts is not None else ""
+        parts.append(parse(spec.get("selector").value.replace("all()", f"has({meant})")) if meant else selector)
     if head.namespace:
         parts.append(Comparison(NAMESPACE, "==", (head.namespace,)))
     if namespaces is not None:
-        parts = [with_all_meaning(part, NAMESPACE) for part in parts] + [in_namespaces(namespaces)]
+        parts.append(in_namespaces(namespaces))
     if accounts is not None:
-        parts = [with_all_meaning(part, ACCOUNT) for part in (*parts, prefixed(accounts, OF_ACCOUNT))]
+        parts.append(with_all_meaning(prefixed(accounts, OF_ACCOUNT), ACCOUNT))
     return every(parts) if parts else Always()
 
 

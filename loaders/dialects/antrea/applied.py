@@ -18,6 +18,7 @@ _HINTS = {
     "ipBlock": "Policies apply to pods, not to addresses",
     "namespaces": "It stands in from and to. Write namespaceSelector",
     "matchLabels": "Put it below podSelector or namespaceSelector",
+    "nodeSelector": "Only a policy as a whole applies to nodes. Put it into appliedTo of spec",
 }
 _OWN_HINTS = {
     **_HINTS,
@@ -55,9 +56,9 @@ class Applied:
         return any_of((*self.services, *self.nodes)) if self.services or self.nodes else self.pods
 
 
-def read_applied(field: Field, namespace: str, groups: Groups) -> Applied | None:
-    """Read ``appliedTo`` of a policy or of a rule; None where it is absent or empty."""
-    items = [_checked(item, namespace) for item in field.items()]
+def read_applied(field: Field, namespace: str, groups: Groups, *, of_rule: bool = False) -> Applied | None:
+    """Read ``appliedTo`` of a policy or of a rule, which knows no nodes; None where it is absent or empty."""
+    items = [_checked(item, namespace, of_rule) for item in field.items()]
     if not items:
         return None
     services = [ThroughService(*read_full_name(item.get("service"), "Service")) for item in _with(items, "service")]
@@ -74,9 +75,9 @@ def _with(items: list[Field], name: str) -> list[Field]:
     return [item for item in items if item.get(name).value is not None]
 
 
-def _checked(item: Field, namespace: str) -> Field:
+def _checked(item: Field, namespace: str, of_rule: bool) -> Field:
     known, hints = (_OWN_FIELDS, _OWN_HINTS) if namespace else (_CLUSTER_FIELDS, _HINTS)
-    entry = item.mapping(known, hints)
+    entry = item.mapping([name for name in known if not (of_rule and name == "nodeSelector")], hints)
     if is_empty(item):
         item.error(f"an empty item says nothing of whom it applies to. Give one of {', '.join(known)}")
     stands_alone(entry, _ALONE, known)

@@ -163,7 +163,8 @@ class _Lowering:
 
     def rules(self, item: Field, direction: Direction, index: int, of_policy: Applied | None) -> list[Rule]:
         """Turn one item of ``ingress`` or ``egress`` into rows, all of one index."""
-        applied = read_applied(item.get("appliedTo"), self.ref.namespace, self.around.groups) or of_policy
+        own = read_applied(item.get("appliedTo"), self.ref.namespace, self.around.groups, of_rule=True)
+        applied = own or of_policy
         word = self._action(item)
         peers, traffic = self.peers.read(item, direction), read_traffic(item, direction)
         has_layer7 = read_layer7(item)

@@ -340,6 +340,7 @@ def test_policies_of_services_are_asked_first_and_of_clients_outside():
         ({"serviceReference": {"namespace": "n1", "name": "other"}}, NOBODY),
         ({"childGroups": ["child", "absent"]}, Endpoints(pods=LabelSelector.equal({"app": "c"}))),
         ({"childGroups": ["parent"]}, NOBODY),
+        ({"childGroups": ["child", "parent"]}, NOBODY),
     ],
 )
 def test_groups_as_peers(spec, expected):

@@ -96,6 +96,11 @@ CASES = [
         "a node has no namespace",
     ),
     (namespaced_policy(appliedTo=[{"namespaceSelector": {}}]), "spec.appliedTo[0].namespaceSelector", "Use a Cluster"),
+    (
+        cluster_policy(appliedTo=None, ingress=[{"action": "Drop", "appliedTo": [{"nodeSelector": {}}]}]),
+        f"{RULE}.appliedTo[0].nodeSelector",
+        "Only a policy as a whole applies to nodes",
+    ),
     # peers
     (ingress(**{"from": [{}]}), PEER, "an empty item"),
     (ingress(**{"from": [None]}), PEER, "an empty item"),

@@ -3,6 +3,12 @@ import pytest
 from loaders import load_manifests
 from loaders.clusters.plugins import Guess, guess_plugin
 
+CRD = """apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: tiers.crd.antrea.io}
+spec: {group: crd.antrea.io, names: {kind: Tier}}
+"""
+
 
 @pytest.mark.parametrize(
     ("daemon_sets", "annotations", "guess"),
@@ -21,6 +27,10 @@ from loaders.clusters.plugins import Guess, guess_plugin
         ([("kube-system", "kube-proxy")], {"n1": ["example.org/x"]}, None),
     ],
 )
+def test_a_plugin_is_told_from_what_it_leaves(daemon_sets, annotations, guess):
+    assert guess_plugin(daemon_sets, annotations) == guess
+
+
 @pytest.mark.parametrize(
     ("groups", "guess"),
     [
@@ -33,20 +43,9 @@ def test_a_plugin_is_told_from_objects_that_only_it_has(groups, guess):
     assert guess_plugin([], {}, groups) == guess
 
 
-CRD = """apiVersion: apiextensions.k8s.io/v1
-kind: CustomResourceDefinition
-metadata: {name: tiers.crd.antrea.io}
-spec: {group: crd.antrea.io, names: {kind: Tier}}
-"""
-
-
-@pytest.mark.parametrize(("spec", "plugin"), [("spec: {group: crd.antrea.io", "antrea"), ("spec: {grope: x", None)])
-def test_a_definition_of_a_custom_resource_tells(tmp_path, spec, plugin):
+@pytest.mark.parametrize(("spec", "plugin"), [("group: crd.antrea.io", "antrea"), ("grope: x", None)])
+def test_the_definition_of_a_custom_resource_tells(tmp_path, spec, plugin):
     path = tmp_path / "crd.yaml"
-    path.write_text(CRD.replace("spec: {group: crd.antrea.io", spec))
+    path.write_text(CRD.replace("group: crd.antrea.io", spec))
     guess = load_manifests([str(path)]).plugin
-    assert (guess and guess.plugin) == plugin
-
-
-def test_a_plugin_is_told_from_what_it_leaves(daemon_sets, annotations, guess):
-    assert guess_plugin(daemon_sets, annotations) == guess
+    assert (guess.plugin if guess else None) == plugin

@@ -35,7 +35,7 @@ def load_hosts(paths: Sequence[str]) -> Mapping[str, tuple[Address, ...]]:
     found: dict[str, list[Address]] = {}
     for source in find_sources(paths, problems):
         try:
-            text = read_bytes(source).decode("utf-8")
+            text = read_bytes(source).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else f"it is not UTF-8 (byte {error.start})"
             problems.append(problem(source.name, f"this file cannot be read: {reason}"))

@@ -170,18 +170,21 @@ class Gathering:
         """Leave out what the network plugin does not enforce."""
         guess = None if self._wanted.plugin else snapshot.plugin
         plugin = plugin_named(self._wanted.plugin or (guess.plugin if guess else UPSTREAM_PLUGIN.name))
+        profile = self._wanted.under(plugin.profile)
+        enforces = plugin.enforces or (UPSTREAM_PLUGIN.enforces if profile.enforced else ())
         refs = {policy.ref for policy in (*before, *after) if policy.stages is None}
-        ignored = Counter(ref.kind for ref in refs if ref.kind not in plugin.enforces)
+        ignored = Counter(ref.kind for ref in refs if ref.kind not in enforces)
         enforcement = Enforcement(
             plugin,
             evidence=guess.evidence if guess else "",
             is_default=guess is None and self._wanted.plugin is None,
+            is_enforced=profile.enforced,
             ignored=dict(sorted(ignored.items())),
         )
         if ignored:
-            before, after = (tuple(p for p in s if p.ref.kind in plugin.enforces) for s in (before, after))
+            before, after = (tuple(p for p in s if p.ref.kind in enforces) for s in (before, after))
         cluster = snapshot.cluster if self._names is None else replace(snapshot.cluster, names=self._names)
-        return Inputs(cluster, before, after, self._wanted.under(plugin.profile), enforcement)
+        return Inputs(cluster, before, after, profile, enforcement)
 
     def _load(self, paths: tuple[str, ...]) -> PolicySet | None:
         """Load policies alone; None where no path is given."""

@@ -12,7 +12,7 @@ from ..errors import Place
 from .cluster import Cluster
 from .labels import LabelSelector, Operator, Requirement
 from .peers import ANYTHING, AllOf, AnyOf, Endpoints, Except, Network, PeerSet, any_of
-from .policy import Action, Direction, Policy, PolicyRef, Position, Role, Rule, Tier
+from .policy import Action, Direction, Policy, PolicyRef, Position, Rule, Tier
 from .ports import EVERY_PORT, LAST_PORT, SCTP, NamedPort, PortRange, PortSet
 from .profile import Profile
 
@@ -134,22 +134,21 @@ def _owned(subject: PeerSet) -> PeerSet:
 def _closing(policies: Sequence[Policy]) -> Policy:
     """Close pods that no policy selects in any direction (CNI-7)."""
     subjects = [rule.subject for policy in policies for rule in policy.rules if not rule.hosts]
-    ref = PolicyRef("(strict mode)", "", "unselected pods")
+    ref = PolicyRef("NetworkPlugin", "", "closes-unselected-pods")
     place = Place("network plugin")
     subject = AllOf((Endpoints(), Except(any_of(subjects)))) if subjects else Endpoints()
     rules = [
         Rule(
             policy=ref,
-            index=-1,
+            index=0,
             direction=direction,
             subject=subject,
             peer=ANYTHING,
             ports=EVERY_PORT,
             action=Action.DENY,
             tier=Tier("strict", Position((float("inf"),))),
-            order=(1, 0.0, ""),
+            order=(0, float("inf"), "", 0),
             place=place,
-            role=Role.TIER_END,
         )
         for direction in Direction
     ]

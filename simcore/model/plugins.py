@@ -60,17 +60,17 @@ class Enforcement:
         What the plugin was guessed from; empty where it was named, or is the default.
     is_default : bool
         Neither named nor guessed.
+    is_enforced : bool
+        Policies have an effect at all, by the plugin's profile or by what was set instead.
     ignored : mapping of str to int
         How many policies of each kind the plugin does not enforce.
-    notes : tuple of str
-        What else is not as the policies say.
     """
 
     plugin: NetworkPlugin
     evidence: str = ""
     is_default: bool = False
+    is_enforced: bool = True
     ignored: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
-    notes: tuple[str, ...] = ()
 
 
 def _tiers(admin: Position, networkpolicy: Position, baseline: Position, **others: Position) -> tuple[Tier, ...]:
@@ -85,6 +85,7 @@ def _tiers(admin: Position, networkpolicy: Position, baseline: Position, **other
 
 _CALICO = replace(
     UPSTREAM,
+    ties="name",
     tiers=_tiers(
         Position((0, 1000.0, "kube-admin")),
         Position((0, 1_000_000.0, "default")),
@@ -128,6 +129,7 @@ PLUGINS = (
         (
             Habit("NetworkPolicies stand in tier default at order 1000", "projectcalico/calico conversion.go"),
             Habit("ClusterNetworkPolicies stand in tiers kube-admin and kube-baseline", "clusternetworkpolicy.go"),
+            Habit("policies of one priority go by their names", "projectcalico/calico policy_sorter.go"),
             Habit("an ipBlock matches pods and nodes", "projectcalico/calico conversion.go"),
             Habit(_KEEPS, "projectcalico/calico#6399, #11334"),
             Habit("a new pod is closed until its policies are programmed", "unconfirmed", judged=False),
@@ -138,7 +140,12 @@ PLUGINS = (
         "Calico 3.29 to 3.31",
         _CALICO,
         (NETWORK_POLICY, *ADMIN_V1ALPHA1, *CALICO_KINDS),
-        (Habit("AdminNetworkPolicies stand in a tier at order 1000, the baseline one at the end", "tigera/docs#2416"),),
+        (
+            Habit(
+                "AdminNetworkPolicies stand in a tier at order 1000, the baseline one at the end", "tigera/docs#2416"
+            ),
+            Habit("policies of one priority go by their names", "projectcalico/calico policy_sorter.go"),
+        ),
     ),
     NetworkPlugin(
         "cilium",

@@ -29,15 +29,16 @@ def enforcement_json(enforcement: Enforcement) -> dict[str, object]:
         "name": enforcement.plugin.name,
         "chosen_by": "default" if enforcement.is_default else "guess" if enforcement.evidence else "option",
         "evidence": enforcement.evidence or None,
-        "enforces": enforcement.plugin.profile.enforced,
+        "enforces": enforcement.is_enforced,
         "ignored_policies": dict(enforcement.ignored),
     }
 
 
 def _warnings(enforcement: Enforcement) -> list[Line]:
     plugin = enforcement.plugin
-    if not plugin.profile.enforced:
-        return [line(f"{plugin.title} enforces no policy at all: every flow is let through, whatever policies say")]
+    if not enforcement.is_enforced:
+        cause = "--set enforced=false" if plugin.profile.enforced else f"{plugin.title} enforces no policy at all"
+        return [line(f"{cause}: every flow is let through, whatever policies say")]
     if not enforcement.ignored:
         return []
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in enforcement.ignored.items())

@@ -20,7 +20,8 @@ FIXES = {
     Reason.PROTOCOL_DENIED: "If your dataplane lets such protocols through: --set other_protocols=allow, or "
     "follow-peers.",
     Reason.UNKNOWN_ADDRESS: "Load the cluster with its pods' addresses: kubectl get pods -A -o json.",
-    Reason.UNCERTAIN_RULE: "Look at the rule named: part of it cannot be judged here.",
+    Reason.UNCERTAIN_RULE: "Look at the rule named: part of it cannot be judged here. What domain names stand for "
+    "is told with --hosts.",
     Reason.PRIORITY_TIE: "Give the policies different priorities, or let their names decide: --set ties=name.",
     Reason.NO_ADDRESS: "Look at the capture: this record cannot be tied to two ends. If its columns "
     "have other names, see --map.",

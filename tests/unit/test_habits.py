@@ -86,13 +86,19 @@ def test_unselected_pods_are_closed_in_strict_mode():
     assert verdict(flow("shop/db", "shop/web"), to_web, **strict) is ALLOW
     leaving = Reference(cluster(), [to_web], replace(UPSTREAM, **strict)).judge(flow("shop/web", "192.0.2.1"))
     assert leaving.egress.verdict is ALLOW
-    assert Reference(cluster(), [], replace(UPSTREAM, **strict)).judge(TO_DB).verdict is DENY
+    closed = Reference(cluster(), [], replace(UPSTREAM, **strict)).judge(TO_DB)
+    assert (closed.verdict, closed.ingress.reason) == (DENY, Reason.RULE_DENIES)
 
 
 @pytest.mark.parametrize(("setting", "expected"), [(True, ALLOW), (False, DENY)])
 def test_blocks_may_not_match_nodes(setting, expected):
     from_nodes = policy(INGRESS, app("db"), (NODES, EVERY_PORT))
     assert verdict(flow("10.9.0.1", "shop/db"), from_nodes, ipblock_matches_nodes=setting) is expected
+
+
+@pytest.mark.parametrize(("plugin", "expected"), [("upstream", "unknown"), ("calico", "name"), ("calico-3.30", "name")])
+def test_policies_of_one_priority_have_an_order_where_the_plugin_gives_them_one(plugin, expected):
+    assert plugin_named(plugin).profile.ties == expected
 
 
 def test_plugins_have_names_of_their_own_and_sources():

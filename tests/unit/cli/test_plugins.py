@@ -39,6 +39,40 @@ def test_a_plugin_that_enforces_nothing_says_so_at_the_top(call, name):
     assert "not enforced" in out
 
 
+@pytest.mark.parametrize(
+    ("options", "verdict", "top"),
+    [
+        (("--set", "enforced=false"), "allow", "WARNING  --set enforced=false: every flow is let through"),
+        (("--cni", "flannel", "--set", "enforced=true"), "deny", None),
+        (("--cni", "calico", "--set", "enforced=false"), "allow", "WARNING  --set enforced=false: every flow"),
+    ],
+)
+def test_what_is_set_goes_before_what_the_plugin_does(call, tmp_path, options, verdict, top):
+    path = tmp_path / "closed.yaml"
+    path.write_text(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: shop}\n"
+        "spec: {podSelector: {}, policyTypes: [Egress]}\n"
+    )
+    _, out, _ = call(*ASKED, "-p", str(path), *options)
+    assert ("WARNING" in out) == (top is not None)
+    assert top is None or top in out
+    _, out, _ = call(*ASKED, "-p", str(path), *options, "--format", "json")
+    found = json.loads(out)
+    assert (found["verdict"], found["network_plugin"]["enforces"]) == (verdict, top is None)
+    assert found["network_plugin"]["ignored_policies"] == {}
+
+
+def test_strict_mode_names_what_closes_a_pod(call, tmp_path):
+    elsewhere = tmp_path / "elsewhere.yaml"
+    elsewhere.write_text(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a, namespace: kube-system}\n"
+        "spec: {podSelector: {}}\n"
+    )
+    _, out, _ = call(*ASKED, "-p", str(elsewhere), "--cni", "aws-vpc-cni-strict")
+    assert "DENY  egress: a rule denies it; ingress: a rule denies it" in out
+    assert "[strict NetworkPlugin closes-unselected-pods rule 1] deny (network plugin)" in out
+
+
 def test_a_plugin_is_told_from_the_cluster(call, tmp_path):
     path = tmp_path / "agent.yaml"
     path.write_text(DAEMON_SET % "kube-flannel-ds")
@@ -100,3 +134,4 @@ def test_domain_names_stand_for_what_the_hosts_file_says(call, tmp_path, hosts, 
         "explain", "shop/web-2", "192.0.2.9", "--port", "443", "-c", "cluster.yaml", "--apply", str(policy), *options
     )
     assert (code, f"\n{word}  " in out) == (0, True), out
+    assert ("--hosts" in out) == (hosts is None)

@@ -13,6 +13,12 @@ def test_names_in_the_form_of_a_hosts_file(tmp_path):
     assert load_hosts([str(path)])["www.example.com"] == (Address.parse("192.0.2.1"),)
 
 
+def test_files_of_windows(tmp_path):
+    path = tmp_path / "hosts"
+    path.write_bytes(b"\xef\xbb\xbf192.0.2.1 a.example.com\r\n\r\n192.0.2.2 b.example.com\r\n")
+    assert list(load_hosts([str(path)])) == ["a.example.com", "b.example.com"]
+
+
 def test_every_error_is_told_with_its_line(tmp_path):
     path = tmp_path / "hosts"
     path.write_text("api.example.com 192.0.2.1\n192.0.2.1\n192.0.2.2 *.example.com ok.example.com\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -216,8 +218,20 @@ def _namespace_words(selector: LabelSelector) -> str:
 
 def port_words(ports: PortSet) -> str:
     """Say a port set in words."""
-    words = "every port" if ports.members is None else ", ".join(map(_port_word, ports.members)) or "no port"
-    return f"{words} but {', '.join(map(_port_word, ports.excluded))}" if ports.excluded else words
+    words = "every port" if ports.members is None else _member_words(ports.members) or "no port"
+    return f"{words} but {_member_words(ports.excluded)}" if ports.excluded else words
+
+
+def _member_words(members: Sequence[PortMember]) -> str:
+    """List ports; a name that counts for every protocol once."""
+    protocols = Counter(member.name for member in members if isinstance(member, NamedPort))
+    words = [
+        f"ports named {member.name}"
+        if isinstance(member, NamedPort) and protocols[member.name] == len(PORT_PROTOCOLS)
+        else _port_word(member)
+        for member in members
+    ]
+    return ", ".join(dict.fromkeys(words))
 
 
 def _port_word(member: PortMember) -> str:

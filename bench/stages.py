@@ -47,9 +47,8 @@ STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
     ),
     "hot kernel: identities and ports to cells": ((judging, "judge"),),
     "special flows: Services, nodes, what is missing": ((judging, "judge_special"), (judging, "objects_of")),
-    "tally: a record for each flow that is not allowed": ((sweep, "tally_rows"),),
-    "merge: records into groups": ((tally.Merger, "add"), (tally.Merger, "merged")),
-    "sort": ((tally.Tally, "sorted"),),
+    "groups: flows that are not allowed, counted by group": ((tally.Merger, "add_flows"),),
+    "merge: groups of one row group into those of others": ((tally.Merger, "joined"),),
     REST: (),
 }
 """What is watched, by the names under which it is called; a name that is gone is passed over."""

@@ -86,6 +86,10 @@ class SomeGroups(tuple):
         return SomeGroups(group for group in self if group.after.verdict is verdict)
 
     @property
+    def dns(self):
+        return SomeGroups(group for group in self if group.is_dns)
+
+    @property
     def flows(self):
         return sum(group.flows for group in self)
 

@@ -16,7 +16,7 @@ from ..tables.layout import Tables
 from .ends import JUDGED_COLUMNS
 from .judging import Judged, Workspace, judge_batch
 from .shards import Engine
-from .tally import GROUPED_COLUMNS, Merger, Tally, record_width, tally_rows
+from .tally import GROUPED_COLUMNS, Merger, Tally
 
 DEFAULT_BATCH_ROWS = 131_072
 
@@ -55,7 +55,7 @@ class Sweep:
     counts : int64[3, 3]
         Flows by verdict before and after; the diagonal where there is one policy set.
     tally : Tally
-        The selected flows by group, in the order of the keys.
+        The selected flows by group.
     """
 
     counts: NDArray[np.int64]
@@ -68,7 +68,7 @@ class _Part:
 
     rows: int
     counts: NDArray[np.int64]
-    tally: Tally
+    merger: Merger
     written: list[pa.RecordBatch]
 
 
@@ -96,18 +96,17 @@ def sweep(
         first_row = split.first_row
         most_rows = min(batch_rows, split.rows)
         workspace = Workspace(tables, most_rows)
-        # Pages of it that no batch needs are never touched.
-        room = np.empty((most_rows, record_width(tables.sets)), np.int64)
+        room = np.empty((2, most_rows), np.int32)
         for batch in capture.read(split, columns, batch_rows):
             judged = judge_batch(tables, batch, workspace)
             counts += _counted(judged.verdict)
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:
-                merger.add(tally_rows(tables, judged, batch, rows, split, first_row, room))
+                merger.add_flows(tables, judged, batch, rows, split, first_row, room)
             if output is not None:
                 written.append(output.describe(split, first_row, batch, judged))
             first_row += batch.num_rows
-        return _Part(first_row - split.first_row, counts, merger.merged(), written)
+        return _Part(first_row - split.first_row, counts, merger, written)
 
     total = sum(split.rows for split in capture.splits)
     counts = np.zeros((3, 3), np.int64)
@@ -116,11 +115,11 @@ def sweep(
     parts = engine.map(judge_split, capture.splits)
     for part in _written(parts, output):
         counts += part.counts
-        merger.add(part.tally)
+        merger = merger.joined(part.merger)
         done += part.rows
         if progress is not None:
             progress(done, total)
-    return Sweep(counts, merger.merged().sorted())
+    return Sweep(counts, merger.merged())
 
 
 def _counted(verdict: NDArray[np.uint8]) -> NDArray[np.int64]:

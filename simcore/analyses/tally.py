@@ -10,17 +10,24 @@ from numpy.typing import NDArray
 
 from ..kernels.groups import (
     ADDRESSES,
-    DETAILS,
+    CELLS,
     END,
+    EXAMPLE,
     FIRST_SEEN,
     FLOWS,
+    LABELS,
     MISSING,
-    NEVER,
-    NO_TIME,
+    ORIGIN,
+    PODS,
+    PORT_BITS,
     SEQUENCE,
-    absorb,
-    gather,
-    index_groups,
+    SERVICE,
+    TILE,
+    VERDICTS,
+    absorb_flows,
+    absorb_groups,
+    enlarge,
+    write_examples,
 )
 from ..model.flows import Split
 from ..tables.layout import Tables
@@ -29,33 +36,41 @@ from .judging import Judged, objects_of
 
 GROUPED_COLUMNS = ("time", "end_time", "packets", "bytes", "source_port")
 """What groups tell beside what a verdict needs."""
+_COUNTED = ("packets", "bytes", "time", "end_time")
 
-_FIRST_ROOM = 1 << 12
-SOURCE, DESTINATION, PROTOCOL, PORT = 0, 1, 2, 3
-"""Columns of keys."""
-
-
-def cell_columns(number: int) -> slice:
-    """Return the columns of keys that hold egress cell, ingress cell and verdict under policy set `number`."""
-    return slice(4 + 3 * number, 7 + 3 * number)
-
-
-def record_width(sets: int) -> int:
-    """Return how many numbers a group has under so many policy sets."""
-    return 4 + 3 * sets + END
+_FIRST_ROOM = 1 << 20
+_FIRST_SLOTS = 1 << 12
+SOURCE, DESTINATION, PROTOCOL, PORT, EGRESS, INGRESS, VERDICT = 0, 1, 2, 3, 4, 5, 6
+"""Columns of keys, the last three those of the first policy set; each further one has three more."""
+_WORD = 63
+"""Bits of a key that are sorted at a time."""
+_LINE = 64
+"""Bytes that a processor fetches at a time."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Groups of flows.
+    """Groups of flows, in no order.
 
     Attributes
     ----------
-    records : int64[n, 19 + 3 * sets]
-        A group each: its key, and what `sums` and the others are views of.
+    groups : int64[n, 7 + sets]
+        Their keys and counts; see `simcore.kernels.groups`.
+    examples : int64[n, 7]
+        A flow of each.
     """
 
-    records: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    examples: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """How many groups there are."""
+        return len(self.groups)
+
+    def take(self, rows: NDArray[np.int64]) -> Tally:
+        """Return some groups, in the order given."""
+        return Tally(self.groups.take(rows, axis=0), self.examples.take(rows, axis=0))
 
     @property
     def keys(self) -> NDArray[np.int64]:
@@ -64,7 +79,20 @@ class Tally:
         Labels of source and destination, protocol, port (-1 where missing), then egress cell, ingress cell and
         verdict under each policy set.
         """
-        return self.records[:, : self._width]
+        return np.stack([self.column(number) for number in range(len(_parts(self._sets)))], axis=1)
+
+    def column(self, number: int, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.int64]:
+        """Return one column of `keys`, of all groups or of some."""
+        part = _part_of(self.groups[rows], _parts(self._sets)[number])
+        return part + MISSING if number == PORT else part
+
+    def cell_pairs(self, number: int) -> NDArray[np.int64]:
+        """Both cells of each group under policy set `number`: the egress one in the upper half."""
+        return self.groups[:, CELLS + number]
+
+    def verdicts(self, number: int) -> NDArray[np.int64]:
+        """Verdict of each group under policy set `number`."""
+        return self.column(VERDICT + 3 * number)
 
     @property
     def sums(self) -> NDArray[np.int64]:
@@ -74,17 +102,17 @@ class Tally:
     @property
     def times(self) -> NDArray[np.int64]:
         """First and last seen, ``int64[n, 2]``; NO_TIME and NEVER where missing."""
-        return self._part(FIRST_SEEN, SEQUENCE)
+        return self._part(FIRST_SEEN, END)
 
     @property
     def sequence(self) -> NDArray[np.int64]:
         """Where the example is, ``int64[n]``: ``file << 40 | row``."""
-        return self.records[:, self._width + SEQUENCE]
+        return self.examples[:, SEQUENCE]
 
     @property
     def addresses(self) -> NDArray[np.uint64]:
         """Addresses of the example, ``uint64[n, 4]``: halves of source and destination."""
-        return self._part(ADDRESSES, DETAILS).view(np.uint64)
+        return self.examples[:, ADDRESSES:PODS].view(np.uint64)
 
     @property
     def details(self) -> NDArray[np.int64]:
@@ -92,154 +120,195 @@ class Tally:
 
         Pods are -1 where there is none, -2 where the cluster does not hold them.
         """
-        return self._part(DETAILS, END)
+        pods, origin = self.examples[:, PODS], self.examples[:, ORIGIN]
+        return np.stack([pods >> 32, pods << 32 >> 32, origin >> 1 & 1, origin & 1, origin >> 2], axis=1)
 
     @property
-    def _width(self) -> int:
-        return int(self.records.shape[1]) - END
+    def _sets(self) -> int:
+        return int(self.groups.shape[1]) - END - CELLS
 
     def _part(self, first: int, last: int) -> NDArray[np.int64]:
-        return self.records[:, self._width + first : self._width + last]
+        width = CELLS + self._sets
+        return self.groups[:, width + first : width + last]
 
-    def sorted(self) -> Tally:
-        """Return the same groups in the order of their keys, which depends on nothing else."""
-        return Tally(self.records[_order(self.keys)])
+    def order(self, rows: NDArray[np.int64], before: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return some rows in the order of a number from 0 up, one for each of them, then of their keys.
 
-    def verdicts(self, number: int) -> NDArray[np.int64]:
-        """Verdict of each group under policy set `number`."""
-        return self.keys[:, cell_columns(number)][:, 2]
-
-    @property
-    def size(self) -> int:
-        """How many groups there are."""
-        return len(self.records)
+        As `numpy.lexsort` would, many times as fast: numbers are packed into words, since sorting single integers takes
+        vector instructions, and what does not fit into the first word is looked at only where words are equal.
+        """
+        return rows[_order(self.groups.take(rows, axis=0), before, 0)] if rows.size else rows
 
 
-_BITS = (31, 31, 8, 17)
-_BITS_OF_SET = (32, 32, 2)
-"""How many bits the columns of keys take: labels, protocol, port; cells and verdict."""
+_Part = tuple[int, int, int]
+"""Where a part of a key is: word, lowest bit, how many bits."""
 
 
-def _order(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the order of distinct keys.
+def _parts(sets: int) -> list[_Part]:
+    """List the parts of keys, in the order of the columns of `Tally.keys`."""
+    parts = [(LABELS, 32, 32), (LABELS, 0, 32), (SERVICE, PORT_BITS, 8), (SERVICE, 0, PORT_BITS)]
+    for number in range(sets):
+        parts += [(CELLS + number, 32, 32), (CELLS + number, 0, 32), (SERVICE, VERDICTS + 2 * number, 2)]
+    return parts
 
-    As `numpy.lexsort` would, four times as fast: columns are packed into words, and ranks of words into one number,
-    since sorting single integers takes vector instructions.
-    """
-    bits = (*_BITS, *_BITS_OF_SET * ((keys.shape[1] - len(_BITS)) // len(_BITS_OF_SET)))
-    words: list[NDArray[np.int64]] = []
-    room = 0
-    for column, width in zip(keys.T, bits, strict=True):
-        values = column - MISSING if width == _BITS[PORT] else column
-        if width > room:
-            words.append(np.zeros(len(keys), np.int64))
-            room = 63
-        words[-1] = words[-1] << width | values
-        room -= width
-    ranks, order = _ranked(words[0])
-    for word in words[1:]:
-        ranks, order = _ranked(ranks << 32 | _ranked(word)[0])
+
+def _part_of(groups: NDArray[np.int64], part: _Part) -> NDArray[np.int64]:
+    word, shift, bits = part
+    return np.asarray(groups[:, word] >> shift & (1 << bits) - 1)
+
+
+def _order(groups: NDArray[np.int64], word: NDArray[np.int64], place: int) -> NDArray[np.int64]:
+    """Return the order of groups by a word each, then by the parts of their keys from `place` on."""
+    parts = _parts(groups.shape[1] - END - CELLS)
+    used = int(word.max()).bit_length()
+    while place < len(parts):
+        part = _part_of(groups, parts[place])
+        bits = int(part.max()).bit_length()
+        if used + bits > _WORD:
+            break
+        word, used, place = word << bits | part, used + bits, place + 1
+    order = np.argsort(word)
+    ordered = word[order]
+    same = ordered[1:] == ordered[:-1]
+    if place == len(parts) or not same.any():
+        return order
+    # What is equal stays where it is, and is put in order among itself.
+    tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+    ranks = np.insert(np.cumsum(~same), 0, 0)[tied]
+    order[tied] = order[tied][_order(groups[order[tied]], ranks, place)]
     return order
 
 
-def _ranked(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rank of each number, equal ones sharing theirs, and an order of them."""
-    order = np.argsort(numbers)
-    ordered = numbers[order]
-    ranks = np.empty(numbers.size, np.int64)
-    ranks[order] = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
-    return ranks, order
-
-
 class Merger:
-    """Merges tallies into one as they come; what is held is at most twice what there is to tell."""
+    """Counts flows by group as they come, and merges with others of its kind.
+
+    What is held is at most twice what there is to tell: pages that no group needs are never touched.
+    """
 
     def __init__(self, sets: int) -> None:
-        self._width = record_width(sets) - END
-        self._records = np.empty((_FIRST_ROOM, record_width(sets)), np.int64)
-        self._table = np.full(2 * _FIRST_ROOM, -1, np.int32)
+        self._groups = _room(_FIRST_ROOM, CELLS + sets + END)
+        self._examples = _room(_FIRST_ROOM, EXAMPLE)
+        self._table = np.zeros(_FIRST_SLOTS, np.uint64)
         self._found = 0
 
     def add(self, tally: Tally) -> None:
-        """Take in the groups of one more tally, or flows that are groups of one."""
-        self._make_room(self._found + tally.size)
-        self._found = absorb(self._records, self._found, self._table, tally.records, self._width)
+        """Take in the groups of one more tally."""
+        done = 0
+        while done < tally.size:
+            self._make_room(tally.size - done)
+            self._found, done = absorb_groups(
+                self._groups, self._examples, self._found, self._table, tally.groups, tally.examples, done
+            )
 
-    def _make_room(self, wanted: int) -> None:
-        room = len(self._records)
-        if wanted <= room:
-            return
-        while room < wanted:
-            room *= 2
-        records = np.empty((room, self._records.shape[1]), np.int64)
-        records[: self._found] = self._records[: self._found]
-        self._records, self._table = records, np.full(2 * room, -1, np.int32)
-        index_groups(self._records, self._found, self._table, self._width)
+    def joined(self, other: Merger) -> Merger:
+        """Return what both hold in one of them; the other is of no more use."""
+        larger, smaller = (self, other) if self._found >= other._found else (other, self)
+        larger.add(smaller.merged())
+        return larger
+
+    def add_flows(
+        self,
+        tables: Tables,
+        judged: Judged,
+        batch: pa.RecordBatch,
+        rows: NDArray[np.int64],
+        split: Split,
+        first_row: int,
+        room: NDArray[np.int32],
+    ) -> None:
+        """Take in some flows of a batch.
+
+        Parameters
+        ----------
+        rows : int64[m]
+            Which flows of the batch.
+        first_row : int
+            Row number, within the file, of the batch's first flow.
+        room : int32[2, m or more]
+            Written.
+        """
+        ends = judged.source.some(rows), judged.destination.some(rows)
+        labels = [tables.label_of[objects_of(tables, end)] for end in ends]
+        columns = [part for name in _COUNTED for part in _column(batch, name, np.int64)]
+        ports, port_known = _column(batch, "source_port", np.uint16)
+        sequence = (split.file << 40) + first_row
+        done = 0
+        while done < rows.size:
+            self._make_room(rows.size - done)
+            self._found, counted, written = absorb_flows(
+                self._groups,
+                self._examples,
+                self._found,
+                self._table,
+                rows[done:],
+                sequence,
+                labels[0][done:],
+                labels[1][done:],
+                judged.ports.protocol,
+                judged.ports.port,
+                judged.ports.port_known,
+                judged.egress,
+                judged.ingress,
+                judged.verdict,
+                *columns,
+                room,
+            )
+            fresh = room[1, :written] + done
+            source, destination = (end.take(fresh) for end in ends)
+            write_examples(
+                self._examples,
+                room[0, :written],
+                rows[fresh],
+                ports,
+                port_known,
+                source.high,
+                source.low,
+                source.known,
+                source.pods,
+                destination.high,
+                destination.low,
+                destination.known,
+                destination.pods,
+            )
+            done += counted
+
+    def _make_room(self, left: int) -> None:
+        """Make room for so many more records, or for a tile of them at least."""
+        wanted = self._found + min(left, TILE)
+        if wanted > len(self._groups):
+            rows = max(2 * len(self._groups), wanted)
+            self._groups = _grown(self._groups, self._found, rows)
+            self._examples = _grown(self._examples, self._found, rows)
+        if 2 * wanted > self._table.size:
+            larger = np.zeros(1 << (4 * wanted - 1).bit_length(), np.uint64)
+            enlarge(self._table, larger)
+            self._table = larger
 
     def merged(self) -> Tally:
         """Return all that was taken in as one tally."""
-        return Tally(self._records[: self._found])
+        return Tally(self._groups[: self._found], self._examples[: self._found])
 
 
-def tally_rows(
-    tables: Tables,
-    judged: Judged,
-    batch: pa.RecordBatch,
-    rows: NDArray[np.int64],
-    split: Split,
-    first_row: int,
-    room: NDArray[np.int64],
-) -> Tally:
-    """Make a tally of some flows of a batch, a row a flow; merging it groups them.
-
-    Parameters
-    ----------
-    rows : int64[m]
-        Which flows of the batch.
-    first_row : int
-        Row number, within the file, of the batch's first flow.
-    room : int64[m or more, record_width(sets)]
-        Written; the result is a view of it.
-    """
-    ends = judged.source.some(rows), judged.destination.some(rows)
-    source_label, destination_label = (tables.label_of[objects_of(tables, end)] for end in ends)
-    source, destination = (end.widened() for end in ends)
-    records = room[: rows.size]
-    gather(
-        rows,
-        (split.file << 40) + first_row,
-        source_label,
-        destination_label,
-        judged.ports.protocol,
-        judged.ports.port,
-        judged.ports.port_known,
-        judged.egress,
-        judged.ingress,
-        judged.verdict,
-        _integers(batch, "packets", rows, 0),
-        _integers(batch, "bytes", rows, 0),
-        _integers(batch, "time", rows, NO_TIME),
-        _integers(batch, "end_time", rows, NEVER),
-        _integers(batch, "source_port", rows, MISSING),
-        source.high,
-        source.low,
-        source.known,
-        source.pods,
-        destination.high,
-        destination.low,
-        destination.known,
-        destination.pods,
-        records,
-    )
-    return Tally(records)
+def _room(rows: int, width: int) -> NDArray[np.int64]:
+    """Make an array of rows that begins where a line of memory does."""
+    flat = np.empty(rows * width + _LINE // 8, np.int64)
+    start = -flat.ctypes.data % _LINE // 8
+    return flat[start : start + rows * width].reshape(rows, width)
 
 
-def _integers(batch: pa.RecordBatch, name: str, rows: NDArray[np.int64], missing: int | np.int64) -> NDArray[np.int64]:
-    """Read some values of a column as integers; what is missing is what the caller says."""
-    if name not in batch.schema.names:
-        return np.full(rows.size, missing, np.int64)
-    column = batch.column(name)
-    integers = raw_values(column)[rows].astype(np.int64)
-    if column.null_count:
-        integers[~validity(column, rows)] = missing
-    return integers
+def _grown(array: NDArray[np.int64], used: int, rows: int) -> NDArray[np.int64]:
+    grown = _room(rows, array.shape[1])
+    grown[:used] = array[:used]
+    return grown
+
+
+def _column(batch: pa.RecordBatch, name: str, kind: type[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
+    """Return the numbers of a column and which of them are there, as `absorb_flows` takes them."""
+    column = batch.column(name) if name in batch.schema.names else None
+    if column is None or column.null_count == len(column):
+        values = np.empty(0, kind)
+    else:
+        values = np.asarray(raw_values(column), kind)
+    # Kernels are compiled anew for arrays that may be written.
+    values.setflags(write=False)
+    return values, validity(column) if column is not None and column.null_count else np.empty(0, bool)

@@ -59,11 +59,12 @@ def groups_section(title: Line, groups: Groups, limit: int) -> list[Section]:
     """Show at most `limit` groups, and tell how many are left out; no group, no section."""
     if not groups:
         return []
-    shown: list[Section] = [Section(title, group_entries(groups[:limit]))]
-    if hidden := groups[limit:]:
-        more = f"... and {count(len(hidden), 'more pair')} with {count(hidden.flows, 'flow')} (--limit)"
-        shown.append(Section((), (line(more),)))
-    return shown
+    shown = groups[:limit]
+    sections: list[Section] = [Section(title, group_entries(shown))]
+    if hidden := len(groups) - len(shown):
+        more = f"... and {count(hidden, 'more pair')} with {count(groups.flows - shown.flows, 'flow')} (--limit)"
+        sections.append(Section((), (line(more),)))
+    return sections
 
 
 def replay_json(result: ReplayResult) -> dict[str, object]:

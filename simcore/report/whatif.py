@@ -32,7 +32,7 @@ ON_CHANGE = {
 def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     """Make the report: the headline, DNS losses first, then every broken pair."""
     lost = result.groups.of(Change.LOST)
-    dns = tuple(group for group in lost if group.is_dns)
+    dns = tuple(lost.dns)
     sections = [Section((), (_counts(result),))]
     notes = [line(ON_CHANGE[on_change])] if result.lost else []
     if result.state is not None and result.cut is not None:

@@ -90,7 +90,7 @@ def test_tallies_merge_as_their_twin_in_any_split(drawn, data):
         partial = Merger(sets=1)
         partial.add(tally(part * repeats))
         merger.add(partial.merged())
-    merged = merger.merged().sorted()
+    merged = merger.merged()
     found = {
         tuple(key): (*sums, *times, sequence)
         for key, sums, times, sequence in zip(
@@ -102,13 +102,22 @@ def test_tallies_merge_as_their_twin_in_any_split(drawn, data):
         )
     }
     assert found == naive.group(numbered * repeats)
-    assert merged.keys.tolist() == sorted(merged.keys.tolist())
+
+
+@given(st.lists(records, min_size=2, max_size=30), st.sampled_from([0, 1 << 32, 1 << 50]), st.integers(1, 6))
+def test_groups_are_ordered_by_a_number_and_then_by_key(drawn, least, numbers):
+    found = tally([(*record, 0) for record in drawn])
+    rows = np.arange(found.size)[::-1]
+    before = least + found.sums[rows, 0] % numbers
+    order = found.order(rows, before)
+    assert sorted(order.tolist()) == sorted(rows.tolist())
+    assert found.keys[order].tolist() == [key for _, key in sorted(zip(before, found.keys[rows].tolist(), strict=True))]
 
 
 def tally(part):
-    records = [
-        [*key, *sums, *times, sequence, *[0] * 9]
-        for key, *rest, sequence in part
-        for sums, times in [(rest[:3], rest[3:])]
-    ]
-    return Tally(np.array(records, np.int64).reshape(-1, 22))
+    groups, examples = [], []
+    for (source, destination, protocol, port, egress, ingress, verdict), *counts, sequence in part:
+        words = source << 32 | destination, verdict << 32 | protocol << 17 | port + 1, egress << 32 | ingress
+        groups.append([*words, *counts])
+        examples.append([sequence, *[0] * 6])
+    return Tally(np.array(groups, np.uint64).view(np.int64), np.array(examples))

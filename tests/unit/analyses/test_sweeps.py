@@ -306,7 +306,28 @@ def test_a_batch_of_other_types_is_refused(world, name, column):
 def test_tallies_grow_as_they_need(monkeypatch, world, tmp_path):
     first = outputs(world, tmp_path / "one")
     monkeypatch.setattr("simcore.analyses.tally._FIRST_ROOM", 2)
+    monkeypatch.setattr("simcore.analyses.tally._FIRST_SLOTS", 2)
     assert outputs(world, tmp_path / "two", batch_rows=100) == first
+
+
+def test_some_groups_are_those_of_all_in_their_order(world):
+    snapshot, capture = world
+    every = list(simcore.whatif(capture, snapshot.cluster, snapshot.policies, candidate_of(snapshot)).groups)
+    for wanted in (
+        slice(0),
+        slice(1),
+        slice(7),
+        slice(3, 9, 2),
+        slice(-2, None),
+        slice(None, None, -1),
+        slice(5, 0, -2),
+    ):
+        groups = simcore.whatif(capture, snapshot.cluster, snapshot.policies, candidate_of(snapshot)).groups
+        assert list(groups[wanted]) == every[wanted]
+        assert groups[wanted].flows == sum(group.flows for group in every[wanted])
+    assert list(groups.dns) == [group for group in every if group.is_dns]
+    assert list(groups[:9].of(Change.GAINED)) == [group for group in every[:9] if group.change is Change.GAINED]
+    assert groups[-1] == every[-1]
 
 
 def test_groups_are_a_table_too(world):

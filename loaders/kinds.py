@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .clusters.objects import KINDS
 from .dialects import DIALECTS, LANGUAGES, kubernetes
-from .dialects.admin import FORMS
+from .dialects.admin import FORMS, GROUP
 
 _UNMODELLED = {
     "cilium.io": ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"),
@@ -12,6 +12,8 @@ _UNMODELLED = {
     "k8s.ovn.org": ("EgressFirewall",),
     "network.openshift.io": ("EgressNetworkPolicy",),
 }
+_POLICIES = ("NetworkPolicy", "NetworkPolicies")
+"""How the kinds of network policies end, in whatever group."""
 _GROUPS = {group for group, _ in (*KINDS, *DIALECTS)}
 _NAMES = {kind.lower(): (group, kind) for group, kind in (*KINDS, *DIALECTS) if group != "extensions"}
 _API_VERSIONS = {"NetworkPolicy": kubernetes.API_VERSION, **{kind: form.api_version for kind, form in FORMS.items()}}
@@ -21,7 +23,11 @@ _TOGETHER = {(group, kind.lower()): kind for language in LANGUAGES for group, ki
 
 
 def unmodelled(group: str, kind: str) -> bool:
-    """Whether objects of this kind decide about traffic in ways that are not modelled yet."""
+    """Whether objects of this kind, which is not read, decide about traffic or seem to."""
+    return _is_known(group, kind) or group == GROUP or kind.endswith(_POLICIES)
+
+
+def _is_known(group: str, kind: str) -> bool:
     return kind in _UNMODELLED.get(group, ())
 
 
@@ -31,7 +37,7 @@ def misspelt(api_version: str, kind: str) -> str | None:
     if (group, kind.lower()) in _TOGETHER:
         return f"{kind!r} is not a kind. Did you mean {_TOGETHER[group, kind.lower()]}?"
     known = _NAMES.get(kind.lower())
-    if known is None or unmodelled(group, kind):
+    if known is None or _is_known(group, kind):
         return None
     wanted_group, wanted_kind = known
     if kind != wanted_kind and group in _GROUPS:

@@ -238,10 +238,11 @@ class _Intake:
             self.problems.append(Diagnostic(Severity.ERROR, document.place(("kind",)), complaint))
             return
         label = f"{document.api_version} {document.kind}"
-        self._ignored[label] += 1
         if unmodelled(document.group, document.kind):
             count, first = self._unmodelled.get(label, (0, document))
             self._unmodelled[label] = count + 1, first
+        else:
+            self._ignored[label] += 1
 
 
 def _group_of(document: Document) -> str:

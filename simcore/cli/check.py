@@ -37,7 +37,7 @@ def command(
     allow, deny, or left out to see the verdict. A verdict that is not known fails every expectation.
     """
     from ..report import check as report
-    from ..report.enforcement import headed, json_with
+    from ..report.enforcement import headed, json_with, warnings_of
     from .console import emit, emit_json, emit_report
     from .testfile import read_checks
 
@@ -48,7 +48,7 @@ def command(
     if format_ == "json":
         emit_json(json_with(report.check_json(results), inputs.enforcement))
     elif format_ == "junit":
-        emit(report.check_junit(results))
+        emit(report.check_junit(results, warnings_of(inputs.enforcement)))
     else:
         emit_report(headed(report.check(results), inputs.enforcement))
     ctx.exit(1 if report.failures(results) else 0)

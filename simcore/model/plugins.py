@@ -196,6 +196,11 @@ PLUGINS = (
         _AWS,
         (NETWORK_POLICY, *CLUSTER_V1ALPHA2),
         (
+            Habit(
+                "policies are opt-in (enable-network-policy), taken to be on here; else --set enforced=false",
+                "amazon-eks-user-guide cni-network-policy.adoc",
+                judged=False,
+            ),
             Habit("pods without an owner are not covered", "amazon-eks-user-guide cni-network-policy.adoc"),
             Habit("an ingress ipBlock with a named port lets nothing in", "amazon-network-policy-controller-k8s#81"),
             Habit("a new pod is open for its first seconds", "aws-network-policy-agent#83", judged=False),

@@ -268,7 +268,7 @@ class Reference:
             direction=question.direction,
             subject=self._ends.label(question.subject),
             peer=self._ends.label(question.peer),
-            isolating=tuple(rule.policy for rule in bound if rule.role is Role.ISOLATION),
+            isolating=tuple(dict.fromkeys(rule.policy for rule in bound if rule.role is Role.ISOLATION)),
             considered=tuple(
                 Consideration(step.rule, step.peer, step.ports, step.match, self._why(question, step)) for step in steps
             ),

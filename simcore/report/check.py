@@ -135,8 +135,8 @@ def _outcome_json(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def check_junit(results: Sequence[CheckResult]) -> str:
-    """Make the JUnit XML of `check --format junit`: one test case a question."""
+def check_junit(results: Sequence[CheckResult], warnings: Sequence[str] = ()) -> str:
+    """Make the JUnit XML of `check --format junit`: one test case a question, warnings as properties."""
     suite = ElementTree.Element(
         "testsuite",
         name="flowverdict check",
@@ -145,6 +145,10 @@ def check_junit(results: Sequence[CheckResult]) -> str:
         errors="0",
         skipped="0",
     )
+    if warnings:
+        properties = ElementTree.SubElement(suite, "properties")
+        for warning in warnings:
+            ElementTree.SubElement(properties, "property", name="warning", value=warning)
     for result in results:
         asked = result.check
         name = f"{asked.source} -> {asked.destination} {protocol_port(asked.protocol, asked.port)}"

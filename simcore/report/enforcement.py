@@ -13,7 +13,7 @@ def headed(report: Report, enforcement: Enforcement) -> Report:
     """Put what must be known of the network plugin before everything else, and how it is known behind."""
     return replace(
         report,
-        warnings=(*_warnings(enforcement), *report.warnings),
+        warnings=(*map(line, warnings_of(enforcement)), *report.warnings),
         notes=(*report.notes, *_notes(enforcement)),
     )
 
@@ -34,15 +34,16 @@ def enforcement_json(enforcement: Enforcement) -> dict[str, object]:
     }
 
 
-def _warnings(enforcement: Enforcement) -> list[Line]:
+def warnings_of(enforcement: Enforcement) -> list[str]:
+    """Say what has no effect under the plugin."""
     plugin = enforcement.plugin
     if not enforcement.is_enforced:
         cause = "--set enforced=false" if plugin.profile.enforced else f"{plugin.title} enforces no policy at all"
-        return [line(f"{cause}: every flow is let through, whatever policies say")]
+        return [f"{cause}: every flow is let through, whatever policies say"]
     if not enforcement.ignored:
         return []
     kinds = ", ".join(f"{number:,} {kind}" for kind, number in enforcement.ignored.items())
-    return [line(f"{plugin.title} does not enforce these policies, so they are left out: {kinds}")]
+    return [f"{plugin.title} does not enforce these policies, so they are left out: {kinds}"]
 
 
 def _notes(enforcement: Enforcement) -> list[Line]:

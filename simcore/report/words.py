@@ -63,7 +63,9 @@ def fill(template: str, direction: Direction) -> str:
 def outcome_words(outcome: Outcome, direction: Direction) -> str:
     """Say why one direction has its verdict."""
     words = words_of(outcome.reason, direction)
-    return f"{words} ({outcome.detail})" if outcome.detail else words
+    doubt = outcome.rule.doubt if outcome.rule and outcome.reason is Reason.UNCERTAIN_RULE else ""
+    detail = outcome.detail or doubt
+    return f"{words} ({detail})" if detail else words
 
 
 def rule_line(rule: Rule) -> Line:

@@ -62,6 +62,24 @@ def test_what_is_set_goes_before_what_the_plugin_does(call, tmp_path, options, v
     assert found["network_plugin"]["ignored_policies"] == {}
 
 
+@pytest.mark.parametrize(("plugin", "said"), [("flannel", "Flannel enforces no policy at all"), ("upstream", None)])
+def test_junit_says_what_has_no_effect(call, plugin, said):
+    _, out, _ = call("check", "tests.yaml", "-c", "cluster.yaml", "--format", "junit", "--cni", plugin)
+    assert ('<property name="warning" value="' in out) == (said is not None)
+    assert said is None or said in out
+
+
+def test_what_a_plugin_makes_of_sctp_is_told_once(call, tmp_path):
+    path = tmp_path / "closed.yaml"
+    path.write_text(
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: closed, namespace: shop}\n"
+        "spec: {podSelector: {}, policyTypes: [Egress]}\n"
+    )
+    _, out, _ = call(*ASKED, "-p", str(path), "--protocol", "SCTP", "--cni", "kube-router")
+    assert " ".join(out.split()).count("could decide (what this plugin makes of SCTP is not known)") == 2
+    assert out.count("isolated by NetworkPolicy shop/closed\n") == 1
+
+
 def test_strict_mode_names_what_closes_a_pod(call, tmp_path):
     elsewhere = tmp_path / "elsewhere.yaml"
     elsewhere.write_text(

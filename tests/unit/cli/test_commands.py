@@ -273,6 +273,21 @@ def test_a_fault_of_ours_is_never_an_answer(call, monkeypatch):
     assert "please report it" in err
 
 
+@pytest.mark.parametrize(
+    ("deleted", "word"),
+    [
+        ([], "DENY"),
+        (["banp/default"], "ALLOW"),
+        (["BaselineAdminNetworkPolicy.policy.networking.k8s.io/default"], "ALLOW"),
+    ],
+)
+def test_policies_of_no_namespace_load_with_the_cluster_and_can_be_deleted(deleted, word, call):
+    arguments = [argument for name in deleted for argument in ("--delete", name)]
+    question = ["explain", "shop/db-0", "shop/web-1", "--port", "8080", "-c", "cluster.yaml", "-c", "tiers.yaml"]
+    code, out, _ = call(*question, *arguments)
+    assert (code, f"\n{word}  " in out) == (0, True)
+
+
 TWO_VERSIONS = """\
 apiVersion: policy.networking.k8s.io/v1alpha1
 kind: AdminNetworkPolicy

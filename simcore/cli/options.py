@@ -204,7 +204,8 @@ def profile_options(function: F) -> F:
     named = click.option(
         "--cni",
         type=click.Choice([plugin.name for plugin in PLUGINS]),
-        help="The network plugin that enforces; see flowverdict profiles. Guessed from the cluster without it.",
+        metavar="NAME",
+        help="The network plugin that enforces; flowverdict profiles lists them. Guessed from the cluster without it.",
     )
     with_settings = click.option(
         "--set", "settings", metavar="NAME=VALUE", multiple=True, callback=_settings, help=_settings_help()

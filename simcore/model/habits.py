@@ -12,7 +12,7 @@ from ..errors import Place
 from .cluster import Cluster
 from .labels import LabelSelector, Operator, Requirement
 from .peers import ANYTHING, AllOf, AnyOf, Endpoints, Except, Network, PeerSet, any_of
-from .policy import Action, Direction, Policy, PolicyRef, Position, Rule, Tier
+from .policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Position, Rule, Tier
 from .ports import EVERY_PORT, LAST_PORT, SCTP, NamedPort, PortRange, PortSet
 from .profile import Profile
 
@@ -70,8 +70,8 @@ class Habits:
 
 
 def _without_ranges(rule: Rule) -> Iterator[Rule]:
-    """Read a range as its first port: endPort is not known (CNI-3)."""
-    if rule.ports.members is None:
+    """Read a range as its first port: endPort, a field of NetworkPolicy, is not known (CNI-3)."""
+    if rule.ports.members is None or rule.tier.name != NETWORKPOLICY.name:
         yield rule
         return
     members = tuple(

@@ -12,6 +12,7 @@ from simcore.model.cluster import WorkloadRef
 from simcore.model.flows import Reason, Verdict
 from simcore.model.peers import AnyOf, Network
 from simcore.model.plugins import PLUGINS, plugin_named
+from simcore.model.policy import Tier
 from simcore.model.ports import SCTP, TCP, NamedPort, PortRange, PortSet
 from simcore.model.profile import UPSTREAM
 from simcore.reference import Reference
@@ -40,6 +41,8 @@ def test_a_range_without_end_port_is_its_first_port():
     wide = policy(INGRESS, app("db"), (ANYTHING, PortSet((PortRange(TCP, 80, 90), PortRange(TCP, 100, 100)))))
     for port, expected in ((80, ALLOW), (81, DENY), (100, ALLOW)):
         assert verdict(flow("shop/web", "shop/db", port=port), wide, endport=False) is expected
+    other = replace(wide, rules=tuple(replace(rule, tier=Tier("cnp-admin")) for rule in wide.rules))
+    assert verdict(flow("shop/web", "shop/db", port=81), other, endport=False) is ALLOW
     whole = policy(INGRESS, app("db"), (ANYTHING, PortSet((PortRange(TCP),))))
     assert verdict(TO_DB, whole, endport=False) is ALLOW
 

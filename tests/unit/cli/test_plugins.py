@@ -80,6 +80,11 @@ def test_what_a_plugin_makes_of_sctp_is_told_once(call, tmp_path):
     assert out.count("isolated by NetworkPolicy shop/closed\n") == 1
 
 
+def test_the_help_does_not_run_over_with_names(call):
+    _, out, _ = call("explain", "--help")
+    assert "--cni NAME " in out and max(map(len, out.splitlines())) <= 80
+
+
 def test_strict_mode_names_what_closes_a_pod(call, tmp_path):
     elsewhere = tmp_path / "elsewhere.yaml"
     elsewhere.write_text(

@@ -12,14 +12,25 @@ from simcore.model.policy import Policy
 from ...documents import Document
 from .endpoints import HostEndpoint, NetworkSet, Population
 from .entities import Scope
-from .hosts import ALLOW_ALL, Profile, allow_all, host_policy, read_profile, read_profile_labels, warn_of_missing
+from .hosts import (
+    ALLOW_ALL,
+    Failsafe,
+    Profile,
+    allow_all,
+    failsafe_of,
+    host_policy,
+    read_failsafe,
+    read_profile,
+    read_profile_labels,
+    warn_of_missing,
+)
 from .objects import BUILTIN_TIERS, TierEnd, read_host, read_set, read_tier
 from .policies import KINDS as _ENFORCED
 from .policies import STAGED, STAGED_KUBERNETES, World, lower_policy
 from .reading import API_GROUP, STORAGE_GROUP, is_usable, read_head
 
 POLICIES = (*_ENFORCED, *STAGED, STAGED_KUBERNETES)
-OBJECTS = ("Tier", "NetworkSet", "GlobalNetworkSet", "HostEndpoint", "Profile")
+OBJECTS = ("Tier", "NetworkSet", "GlobalNetworkSet", "HostEndpoint", "Profile", "FelixConfiguration")
 _FROM_CLUSTER = ("kns.", "ksa.")
 """Profiles that Calico makes of namespaces and service accounts, and shows as if they were written."""
 
@@ -60,10 +71,10 @@ class _Reading:
     def policies(self) -> list[Policy]:
         labels = self._profile_labels()
         population = Population(self.cluster, tuple(self._sets()), tuple(self._hosts(labels)))
-        profiles = self._profiles(population)
+        profiles, failsafe = self._profiles(population), self._failsafe()
         world = World(population, self._tiers(), self.strict_cidr)
         return [
-            *(host_policy(host, population, profiles) for host in population.hosts),
+            *(host_policy(host, population, profiles, failsafe_of(host, failsafe)) for host in population.hosts),
             *(policy for document in self._of(POLICIES) for policy in self._policy(document, world)),
         ]
 
@@ -100,6 +111,16 @@ class _Reading:
             warn_of_missing(host, labels, head)
             if is_usable(document, problems, self.diagnostics):
                 yield host
+
+    def _failsafe(self) -> dict[str, Failsafe]:
+        found = {}
+        for document in self._of(["FelixConfiguration"]):
+            problems: list[Diagnostic] = []
+            head = read_head(document, problems)
+            ports = read_failsafe(head)
+            if is_usable(document, problems, self.diagnostics):
+                found[head.name] = ports
+        return found
 
     def _sets(self) -> Iterator[NetworkSet]:
         for document in self._of(["NetworkSet", "GlobalNetworkSet"]):

@@ -42,6 +42,7 @@ _HINTS = {
     "serviceAccountSelector": "In a rule this is serviceAccounts, with names or selector below it",
 }
 _MOST_NETS = 256
+_MOST_NAMED = 3
 _DOMAIN = re.compile(r"(?:\*|[a-z0-9_](?:[-a-z0-9_]*[a-z0-9_])?)(?:\.(?:\*|[a-z0-9_](?:[-a-z0-9_]*[a-z0-9_])?))*")
 
 ServicePorts = tuple[PeerSet, tuple[PortMember, ...]]
@@ -122,7 +123,7 @@ def _selected(entity: Field, scope: Scope) -> tuple[Expression | None, Expressio
     """Return what an end must be among, and what it must not (CA-46 to CA-49)."""
     own, not_own = read_expression(entity.get("selector")), read_expression(entity.get("notSelector"))
     namespaces = read_expression(entity.get("namespaceSelector"), allows_global=True)
-    accounts = _accounts(entity.get("serviceAccounts"))
+    accounts = _accounts(entity.get("serviceAccounts"), scope.population)
     asked = [part for part in (*accounts, own) if part is not None]
     if namespaces is not None:
         return every([in_namespaces(namespaces), *asked]), not_own
@@ -131,12 +132,26 @@ def _selected(entity: Field, scope: Scope) -> tuple[Expression | None, Expressio
     return every(asked) if asked else None, not_own
 
 
-def _accounts(field: Field) -> list[Expression]:
+def _accounts(field: Field, population: Population) -> list[Expression]:
     accounts = field.mapping(("names", "selector"))
-    selector = read_expression(accounts.get("selector"))
+    selector = read_account_selector(accounts.get("selector"), population)
     names = read_texts(accounts.get("names"))
-    found: list[Expression] = [] if selector is None else [prefixed(selector, OF_ACCOUNT)]
+    found: list[Expression] = [] if selector is None else [selector]
     return [*found, Comparison(ACCOUNT, "in", tuple(names))] if names else found
+
+
+def read_account_selector(field: Field, population: Population) -> Expression | None:
+    """Read a selector of service accounts, as one of the labels that pods inherit from them."""
+    expression = read_expression(field)
+    if expression is None:
+        return None
+    if unknown := population.unknown_accounts:
+        shown = ", ".join(unknown[:_MOST_NAMED]) + (", ..." if len(unknown) > _MOST_NAMED else "")
+        field.warn(
+            f"the input does not hold service accounts that pods use ({shown}): they are taken to have no labels. "
+            "Add them (kubectl get sa) if selectors ask for labels"
+        )
+    return prefixed(expression, OF_ACCOUNT)
 
 
 def every(parts: list[Expression]) -> Expression:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 
 from simcore.errors import Place
 from simcore.model.labels import NAME_KEY, LabelSelector, Operator, Requirement
-from simcore.model.peers import ANYTHING, NOBODY, Nodes, PeerSet, any_of
+from simcore.model.peers import ANYTHING, NOBODY, Network, Nodes, PeerSet, any_of
 from simcore.model.policy import Action, Direction, Policy, PolicyRef, Position, Role, Rule, Tier
-from simcore.model.ports import EVERY_PORT, TCP, UDP, PortRange, PortSet
+from simcore.model.ports import EVERY_PORT, LAST_PORT, TCP, UDP, PortRange, PortSet
 
+from ..blocks import read_cidr
+from ..fields import Field
 from .endpoints import HostEndpoint, Population, narrowed, single
 from .entities import Scope
+from .ports import read_protocol
 from .reading import API_GROUP, Head
 from .rules import Written, read_rules
 
@@ -21,13 +24,53 @@ _BESIDE = Tier("not through the interface", Position((-5.0,)))
 _FAILSAFE = Tier("failsafe ports", Position((-4.0,)))
 _PROFILE_FIELDS = ("ingress", "egress", "labelsToApply")
 _PROFILES = Tier("profiles", Position((3.0,)))
-_BGP, _ETCD, _TYPHA, _API = (179,), (2379, 2380), (5473,), (6443, 6666, 6667)
-_SHARED = tuple(PortRange(TCP, port, port) for port in (*_BGP, *_ETCD, *_TYPHA, *_API))
-FAILSAFE_PORTS: Mapping[Direction, PortSet] = {
-    Direction.INGRESS: PortSet((PortRange(TCP, 22, 22), PortRange(UDP, 68, 68), *_SHARED)),
-    Direction.EGRESS: PortSet((PortRange(UDP, 53, 53), PortRange(UDP, 67, 67), *_SHARED)),
+_TCP_ALWAYS = (179, 2379, 2380, 5473, 6443, 6666, 6667)
+
+Opening = tuple[PeerSet, PortSet]
+"""Ports, and whom they are open for."""
+Failsafe = Mapping[Direction, Sequence[Opening]]
+
+
+def _openings(*others: PortRange) -> tuple[Opening, ...]:
+    return ((ANYTHING, PortSet((*others, *(PortRange(TCP, port, port) for port in _TCP_ALWAYS)))),)
+
+
+FAILSAFE: Failsafe = {
+    Direction.INGRESS: _openings(PortRange(TCP, 22, 22), PortRange(UDP, 68, 68)),
+    Direction.EGRESS: _openings(PortRange(UDP, 53, 53), PortRange(UDP, 67, 67)),
 }
-"""Destination ports that no policy of a host endpoint stops (CA-65)."""
+"""Destination ports that no policy of a host endpoint stops, unless Felix is told otherwise (CA-65)."""
+_FAILSAFE_FIELDS = {
+    Direction.INGRESS: "failsafeInboundHostPorts",
+    Direction.EGRESS: "failsafeOutboundHostPorts",
+}
+
+
+def read_failsafe(head: Head) -> Failsafe:
+    """Read the failsafe ports of a FelixConfiguration; a direction of which it says nothing is not in the result."""
+    spec = head.root.get("spec")
+    if not isinstance(spec.value, dict):
+        return {}
+    fields = {direction: spec.get(name) for direction, name in _FAILSAFE_FIELDS.items()}
+    return {
+        direction: tuple(map(_opening, field.items())) for direction, field in fields.items() if field.value is not None
+    }
+
+
+def _opening(item: Field) -> Opening:
+    entry = item.mapping(("protocol", "port", "net"))
+    protocol, net = read_protocol(entry.get("protocol")), entry.get("net")
+    port = entry.get("port").integer()
+    if port is None or not 0 <= port <= LAST_PORT:
+        entry.error(f"a port from 0 to {LAST_PORT} is required", "port")
+    block = read_cidr(net, strict_cidr=False) if net.value else None
+    peer = Network(block) if block else ANYTHING
+    return peer, PortSet((PortRange(protocol or TCP, port or 0, port or 0),))
+
+
+def failsafe_of(host: HostEndpoint, written: Mapping[str, Failsafe]) -> Failsafe:
+    """Return what holds for the node of a host endpoint: what is written for it, else for all, else the default."""
+    return {**FAILSAFE, **written.get("default", {}), **written.get(f"node.{host.node}", {})}
 
 
 Profile = Mapping[Direction, Sequence[Written]]
@@ -51,13 +94,19 @@ def allow_all(place: Place) -> Profile:
     return dict.fromkeys(Direction, (row,))
 
 
-def host_policy(host: HostEndpoint, population: Population, profiles: Mapping[str, Profile]) -> Policy:
+def host_policy(
+    host: HostEndpoint, population: Population, profiles: Mapping[str, Profile], failsafe: Failsafe
+) -> Policy:
     """Return a host endpoint as a policy of its own."""
     ref = PolicyRef(f"HostEndpoint.{API_GROUP}", "", host.name)
     maker = _Rows(ref, host, population.guards(host))
     rules = [
-        *(maker.row(_BESIDE, direction, Action.ALLOW, peer=_elsewhere(host, population)) for direction in Direction),
-        *(maker.row(_FAILSAFE, direction, Action.ALLOW, ports=FAILSAFE_PORTS[direction]) for direction in Direction),
+        *(maker.given(0, _BESIDE, direction, peer=_elsewhere(host, population)) for direction in Direction),
+        *(
+            maker.given(number, _FAILSAFE, direction, peer=peer, ports=ports)
+            for direction in Direction
+            for number, (peer, ports) in enumerate(failsafe[direction], 1)
+        ),
         *(rule for direction in Direction for rule in maker.profile_rows(direction, profiles)),
     ]
     return Policy(ref, tuple(rules), host.place)
@@ -80,24 +129,31 @@ class _Rows:
     host: HostEndpoint
     subject: PeerSet
 
-    def row(
-        self,
-        tier: Tier,
-        direction: Direction,
-        action: Action,
-        *,
-        peer: PeerSet = ANYTHING,
-        ports: PortSet = EVERY_PORT,
+    def given(
+        self, index: int, tier: Tier, direction: Direction, *, peer: PeerSet = ANYTHING, ports: PortSet = EVERY_PORT
     ) -> Rule:
-        """Return one row that is not written anywhere."""
+        """Return a row that allows what no policy is asked about."""
+        return replace(
+            self.end(tier, direction),
+            index=index,
+            peer=peer,
+            ports=ports,
+            action=Action.ALLOW,
+            order=(0, float(index), self.host.name),
+            role=Role.WRITTEN,
+            name=tier.name,
+        )
+
+    def end(self, tier: Tier, direction: Direction) -> Rule:
+        """Return the row that denies what is left."""
         return Rule(
             policy=self.ref,
             index=-1,
             direction=direction,
             subject=self.subject,
-            peer=peer,
-            ports=ports,
-            action=action,
+            peer=ANYTHING,
+            ports=EVERY_PORT,
+            action=Action.DENY,
             tier=tier,
             order=(1, 0.0, self.host.name),
             place=self.host.place,
@@ -113,17 +169,20 @@ class _Rows:
                 subject = narrowed([self.subject, row.own])
                 if subject != NOBODY:
                     yield replace(
-                        self.row(_PROFILES, direction, _final(row.action), peer=row.peer, ports=row.ports),
+                        self.end(_PROFILES, direction),
                         policy=ref,
                         index=row.index,
                         subject=subject,
+                        peer=row.peer,
+                        ports=row.ports,
+                        action=_final(row.action),
                         source_ports=row.source_ports,
                         order=(0, float(number), self.host.name, row.index),
                         place=row.place,
                         role=Role.WRITTEN,
                         condition=row.condition,
                     )
-        yield self.row(_PROFILES, direction, Action.DENY)
+        yield self.end(_PROFILES, direction)
 
 
 def _final(action: Action) -> Action:

@@ -13,8 +13,8 @@ from simcore.model.ports import EVERY_PORT
 
 from .. import kubernetes
 from ..fields import Field
-from .endpoints import ACCOUNT, NAMESPACE, OF_ACCOUNT, HostEndpoint, Population, narrowed, single
-from .entities import Scope, every, in_namespaces, prefixed, with_all_meaning
+from .endpoints import ACCOUNT, NAMESPACE, HostEndpoint, Population, narrowed, single
+from .entities import Scope, every, in_namespaces, read_account_selector, with_all_meaning
 from .expressions import Always, Comparison, Expression, holds, parse
 from .objects import DEFAULT_TIER, TierEnd, missing_tier
 from .reading import API_GROUP, Head, read_expression, read_flag, read_number, read_texts, read_word
@@ -86,7 +86,7 @@ def lower_policy(head: Head, world: World) -> Policy:
         population=world.population,
     )
     group, is_forwarded = _group(spec, draft.types)
-    subject = _subject(head, spec)
+    subject = _subject(head, spec, world.population)
     hosts = [host for host in world.population.hosts if not head.namespace and holds(subject, host.labels)]
     rules: list[Rule] = []
     if group == "normal":
@@ -272,10 +272,10 @@ def _group(spec: Field, types: tuple[Direction, ...]) -> tuple[Group, bool]:
     return group, forwarded
 
 
-def _subject(head: Head, spec: Field) -> Expression:
+def _subject(head: Head, spec: Field, population: Population) -> Expression:
     """Return whom a policy is for (CA-26 to CA-28)."""
-    selector, accounts = (read_expression(spec.get(name)) for name in ("selector", "serviceAccountSelector"))
-    namespaces = read_expression(spec.get("namespaceSelector"))
+    selector, namespaces = (read_expression(spec.get(name)) for name in ("selector", "namespaceSelector"))
+    accounts = read_account_selector(spec.get("serviceAccountSelector"), population)
     parts: list[Expression] = []
     if selector is not None:
         meant = NAMESPACE if namespaces is not None else ACCOUNT if accounts is not None else ""
@@ -285,7 +285,7 @@ def _subject(head: Head, spec: Field) -> Expression:
     if namespaces is not None:
         parts.append(in_namespaces(namespaces))
     if accounts is not None:
-        parts.append(with_all_meaning(prefixed(accounts, OF_ACCOUNT), ACCOUNT))
+        parts.append(with_all_meaning(accounts, ACCOUNT))
     return every(parts) if parts else Always()
 
 

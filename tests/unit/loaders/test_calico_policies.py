@@ -243,6 +243,16 @@ def test_the_names_of_very_long_service_accounts_are_no_label(load):
     assert [is_open(snapshot, name) for name in ("shop/long", "shop/short")] == [True, False]
 
 
+def test_service_accounts_that_are_not_there_are_warned_of_where_their_labels_are_asked(load):
+    asked = document("GlobalNetworkPolicy", {"serviceAccountSelector": "role == 'x'"})
+    snapshot = load(pod("p", "10.0.0.1", serviceAccountName="robot"), asked)
+    (warning,) = snapshot.diagnostics
+    assert warning.place.field == "spec.serviceAccountSelector"
+    assert "service accounts that pods use (shop/robot): they are taken to have no labels" in warning.message
+    account = document("ServiceAccount", {}, "robot", "shop", api_version="v1")
+    assert load(pod("p", "10.0.0.1", serviceAccountName="robot"), account, asked).diagnostics == ()
+
+
 @pytest.mark.parametrize(
     ("rule", "ports", "source_ports"),
     [
@@ -330,6 +340,22 @@ def test_a_host_endpoint_without_profile_is_closed_but_for_failsafe_ports(load):
     assert judge(snapshot, "10.9.0.1", "shop/p", 53, UDP).verdict is Verdict.ALLOW
     assert judge(snapshot, "10.9.0.1", "shop/p", 53).verdict is Verdict.DENY
     assert judge(snapshot, "192.0.2.1", "10.9.0.2").verdict is Verdict.ALLOW
+
+
+def test_felix_says_which_ports_are_failsafe(load):
+    everywhere = {"failsafeInboundHostPorts": [], "logSeverityScreen": "Info"}
+    one = {"failsafeInboundHostPorts": [{"protocol": "TCP", "port": 80, "net": "192.0.2.0/24"}]}
+    snapshot = load(
+        *NODES,
+        host(),
+        host("h2", "n2"),
+        document("FelixConfiguration", everywhere, "default"),
+        document("FelixConfiguration", one, "node.n2"),
+    )
+    assert judge(snapshot, "192.0.2.1", "10.9.0.1", 22).verdict is Verdict.DENY
+    assert judge(snapshot, "192.0.2.1", "10.9.0.2", 80).verdict is Verdict.ALLOW
+    assert judge(snapshot, "198.51.100.1", "10.9.0.2", 80).verdict is Verdict.DENY
+    assert judge(snapshot, "10.9.0.1", "192.0.2.1", 53, UDP).verdict is Verdict.ALLOW
 
 
 def test_profiles_follow_the_tiers(load):
@@ -438,6 +464,12 @@ SERVICES = {"services": {"name": "s", "namespace": "shop"}}
         ("Tier", {"defaultAction": "deny"}, "spec.defaultAction", "Write Deny"),
         ("GlobalNetworkSet", {"nets": ["10.0.0"]}, "spec.nets[0]", "not an IP address"),
         ("HostEndpoint", {"interfaceName": "*"}, "spec.node", "a node is required"),
+        (
+            "FelixConfiguration",
+            {"failsafeInboundHostPorts": [{}]},
+            "spec.failsafeInboundHostPorts[0].port",
+            "0 to 65535",
+        ),
     ],
 )
 def test_objects_that_are_refused(complaints, kind, spec, field, words):

@@ -34,6 +34,9 @@ def _is_known(group: str, kind: str) -> bool:
 def misspelt(api_version: str, kind: str) -> str | None:
     """Return a complaint where `kind` is almost one that is read: it would silently play no part."""
     group = api_version.rpartition("/")[0]
+    item = kind.lower().removesuffix("list")
+    if item != kind.lower() and (not item or item in _NAMES):
+        return f"{kind!r} is not a kind. Did you mean {_NAMES[item][1] if item else ''}List?"
     if (group, kind.lower()) in _TOGETHER:
         return f"{kind!r} is not a kind. Did you mean {_TOGETHER[group, kind.lower()]}?"
     known = _NAMES.get(kind.lower())

@@ -387,6 +387,8 @@ def test_strict_cidrs(tmp_path):
             f"there is no AdminNetworkPolicy in networking.k8s.io/v1. Write apiVersion: {OLD}",
         ),
         ("networking.k8s.io/v1", CNP, f"Write apiVersion: {NEW}"),
+        ("v1", "list", "'list' is not a kind. Did you mean List?"),
+        (NEW, "clusternetworkpolicylist", "Did you mean ClusterNetworkPolicyList?"),
         (NEW, "NetworkPolicy", f"there is no NetworkPolicy in {NEW}. Write apiVersion: networking.k8s.io/v1"),
     ],
 )

@@ -45,6 +45,8 @@ _ALIASES = {
     "dstpodnamespace+dstpodname dstnamespace+dstpodname destinationnamespace+destinationpodname",
     "node": "node nodename",
     "observed_verdict": "observedverdict verdict action",
+    "icmp_type": "icmptype icmptypeipv4",
+    "icmp_code": "icmpcode icmpcodeipv4",
 }
 """Names that say what they hold, in small letters and without signs: ``src_ip`` and ``srcIp`` are ``srcip``.
 

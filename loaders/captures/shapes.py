@@ -84,6 +84,8 @@ FLOWS = Shape(
         "destination_pod": NAME,
         "node": NAME,
         "observed_verdict": NAME,
+        "icmp_type": _OCTET,
+        "icmp_code": _OCTET,
     },
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
+from ..tables.layout import Tables
 from ..tables.ports import UNKNOWN_PROTOCOL
 
 _MAPPED = np.uint64(0xFFFF << 32)
@@ -20,6 +21,8 @@ JUDGED_COLUMNS = (
     *("destination_port", "protocol"),
 )
 """What a verdict needs of a capture."""
+EXTRA_COLUMNS = ("source_port", "icmp_type", "icmp_code")
+"""What it needs besides where rules ask for it."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,31 @@ def _checked(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 
 @dataclass(frozen=True)
+class ExtraColumns:
+    """What rules may ask of the flows of a batch besides protocol and destination port; each missing where not known.
+
+    Attributes
+    ----------
+    source_port : uint16[n]
+    icmp_type, icmp_code : uint8[n]
+    source_known, type_known, code_known : bool[n] or bool[0]
+        Whether there is one; empty where every flow has it.
+    """
+
+    source_port: NDArray[np.uint16]
+    source_known: NDArray[np.bool_]
+    icmp_type: NDArray[np.uint8]
+    type_known: NDArray[np.bool_]
+    icmp_code: NDArray[np.uint8]
+    code_known: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.integer]) -> ExtraColumns:
+        """Return some rows."""
+        found = (getattr(self, field.name) for field in fields(self))
+        return ExtraColumns(*(column[rows] if column.size else column for column in found))
+
+
+@dataclass(frozen=True)
 class PortColumns:
     """Protocols and destination ports of a batch.
 
@@ -178,15 +206,41 @@ class PortColumns:
         Anything where missing.
     port_known : bool[n] or bool[0]
         Whether there is a port; empty where every flow has one.
+    extras : ExtraColumns or None
+        None: nothing is known, or no rule asks.
     """
 
     protocol: NDArray[np.uint8]
     port: NDArray[np.uint16]
     port_known: NDArray[np.bool_]
+    extras: ExtraColumns | None = None
+
+
+def judged_columns(tables: Tables) -> tuple[str, ...]:
+    """Name what the verdicts of some tables need of a capture."""
+    return (*JUDGED_COLUMNS, *(EXTRA_COLUMNS if tables.arrays.scan.size else ()))
 
 
 def read_ports(batch: pa.RecordBatch) -> PortColumns:
-    """Read protocol and destination port; a column that the batch lacks is all missing."""
+    """Read protocol and destination port, and what rules may ask for besides; a column that is absent is missing."""
+    extras = read_extras(batch) if any(name in batch.schema.names for name in EXTRA_COLUMNS) else None
+    return replace(_read_ports(batch), extras=extras)
+
+
+def read_extras(batch: pa.RecordBatch) -> ExtraColumns:
+    """Read source port, ICMP type and ICMP code."""
+    parts: list[NDArray[Any]] = []
+    for name in EXTRA_COLUMNS:
+        if name in batch.schema.names:
+            column = _checked(batch, name)
+            parts += [raw_values(column), validity(column) if column.null_count else np.empty(0, bool)]
+        else:
+            kind = FLOW_SCHEMA.field(name).type.to_pandas_dtype()
+            parts += [np.zeros(batch.num_rows, kind), np.zeros(batch.num_rows, bool)]
+    return ExtraColumns(*parts)
+
+
+def _read_ports(batch: pa.RecordBatch) -> PortColumns:
     count = batch.num_rows
     names = batch.schema.names
     protocol = np.full(count, UNKNOWN_PROTOCOL, np.uint8)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..kernels.classify import judge
+from ..kernels.extras import find_extras, settle
 from ..kernels.places import (
     NO_ADDRESS,
     UNKNOWN_POD,
@@ -29,7 +30,7 @@ from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.build import build_tables
 from ..tables.layout import Tables
-from .ends import EndColumn, PortColumns, read_end, read_ports
+from .ends import EndColumn, ExtraColumns, PortColumns, read_end, read_ports
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Judged:
         Cells: ``outcome << 2 | verdict``.
     verdict : uint8[sets, n]
         `Verdict` of each flow under each policy set.
+    settled : int
+        How many flows were decided by their source port, or by their ICMP type or code.
     """
 
     source: EndColumn
@@ -52,6 +55,7 @@ class Judged:
     egress: NDArray[np.uint32]
     ingress: NDArray[np.uint32]
     verdict: NDArray[np.uint8]
+    settled: int = 0
 
 
 class Workspace:
@@ -131,6 +135,7 @@ def judge_columns(
         verdict,
         special,
     )
+    extra, settled = _extras(tables, ports)
     if left:
         special = special[:left]
         ends = source.some(special), destination.some(special)
@@ -145,11 +150,38 @@ def judge_columns(
             ports.protocol,
             ports.port,
             ports.port_known,
+            extra,
             egress,
             ingress,
             verdict,
+            settled,
         )
-    return Judged(source, destination, ports, egress, ingress, verdict)
+    if settled.size:
+        settle(arrays.scan, extra, egress, ingress, verdict, settled)
+    return Judged(source, destination, ports, egress, ingress, verdict, int(np.count_nonzero(settled)))
+
+
+def _extras(tables: Tables, ports: PortColumns) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+    """Find the extra class of every flow, and room to note which of them matter; nothing where no rule asks."""
+    count = ports.protocol.size if tables.arrays.scan.size else 0
+    extra, settled = np.empty(count, np.uint16), np.zeros(count, bool)
+    if count:
+        given = ports.extras or ExtraColumns(
+            np.zeros(count, np.uint16), settled, np.zeros(count, np.uint8), settled, np.zeros(count, np.uint8), settled
+        )
+        find_extras(
+            tables.arrays.extra_kind,
+            tables.arrays.extra_class,
+            ports.protocol,
+            given.source_port,
+            given.source_known,
+            given.icmp_type,
+            given.type_known,
+            given.icmp_code,
+            given.code_known,
+            extra,
+        )
+    return extra, settled
 
 
 def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> None:
@@ -258,6 +290,14 @@ def flow_columns(cluster: Cluster, flows: Sequence[Flow]) -> tuple[EndColumn, En
         np.array([255 if f.protocol is None else f.protocol for f in flows], np.uint8),
         np.array([f.port or 0 for f in flows], np.uint16),
         np.array([f.port is not None for f in flows], bool),
+        ExtraColumns(
+            np.array([f.source_port or 0 for f in flows], np.uint16),
+            np.array([f.source_port is not None for f in flows], bool),
+            np.array([f.icmp_type or 0 for f in flows], np.uint8),
+            np.array([f.icmp_type is not None for f in flows], bool),
+            np.array([f.icmp_code or 0 for f in flows], np.uint8),
+            np.array([f.icmp_code is not None for f in flows], bool),
+        ),
     )
     source, destination = [flow.source for flow in flows], [flow.destination for flow in flows]
     return _column(source, numbers), _column(destination, numbers), ports

@@ -17,7 +17,7 @@ from ..model.flows import Capture, End, Flow, Split, Verdict
 from ..model.policy import Policy
 from ..tables.build import build_tables
 from ..tables.layout import Tables
-from .ends import JUDGED_COLUMNS, EndColumn, PortColumns
+from .ends import JUDGED_COLUMNS, EndColumn, PortColumns, judged_columns
 from .judging import Workspace, judge_batch, judge_columns
 from .shards import Threads
 from .sweep import DEFAULT_BATCH_ROWS, sweep
@@ -100,7 +100,7 @@ def measure_pace(
     start = perf_counter()
     tables = build_tables(cluster, policies)
     build = perf_counter() - start
-    held = _held(capture)
+    held = _held(capture, tables)
     in_memory = sum(batch.num_rows for batch in held)
     judging = [
         [timed(partial(_judge, tables, held, each), in_memory) for each in (one, engine)] for _ in range(rounds + 1)
@@ -160,9 +160,9 @@ def _end_column(end: End, pod_numbers: dict[str, int]) -> EndColumn:
     )
 
 
-def _held(capture: Capture) -> list[pa.RecordBatch]:
+def _held(capture: Capture, tables: Tables) -> list[pa.RecordBatch]:
     """Read what judging needs of the first flows."""
-    columns = [name for name in JUDGED_COLUMNS if name in capture.columns]
+    columns = [name for name in judged_columns(tables) if name in capture.columns]
     found: list[pa.RecordBatch] = []
     rows = 0
     for split in capture.splits:

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.extras import KINDS, MISSING, NO_KIND, SCAN, VALUES
 from ..kernels.places import FIRST_INGRESS
 from ..kernels.reach import count_pairs
 from ..model.addresses import Family
@@ -138,7 +139,7 @@ def _classes(tables: Tables, keys: NDArray[np.int64], counts: NDArray[np.int64])
     distinct, number = np.unique(keys, return_inverse=True)
     pairs = np.zeros(distinct.size, np.int64)
     np.add.at(pairs, number, counts)
-    verdicts = tables.arrays.decision.astype(np.uint8) & 3
+    verdicts = _verdicts(tables)
     egress, ingress = verdicts[distinct >> 32], verdicts[distinct & 0xFFFFFFFF]
     denied = (egress == Verdict.DENY) | (ingress == Verdict.DENY)
     together = np.where(denied, np.uint8(Verdict.DENY), np.maximum(egress, ingress))
@@ -158,6 +159,22 @@ def _classes(tables: Tables, keys: NDArray[np.int64], counts: NDArray[np.int64])
         if amount
     ]
     return tuple(sorted(classes, key=lambda each: (-each.pairs, each.allowed, each.unknown, each.other)))
+
+
+def _verdicts(tables: Tables) -> NDArray[np.uint8]:
+    """Return the verdict of every row and port class; of a source port that matters, nothing is known."""
+    arrays = tables.arrays
+    verdicts = arrays.decision.astype(np.uint8) & np.uint8(3)
+    if arrays.scan.size:
+        missing = np.arange(KINDS) * VALUES + MISSING
+        of_class = np.zeros(arrays.decision.shape[1], np.int64)
+        for protocol in np.flatnonzero(arrays.extra_kind < NO_KIND).tolist():
+            slot, kind = int(arrays.slot_of[protocol]), int(arrays.extra_kind[protocol])
+            of_class[arrays.port_class[slot * _PORTS : (slot + 1) * _PORTS]] = arrays.extra_class[missing[kind]]
+            of_class[arrays.missing_port_class[slot]] = arrays.extra_class[missing[kind]]
+        rows, classes = np.nonzero(verdicts == SCAN)
+        verdicts[rows, classes] = arrays.scan[arrays.decision[rows, classes] >> 2, of_class[classes]] & 3
+    return verdicts
 
 
 def _stretches(tables: Tables) -> list[tuple[PortRange, int]]:

@@ -46,6 +46,8 @@ class ReplayResult:
         The rule table, see `simcore.analyses.results.rule_table`.
     state : StateCounts or None
         What was found of connections; None where each flow was judged by itself.
+    settled : int
+        Flows that were decided by their source port, or by their ICMP type or code.
     """
 
     flows: int
@@ -56,6 +58,7 @@ class ReplayResult:
     unknown_reasons: Mapping[str, int]
     rules: pa.Table
     state: StateCounts | None = None
+    settled: int = 0
 
 
 @overload
@@ -161,6 +164,7 @@ def replay(
         unknown_reasons=groups.reasons(),
         rules=rule_table(tables),
         state=state,
+        settled=found.settled,
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..model.flows import Capture, Split, Verdict
 from ..tables.layout import Tables
-from .ends import JUDGED_COLUMNS
+from .ends import judged_columns
 from .judging import Judged, Workspace, judge_batch
 from .shards import Engine
 from .tally import GROUPED_COLUMNS, Merger, Tally
@@ -56,10 +56,13 @@ class Sweep:
         Flows by verdict before and after; the diagonal where there is one policy set.
     tally : Tally
         The selected flows by group.
+    settled : int
+        Flows that were decided by their source port, or by their ICMP type or code.
     """
 
     counts: NDArray[np.int64]
     tally: Tally
+    settled: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _Part:
     rows: int
     counts: NDArray[np.int64]
     merger: Merger
+    settled: int
     written: list[pa.RecordBatch]
 
 
@@ -86,40 +90,42 @@ def sweep(
     The result, and every byte that is written, is the same whatever the engine and the size of batches: splits are
     merged in their order, and within one nothing depends on where batches end.
     """
-    wanted = dict.fromkeys([*JUDGED_COLUMNS, *GROUPED_COLUMNS, *(output.columns if output else ())])
+    wanted = dict.fromkeys([*judged_columns(tables), *GROUPED_COLUMNS, *(output.columns if output else ())])
     columns = [name for name in wanted if name in capture.columns]
 
     def judge_split(split: Split) -> _Part:
         counts = np.zeros((3, 3), np.int64)
         merger = Merger(tables.sets)
         written: list[pa.RecordBatch] = []
-        first_row = split.first_row
+        first_row, settled = split.first_row, 0
         most_rows = min(batch_rows, split.rows)
         workspace = Workspace(tables, most_rows)
         room = np.empty((2, most_rows), np.int32)
         for batch in capture.read(split, columns, batch_rows):
             judged = judge_batch(tables, batch, workspace)
             counts += _counted(judged.verdict)
+            settled += judged.settled
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:
                 merger.add_flows(tables, judged, batch, rows, split, first_row, room)
             if output is not None:
                 written.append(output.describe(split, first_row, batch, judged))
             first_row += batch.num_rows
-        return _Part(first_row - split.first_row, counts, merger, written)
+        return _Part(first_row - split.first_row, counts, merger, settled, written)
 
     total = sum(split.rows for split in capture.splits)
     counts = np.zeros((3, 3), np.int64)
     merger = Merger(tables.sets)
-    done = 0
+    done = settled = 0
     parts = engine.map(judge_split, capture.splits)
     for part in _written(parts, output):
         counts += part.counts
         merger = merger.joined(part.merger)
+        settled += part.settled
         done += part.rows
         if progress is not None:
             progress(done, total)
-    return Sweep(counts, merger.merged())
+    return Sweep(counts, merger.merged(), settled)
 
 
 def _counted(verdict: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -73,6 +73,8 @@ class WhatIfResult:
         What was found of connections; None where each flow was judged by itself.
     cut : OpenLost or None
         The connections that the change cuts.
+    settled : int
+        Flows that were decided by their source port, or by their ICMP type or code.
     """
 
     flows: int
@@ -83,6 +85,7 @@ class WhatIfResult:
     groups: Groups
     state: StateCounts | None = None
     cut: OpenLost | None = None
+    settled: int = 0
 
 
 @overload
@@ -186,6 +189,7 @@ def whatif(
         groups=Groups(tables, found.tally, capture.files, lambda group: replace(group, cause=_cause(group, edits))),
         state=state,
         cut=cut,
+        settled=found.settled,
     )
 
 

@@ -41,12 +41,12 @@ def distinct(pods, first_of_pod, of_end, number, seen):
 
 
 @kernel
-def toggle_sets(starts, stretches, pool, has_blocks, unknown, words, seen, signatures):
+def toggle_sets(starts, stretches, maybes, pool, words, seen, signatures):
     """XOR into the signature of each identity a word for each set that holds it, another for each that may hold it.
 
     Parameters
     ----------
-    starts, stretches, pool, has_blocks, unknown
+    starts, stretches, maybes, pool
         Sets.
     words : uint64[2 * sets, 2]
         The words of set s are at ``2 * s`` and, for those that it may hold, ``2 * s + 1``.
@@ -55,7 +55,7 @@ def toggle_sets(starts, stretches, pool, has_blocks, unknown, words, seen, signa
     signatures : uint64[identities, 2]
         Changed.
     """
-    for number in range(has_blocks.size):
+    for number in range(maybes.shape[0]):
         for k in range(starts[number], starts[number + 1]):
             for place in range(stretches[k, 0], stretches[k, 1]):
                 identity = pool[place]
@@ -63,21 +63,21 @@ def toggle_sets(starts, stretches, pool, has_blocks, unknown, words, seen, signa
                     seen[identity] = number
                     signatures[identity, 0] ^= words[2 * number, 0]
                     signatures[identity, 1] ^= words[2 * number, 1]
-        if has_blocks[number]:
-            for identity in unknown:
-                if seen[identity] != number:
-                    seen[identity] = number
-                    signatures[identity, 0] ^= words[2 * number + 1, 0]
-                    signatures[identity, 1] ^= words[2 * number + 1, 1]
+        for place in range(maybes[number, 0], maybes[number, 1]):
+            identity = pool[place]
+            if seen[identity] != number:
+                seen[identity] = number
+                signatures[identity, 0] ^= words[2 * number + 1, 0]
+                signatures[identity, 1] ^= words[2 * number + 1, 1]
 
 
 @kernel
-def list_parts(starts, stretches, pool, has_blocks, unknown, part_of, seen, bounds, ends_sure, out):
+def list_parts(starts, stretches, maybes, pool, part_of, seen, bounds, ends_sure, out):
     """List the parts of sets, each once.
 
     Parameters
     ----------
-    starts, stretches, pool, has_blocks, unknown
+    starts, stretches, maybes, pool
         Sets.
     part_of : int32[identities]
         Part of each.
@@ -89,7 +89,7 @@ def list_parts(starts, stretches, pool, has_blocks, unknown, part_of, seen, boun
         Written as far as it reaches.
     """
     found = 0
-    for number in range(has_blocks.size):
+    for number in range(maybes.shape[0]):
         bounds[number] = found
         for k in range(starts[number], starts[number + 1]):
             for place in range(stretches[k, 0], stretches[k, 1]):
@@ -100,12 +100,11 @@ def list_parts(starts, stretches, pool, has_blocks, unknown, part_of, seen, boun
                         out[found] = part
                     found += 1
         ends_sure[number] = found
-        if has_blocks[number]:
-            for identity in unknown:
-                part = part_of[identity]
-                if seen[part] != number:
-                    seen[part] = number
-                    if found < out.size:
-                        out[found] = part
-                    found += 1
-    bounds[has_blocks.size] = found
+        for place in range(maybes[number, 0], maybes[number, 1]):
+            part = part_of[pool[place]]
+            if seen[part] != number:
+                seen[part] = number
+                if found < out.size:
+                    out[found] = part
+                found += 1
+    bounds[maybes.shape[0]] = found

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .classify import ALLOW, DENY, MISSING_SLOT, NO_PORT_SLOT, UNKNOWN, both
+from .extras import SCAN
 from .jit import kernel
 from .places import FIRST_COMPOSITE, FIRST_NODE, MIXED_FAMILIES, NO_ADDRESS, NODES, PODS, SAME, SETTINGS, UNKNOWN_POD
 
@@ -29,9 +30,11 @@ def judge_special(
     protocol,
     port,
     port_known,
+    extra,
     egress,
     ingress,
     verdict,
+    settled,
 ):
     """Judge the flows that `judge` left: nodes, Services, shared addresses, a pod and itself, missing parts.
 
@@ -46,8 +49,14 @@ def judge_special(
         Objects of the ends of the special flows, in their order.
     source_family, destination_family : uint8[m]
         Families of their addresses: 4 or 6, or 0 where unknown.
-    destination_named, protocol, port, port_known, egress, ingress, verdict
+    destination_named, protocol, port, port_known
         As for `judge`.
+    extra : uint16[n] or uint16[0]
+        Extra classes; empty where no rule asks for them.
+    egress, ingress, verdict
+        As for `judge`; cells that name rows of ``t.scan`` are left where a flow has one pair of ends.
+    settled : bool[n] or bool[0]
+        Set where the extra class of a flow with several pairs was needed.
     """  # fmt: skip
     # Arrays are taken out of the tuple once, and ends are ranges of rows, not slices: each of the two would count
     # references in the loop, which made it ten times slower, and slower still on two threads.
@@ -66,6 +75,8 @@ def judge_special(
     pods = t.limits[PODS]
     last_node = pods + t.limits[NODES]
     hairpin_allowed = t.limits[SETTINGS] & HAIRPIN_ALLOWED != 0
+    judged_hairpins = program_of.shape[0] > 2 * egress.shape[0]
+    scan = t.scan
     own_node_egress = t.limits[SETTINGS] & OWN_NODE_EGRESS_ALLOWED != 0
     all_known, none_named = port_known.size == 0, destination_named.size == 0
 
@@ -168,22 +179,29 @@ def judge_special(
                     same = from_object == to_object and from_object < pods
                     if same and not through_service:
                         out = back = cells[CELL_SELF]
-                    elif same and hairpin_allowed:
+                    elif same and hairpin_allowed and not judged_hairpins:
                         out = back = cells[CELL_HAIRPIN]
                     else:
+                        programs = 2 * k
+                        if same and hairpin_allowed:
+                            programs += 2 * egress.shape[0]
                         if to_port > 0:
                             ports = np.int64(port_class[slot << 16 | to_port])
                         elif known:
                             ports = np.int64(port_class[slot << 16 | np.int64(port[i])])
                         else:
                             ports = np.int64(t.missing_port_class[slot])
-                        out = decision[row_of[program_of[2 * k, source] + column_of[0, target]], ports]
-                        back = decision[row_of[program_of[2 * k + 1, target] + column_of[1, source]], ports]
+                        out = decision[row_of[program_of[programs, source] + column_of[0, target]], ports]
+                        back = decision[row_of[program_of[programs + 1, target] + column_of[1, source]], ports]
                         if object_node[from_object] == object_node[to_object]:
                             if to_object < pods and pods <= from_object < last_node:
                                 back = cells[CELL_OWN_NODE]
                             if own_node_egress and from_object < pods and pods <= to_object < last_node:
                                 out = cells[CELL_OWN_NODE]
+                        if scan.shape[0] > 0 and out & np.uint32(3) == SCAN:
+                            out, settled[i] = scan[out >> np.uint32(2), extra[i]], True
+                        if scan.shape[0] > 0 and back & np.uint32(3) == SCAN:
+                            back, settled[i] = scan[back >> np.uint32(2), extra[i]], True
                     out_allow, out_deny, out_unknown = _noted(out_allow, out_deny, out_unknown, out)
                     back_allow, back_deny, back_unknown = _noted(back_allow, back_deny, back_unknown, back)
                     together = both(out & np.uint32(3), back & np.uint32(3))

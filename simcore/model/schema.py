@@ -25,6 +25,8 @@ FLOW_SCHEMA = pa.schema(
         pa.field("destination_pod", NAMES, metadata={"doc": "namespace/name"}),
         pa.field("node", NAMES, metadata={"doc": "node that saw the flow"}),
         pa.field("observed_verdict", NAMES, metadata={"doc": "what the capture's own source said of the flow"}),
+        pa.field("icmp_type", pa.uint8(), metadata={"doc": "ICMP or ICMPv6 type"}),
+        pa.field("icmp_code", pa.uint8(), metadata={"doc": "ICMP or ICMPv6 code"}),
     ]
 )
 """Columns of a flow, all of them nullable and all but the addresses' own optional.

@@ -142,6 +142,8 @@ class Reference:
         outcome, steps = self._walk(question, [*(rule for rule in rules if self._stage(rule) < stage), ending])
         if outcome.rule is not ending:
             return outcome, steps
+        if outcome.verdict is Verdict.UNKNOWN:
+            return replace(outcome, rule=isolation, detail=UNDEFINED_PROTOCOL), steps[:-1]
         if is_denied:
             return Outcome(Verdict.DENY, Reason.PROTOCOL_DENIED, isolation, UNDEFINED_PROTOCOL), steps[:-1]
         return Outcome(Verdict.ALLOW, Reason.PROTOCOL_ALLOWED, None, UNDEFINED_PROTOCOL), steps[:-1]

@@ -26,11 +26,23 @@ def replay(result: ReplayResult, limit: int) -> Report:
     sections += groups_section(line(strong("Unknown"), ", most flows first"), unknown, limit)
     if result.unknown_reasons:
         sections.append(Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),)))
-    notes: tuple[Line, ...] = ()
+    notes = settled_notes(result.settled, result.flows)
     if result.state is not None:
         sections += state_sections(result.state)
-        notes = tuple(state_notes(result.state))
-    return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections), notes=notes)
+        notes += state_notes(result.state)
+    return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections), notes=tuple(notes))
+
+
+def settled_notes(settled: int, flows: int) -> list[Line]:
+    """Tell how many flows were decided by what a rule asks for besides the destination port; nothing if none was."""
+    if not settled:
+        return []
+    return [line(f"{count(settled, 'flow')} ({share(settled, flows)}) decided by source port or ICMP type.")]
+
+
+def settled_json(settled: int) -> dict[str, object]:
+    """Make the JSON of the same."""
+    return {"by_source_port_or_icmp_type": settled} if settled else {}
 
 
 def _counts(result: ReplayResult) -> Table:
@@ -76,6 +88,7 @@ def replay_json(result: ReplayResult) -> dict[str, object]:
         "denied": result.denied,
         "unknown": result.unknown,
         "unknown_reasons": dict(sorted(result.unknown_reasons.items())),
+        **settled_json(result.settled),
         **state,
         "groups": [group_json(group) for group in result.groups],
     }

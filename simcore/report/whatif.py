@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..model.groups import Change, FlowGroup
 from .groups import group_json
-from .replay import groups_section
+from .replay import groups_section, settled_json, settled_notes
 from .stateful import cut_json, cut_section, state_json, state_notes, state_sections
 from .structure import Column, Line, Report, Section, Span, Table, Tone, line, strong
 from .words import count, share
@@ -35,6 +35,7 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     dns = tuple(lost.dns)
     sections = [Section((), (_counts(result),))]
     notes = [line(ON_CHANGE[on_change])] if result.lost else []
+    notes += settled_notes(result.settled, result.flows)
     if result.state is not None and result.cut is not None:
         sections.append(cut_section(result.cut, on_change))
         notes += state_notes(result.state)
@@ -110,6 +111,7 @@ def whatif_json(result: WhatIfResult, on_change: str = "keep") -> dict[str, obje
         "gained": result.gained,
         "unknown": result.unknown,
         "unchanged": result.unchanged,
+        **settled_json(result.settled),
         **state,
         "groups": [group_json(group) for group in result.groups],
     }

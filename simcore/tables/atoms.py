@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,41 +11,57 @@ from numpy.typing import NDArray
 from ..model.addresses import Cidr
 from ..model.cluster import Cluster
 from ..model.labels import LabelSelector, Operator, Requirement
-from ..model.peers import AnyOf, Anything, Endpoints, Network, PeerSet
+from ..model.peers import AllOf, AnyOf, Anything, Atom, Endpoints, Except, Network, PeerSet
 from ..model.policy import Rule
 
-Atom = Endpoints | Network
+Plain = Endpoints | Network
+"""The atoms whose unions, by far most peer sets, are found without looking at every identity."""
 
 
-def members_of(peer: PeerSet) -> tuple[Anything | Atom, ...]:
-    """List what a peer set is the union of."""
-    members = peer.members if isinstance(peer, AnyOf) else (peer,)
-    return tuple(member for member in members if isinstance(member, Anything | Endpoints | Network))
+def atoms_in(peer: PeerSet) -> Iterator[Atom]:
+    """Yield the atoms that a peer set is made of."""
+    match peer:
+        case Anything():
+            return
+        case AnyOf(members) | AllOf(members):
+            for member in members:
+                yield from atoms_in(member)
+        case Except(inner):
+            yield from atoms_in(inner)
+        case _:
+            yield peer
 
 
 class Atoms:
     """The distinct atoms of subjects and peers, numbered in order of appearance.
 
+    A peer set that is no union of plain atoms has a number too, after those of its atoms.
+
     Attributes
     ----------
     numbers : dict
-        Atom to number.
+        Atom, or such a set, to number.
     """
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
-        self.numbers: dict[Atom, int] = {}
+        self.numbers: dict[PeerSet, int] = {}
         self._of: dict[int, tuple[int, ...] | None] = {}
         for rule in rules:
             self.of(rule.subject)
             self.of(rule.peer)
 
     def _number(self, peer: PeerSet) -> tuple[int, ...] | None:
-        atoms = [member for member in members_of(peer) if not isinstance(member, Anything)]
-        numbers = tuple([self.numbers.setdefault(atom, len(self.numbers)) for atom in atoms])
-        return numbers if len(atoms) == len(members_of(peer)) else None
+        members = peer.members if isinstance(peer, AnyOf) else (peer,)
+        if any([isinstance(member, Anything) for member in members]):
+            return None
+        if not all([isinstance(member, Plain) for member in members]):
+            for atom in atoms_in(peer):
+                self.numbers.setdefault(atom, len(self.numbers))
+            members = (peer,)
+        return tuple([self.numbers.setdefault(member, len(self.numbers)) for member in members])
 
     def of(self, peer: PeerSet) -> tuple[int, ...] | None:
-        """Return the atoms that a subject or peer, which outlives this, is the union of; None for everybody."""
+        """Return what a subject or peer, which outlives this, is the union of; None for everybody."""
         if id(peer) not in self._of:
             self._of[id(peer)] = self._number(peer)
         return self._of[id(peer)]
@@ -53,7 +70,7 @@ class Atoms:
 def blocks_of(rules: Iterable[Rule]) -> set[Cidr]:
     """Return the distinct blocks that rules mention, exclusions included, the all-embracing ones left out."""
     peers = {id(peer): peer for rule in rules for peer in (rule.subject, rule.peer)}.values()
-    networks = [member for peer in peers for member in members_of(peer) if isinstance(member, Network)]
+    networks = [atom for peer in peers for atom in atoms_in(peer) if isinstance(atom, Network)]
     return {block for network in networks for block in (network.cidr, *network.excluded) if block.length}
 
 
@@ -113,6 +130,7 @@ class PodSelector:
         self._selectable = selectable[self._order]
         self._namespaces = LabelColumns([cluster.namespace_labels(name) for name in names])
         self._pods = LabelColumns([cluster.pods[number].labels for number in self._order])
+        self._cluster = cluster
         self._pods_of: dict[Endpoints, NDArray[np.int32]] = {}
         self._ranges: dict[LabelSelector, list[tuple[int, int]]] = {}
 
@@ -122,11 +140,19 @@ class PodSelector:
             pods = self._pods_of[atom] = self._select(atom)
         return pods
 
+    @cached_property
+    def _accounts(self) -> LabelColumns:
+        """The labels of service accounts, by pod."""
+        pods = self._cluster.pods
+        return LabelColumns([self._cluster.account_labels(pods[number]) for number in self._order])
+
     def _select(self, atom: Endpoints) -> NDArray[np.int32]:
-        found = [
-            first + np.flatnonzero(self._pods.select(atom.pods, first, last) & self._selectable[first:last])
-            for first, last in self._in_namespaces(atom.namespaces)
-        ]
+        found = []
+        for first, last in self._in_namespaces(atom.namespaces):
+            selected = self._pods.select(atom.pods, first, last) & self._selectable[first:last]
+            if atom.accounts.requirements:
+                selected &= self._accounts.select(atom.accounts, first, last)
+            found.append(first + np.flatnonzero(selected))
         return np.sort(self._order[np.concatenate(found)]).astype(np.int32) if found else np.empty(0, np.int32)
 
     def _in_namespaces(self, selector: LabelSelector) -> list[tuple[int, int]]:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedError
-from ..model.peers import AnyOf, Anything, Endpoints, Network
-from ..model.policy import NETWORKPOLICY, Action, Policy, Rule
-from ..model.ports import PORT_PROTOCOLS
+from ..model.policy import Policy, Position, Role, Rule, Tier
+from ..model.ports import IcmpType
 from ..model.profile import Profile
+from .extras import ICMP_KINDS, asked_by
+from .ports import names_at_subject
 
 
 class RuleBook:
@@ -30,6 +31,8 @@ class RuleBook:
         Number of the rule of each serial; -1 where it is gone.
     new : list of Rule
         Those that the book before did not have.
+    named : frozenset of int
+        Serial numbers of rules that look up names of ports on the end that they guard, some of them gone.
     gone : list of Rule
         Those that only the book before had, in no order.
     """
@@ -50,12 +53,16 @@ class RuleBook:
                 if policy.stages is None:
                     numbers += range(first, first + len(policy.rules))
             sets.append(numbers if profile.enforced else [])
+        self._keys: dict[int, _SortKey] = {}
         serials = self._number(before)
         self.sets = [serials[np.unique(np.array(numbers, np.int64))] for numbers in sets]
-        for rule in self.new:
-            profile.place(rule.tier)
-            if rule.tier != NETWORKPOLICY or not _is_plain(rule):
-                raise UnsupportedError(f"{rule.place}: {rule} is of a kind that the tables cannot hold")
+        self._tiers = self._place(profile)
+        positions = [tier.position for tier in self._tiers.values() if tier.position]
+        ranks = {position: rank for rank, position in enumerate(sorted(set(positions)))}
+        self._ranks = {key: ranks[tier.position] for key, tier in self._tiers.items() if tier.position}
+        self.named: frozenset[int] = (before.named if before else frozenset()) | self._find_named()
+        if any(member.protocol not in ICMP_KINDS for member in asked_by(self.new) if isinstance(member, IcmpType)):
+            raise UnsupportedError("a rule asks for ICMP types of a protocol that is neither ICMP nor ICMPv6")
 
     def _number(self, before: RuleBook | None) -> NDArray[np.int64]:
         """Give every rule its serial number; a rule that stands here repeatedly has several."""
@@ -79,6 +86,25 @@ class RuleBook:
         self.gone = [before.rule(known[key]) for key in known.keys() - self._known.keys()] if before else []
         return serials
 
+    def _place(self, profile: Profile) -> dict[int, Tier]:
+        """Find the tiers of rules, with their positions, by the identity of the object."""
+        found: dict[int, Tier] = {}
+        for rule in self.rules:
+            if id(rule.tier) not in found:
+                try:
+                    placed = profile.place(rule.tier)
+                except ValueError as error:
+                    raise ValueError(f"{rule}: {error}") from None
+                if placed.position is None:
+                    raise ValueError(f"{rule}: the profile has no position for tier {rule.tier.name!r}")
+                found[id(rule.tier)] = placed
+        return found
+
+    def _find_named(self) -> frozenset[int]:
+        """Find the new rules that look up names on the end that they guard."""
+        first = self.number_of.size - len(self.new)
+        return frozenset(serial for serial, rule in enumerate(self.new, first) if names_at_subject(rule))
+
     @property
     def crowded(self) -> bool:
         """Whether most serial numbers are of rules that are gone."""
@@ -92,19 +118,40 @@ class RuleBook:
         """Sort rules in the order in which they are tried."""
         return tuple(sorted(serials, key=self._sort_key))
 
-    def _sort_key(self, serial: int) -> tuple[tuple[float | str, ...], int]:
-        number = int(self.number_of[serial])
-        return self.rules[number].order, number
+    def _sort_key(self, serial: int) -> _SortKey:
+        if (key := self._keys.get(serial)) is None:
+            number = int(self.number_of[serial])
+            rule = self.rules[number]
+            key = self._keys[serial] = self._ranks[id(rule.tier)], rule.order, number
+        return key
+
+    def position(self, rule: Rule) -> Position:
+        """Return where the tier of a rule stands."""
+        position = self._tiers[id(rule.tier)].position
+        assert position is not None
+        return position
+
+    def isolates(self, serial: int) -> bool:
+        """Whether a rule stands for the isolation that a NetworkPolicy brings along."""
+        return self.rule(serial).role is Role.ISOLATION
+
+    def falls_back(self, serial: int) -> bool:
+        """Whether a rule is asked only where no NetworkPolicy decides."""
+        return self._tiers[id(self.rule(serial).tier)].fallback
+
+    def judges_hairpin(self, serial: int) -> bool:
+        """Whether a rule judges a pod that reaches itself through a Service, whatever the profile says."""
+        return self._tiers[id(self.rule(serial).tier)].judges_hairpin
+
+    @property
+    def some_fall_back(self) -> bool:
+        """Whether any tier is asked only where no NetworkPolicy decides."""
+        return any(tier.fallback for tier in self._tiers.values())
+
+    @property
+    def some_judge_hairpins(self) -> bool:
+        """Whether any tier judges a pod that reaches itself through a Service."""
+        return any(tier.judges_hairpin for tier in self._tiers.values())
 
 
-def _is_plain(rule: Rule) -> bool:
-    ends = [part for end in (rule.subject, rule.peer) for part in (end.members if isinstance(end, AnyOf) else (end,))]
-    return (
-        rule.action is not Action.PASS
-        and not (rule.hosts or rule.rejects or rule.condition or rule.tie)
-        and rule.source_ports.is_everything
-        and not rule.ports.excluded
-        and all(member.protocol in PORT_PROTOCOLS for member in rule.ports.members or ())
-        and all(isinstance(end, Anything | Endpoints | Network) for end in ends)
-        and all(not end.accounts.requirements for end in ends if isinstance(end, Endpoints))
-    )
+_SortKey = tuple[int, tuple[float | str, ...], int]

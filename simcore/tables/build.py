@@ -18,7 +18,7 @@ from .ground import Ground, lay_ground, paint
 from .layout import Arrays, Kept, Tables
 from .members import Members
 from .outcomes import fixed_cells, number_outcomes
-from .programs import bind_programs
+from .programs import bind_programs, final_programs
 from .rows import Rows, build_rows
 
 
@@ -77,18 +77,27 @@ def _build(
     picture = paint(ground, book, kept.picture if kept else None)
     binding = bind_programs(book, members, ground.identities, kept.binding if kept else None)
     taken = kept if kept and not kept.rows.crowded else None
+    final = final_programs(binding, book, profile)
     rows = build_rows(
-        list(binding.programs), book, members, ground.identities, ground.classes, profile, taken.rows if taken else None
+        list(final.programs),
+        book,
+        members,
+        ground.identities,
+        ground.classes,
+        ground.extras,
+        profile,
+        taken.rows if taken else None,
     )
     outcomes = number_outcomes(rows, book, taken.outcomes if taken else None)
     return Tables(
         arrays=Arrays(
             **ground.arrays,
             **picture.arrays,
-            program_of=rows.starts_of(binding),
+            program_of=rows.starts_of(final),
             column_of=rows.column_of,
             row_of=rows.row_of,
             decision=outcomes.cells[rows.decided],
+            scan=outcomes.cells[rows.scanned],
             reason_of=outcomes.reason_of,
             mixed=outcomes.mixed,
             cells=fixed_cells(profile),

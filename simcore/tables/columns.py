@@ -11,6 +11,7 @@ from ..model.peers import PeerSet
 from ..model.policy import Direction, Rule
 from .identities import Identities
 from .members import Members, Partition
+from .ports import names_at_peer
 
 EVERYBODY = -1
 """Stands for a peer set that holds everyone."""
@@ -28,6 +29,10 @@ class Columns:
         The first identity of each column.
     keys : int64[count]
         What the pods of a column declare; 0 throughout where that makes no difference.
+    known : bool[count]
+        Whether their address is known; False throughout where no peer set may hold an end whose address is.
+    in_doubt : bool
+        Whether one may.
     starts, ends_sure : int64[sets + 1], int64[sets]
         Set s holds the columns from ``starts[s]`` to ``starts[s + 1]`` of `members`; up to ``ends_sure[s]`` for sure.
     members : int32[...]
@@ -50,12 +55,15 @@ class Columns:
             if key is not None:
                 distinct.setdefault(key, peer)
         signatures = np.stack([np.zeros_like(told_apart), told_apart], axis=1).astype(np.uint64)
-        if by_name := direction is Direction.EGRESS and any(rule.ports.names for rule in ours):
-            signatures[:, 0] = identities.port_key
-        found = Partition(members.sets(list(distinct.values())), signatures)
+        sets = members.sets(list(distinct.values()))
+        by_name = any([bool(names_at_peer(rule)) for rule in ours])
+        known = (identities.firsts.family > 0) & sets.in_doubt
+        signatures[:, 0] = (identities.port_key * by_name) << 1 | known
+        found = Partition(sets, signatures)
         self.count, self.of_identity = found.count, found.of_identity
         self.firsts = found.firsts
         self.keys = identities.port_key[found.firsts] * by_name
+        self.known, self.in_doubt = known[found.firsts], sets.in_doubt
         self.starts, self.ends_sure, self.members = found.starts, found.ends_sure, found.members
         numbers = {key: number for number, key in enumerate(distinct)}
         self._numbers = {peer: EVERYBODY if key is None else numbers[key] for peer, (key, _) in keys.items()}

@@ -51,7 +51,8 @@ class Composites:
     distinct_starts : int32[frontends + 1]
         The same for the few rows, of other objects left out, that differ in identity, port or family.
     plain : bool[frontends]
-        Whether no end of a frontend is a node, so that its distinct rows tell all but a pod that reaches itself.
+        Whether no end of a frontend is a node, so that its distinct rows tell all but a pod that reaches itself;
+        nor reached through a Service that rules name, since it is another identity then than that pod.
     """
 
     number: dict[Address, int]
@@ -75,6 +76,7 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
     several = [pod for pod, found in enumerate(cluster.pods) if len(found.addresses) > 1]
     lists = [finder.ends_at(address) for address in addresses] + [finder.ends_of_pod(pod) for pod in several]
     targets: dict[int, list[End]] = {}
+    named: set[int] = set()
     for frontend in frontends(cluster):
         for key, family in _keys(frontend, number):
             ends = [
@@ -83,6 +85,9 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
                 if target.address is None or target.address.family is family
                 for end in finder.ends_of(target)
             ]
+            if (frontend.service.namespace, frontend.service.name) in identities.sights.services:
+                named.add(key)
+                ends = [(identities.reached(end[0], frontend.service), *end[1:]) for end in ends]
             targets.setdefault(key, []).extend(ends)
     keys = sorted(targets)
     every = [list(dict.fromkeys(targets[key])) for key in keys]
@@ -100,7 +105,7 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
         np.searchsorted(keys, [FIRST_BASE + number << 18 for number in range(first + 1)]).astype(np.int32),
         bounds[first : last + 1],
         bounds[last:],
-        np.array([all(end[1] < objects.pods for end in ends) for ends in every], bool),
+        np.array([all(end[1] < objects.pods for end in targets[key]) and key not in named for key in keys], bool),
     )
 
 

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.rows import decide, tell_apart
+from ..kernels.rows import MAYBE, YES, tell_apart
+from ..kernels.walks import decide
 from ..model.flows import Reason
-from ..model.policy import Action, Direction, Role, Rule
+from ..model.policy import Action, Direction, PolicyRef, Position, Role, Rule
 from ..model.ports import PORT_PROTOCOLS, PortSet
 from ..model.profile import Profile
+from .book import RuleBook
 from .columns import Columns
-from .ends import Kind
+from .extras import Extras, asks
 from .identities import Identities
-from .ports import OTHER_SLOT, PortClasses
+from .ports import PortClasses, names_at_peer, names_of
 from .programs import Program
 from .words import words
 
 REASONS = tuple(Reason)
 _REASON = {reason: number for number, reason in enumerate(REASONS)}
-_UNBOUND = {Kind.POD: Reason.NOT_ISOLATED, Kind.OUTSIDE: Reason.NOT_A_POD}
 _TOLD = (
     Reason.RULE,
     Reason.RULE_DENIES,
+    Reason.RULE_REJECTS,
     Reason.NO_RULE,
     Reason.PEER_NOT_SELECTED,
     Reason.PORT_NOT_ALLOWED,
@@ -32,11 +35,77 @@ _TOLD = (
     Reason.UNKNOWN_ADDRESS,
     Reason.UNCERTAIN_RULE,
     Reason.NO_PORT,
+    Reason.NO_SOURCE_PORT,
+    Reason.PRIORITY_TIE,
     Reason.PROTOCOL_ALLOWED,
     Reason.PROTOCOL_DENIED,
 )
-"""Reasons in the order in which `simcore.kernels.rows` knows them."""
+"""Reasons in the order in which `simcore.kernels.walks` knows them."""
+_ACTIONS = (Action.ALLOW, Action.DENY, Action.PASS)
 _OTHER_PROTOCOLS = ("follow-peers", "allow", "deny")
+
+
+class RuleColumns(NamedTuple):
+    """What the kernel that walks rules knows of each.
+
+    Attributes
+    ----------
+    action : uint8[rules]
+        Allow, deny or pass.
+    written, rejects, isolates, certain : bool[rules]
+        As `simcore.model.policy.Rule` and its role tell.
+    position, stage, policy : int32[rules]
+        Numbers that are equal where those are; the same stage has the same number throughout its positions.
+    tie : int32[rules]
+        Likewise; -1 where there is none.
+    ports, sources : int32[rules]
+        Port sets of the responder and the initiator; the latter -1 where every port is meant.
+    asks : bool[rules]
+        Whether the first of the two asks for ICMP types.
+    """
+
+    action: NDArray[np.uint8]
+    written: NDArray[np.bool_]
+    rejects: NDArray[np.bool_]
+    isolates: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
+    position: NDArray[np.int32]
+    stage: NDArray[np.int32]
+    policy: NDArray[np.int32]
+    tie: NDArray[np.int32]
+    ports: NDArray[np.int32]
+    sources: NDArray[np.int32]
+    asks: NDArray[np.bool_]
+
+
+class PortMasks(NamedTuple):
+    """What the port sets of rules hold.
+
+    Attributes
+    ----------
+    masks : uint8[masks, classes]
+        NO, MAYBE, YES or ASK for every port class.
+    mask_of : int32[port sets, keys]
+        The mask of a port set for an end that declares what the key stands for.
+    undeclared : uint8[port sets, keys]
+        A bit for each protocol slot: the set has a name of that protocol which the end does not declare.
+    extra_masks : uint8[masks, extra classes]
+        NO, MAYBE or YES for every extra class.
+    extra_of : int32[port sets, keys]
+        As `mask_of`, for port sets of initiators and those that ask for ICMP types.
+    extra_first : int64[slots + 1]
+        Where the extra classes of each protocol slot begin.
+    slots : int64[classes]
+        Protocol slot of each port class.
+    """
+
+    masks: NDArray[np.uint8]
+    mask_of: NDArray[np.int32]
+    undeclared: NDArray[np.uint8]
+    extra_masks: NDArray[np.uint8]
+    extra_of: NDArray[np.int32]
+    extra_first: NDArray[np.int64]
+    slots: NDArray[np.int64]
 
 
 class Decider:
@@ -45,9 +114,11 @@ class Decider:
     def __init__(
         self,
         rules: Sequence[Rule],
+        book: RuleBook,
         identities: Identities,
         columns: Sequence[Columns],
         classes: PortClasses,
+        extras: Extras,
         profile: Profile,
     ) -> None:
         self._rules = rules
@@ -55,46 +126,30 @@ class Decider:
         self._classes = classes
         self._enforced = profile.enforced
         self._words = words(256, seed=3)
-        self._action = np.array([rule.action is Action.DENY for rule in rules], np.uint8)
-        self._isolates = np.array([rule.role is Role.ISOLATION for rule in rules], bool)
-        self._certain = np.array([rule.certain for rule in rules], bool)
-        self._tier = np.zeros(len(rules), np.int32)
+        sets: dict[PortSet, int] = {}
+        self._book = _columns_of(rules, book, sets)
+        self._ports = _masks_of(sets, identities, classes, extras)
         self._peers_of = np.array([columns[rule.direction].number(rule.peer) for rule in rules], np.int32)
-        self._read_ports(identities)
-        self._habits = np.zeros(len(_TOLD) + 4, np.int64)
-        self._habits[: len(_TOLD)] = [_REASON[reason] for reason in _TOLD]
-        self._habits[-4], self._habits[-1] = len(REASONS), OTHER_SLOT
-        self._habits[-2] = _OTHER_PROTOCOLS.index(profile.other_protocols)
+        self._by_peer = np.array([bool(names_at_peer(rule)) for rule in rules], bool)
+        self._reasons = np.array([_REASON[reason] for reason in _TOLD], np.int64)
+        habits = [len(REASONS), 0, _OTHER_PROTOCOLS.index(profile.other_protocols), profile.ties == "unknown"]
+        self._habits = np.array(habits, np.int64)
         self._signatures = [np.empty((each.count, 2), np.uint64) for each in columns]
         self._numbers = [np.empty(each.count, np.int32) for each in columns]
-
-    def _read_ports(self, identities: Identities) -> None:
-        """Number the port sets of rules, and find what each is to every destination."""
-        sets: dict[PortSet, int] = {}
-        self._ports_of = np.array([sets.setdefault(rule.ports, len(sets)) for rule in self._rules], np.int32)
-        destinations = identities.declared
-        self._mask_of = np.empty((len(sets), len(destinations)), np.int32)
-        self._undeclared = np.zeros((len(sets), len(destinations)), np.uint8)
-        masks: dict[bytes, int] = {}
-        for ports, number in sets.items():
-            for key, declared in enumerate(destinations if ports.names else destinations[:1]):
-                mask = self._classes.mask(ports, declared)
-                self._mask_of[number, key] = masks.setdefault(mask.tobytes(), len(masks))
-                for name in ports.names:
-                    if name not in declared:
-                        self._undeclared[number, key] |= 1 << PORT_PROTOCOLS.index(name.protocol)
-            if not ports.names:
-                self._mask_of[number] = self._mask_of[number, 0]
-        self._masks = np.frombuffer(b"".join(masks), np.uint8).reshape(-1, self._classes.count)
-        self._names = np.zeros(len(self._rules), bool)
-        self._names[:] = [bool(rule.ports.names) for rule in self._rules]
 
     @property
     def classes(self) -> int:
         """How many port classes there are."""
         return self._classes.count
 
-    def decide(self, program: Program, rules: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    @property
+    def extras(self) -> int:
+        """How many extra classes there are at most for a protocol."""
+        return int(np.diff(self._ports.extra_first).max())
+
+    def decide(
+        self, program: Program, rules: NDArray[np.int64], maybes: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
         """Decide a program against the peers that it tells apart.
 
         Parameters
@@ -102,18 +157,21 @@ class Decider:
         program : Program
         rules : int64[...]
             Its rules, as numbers among those that are known here.
+        maybes : bool[...]
+            Whether it cannot be told of a rule that it binds the subject.
 
         Returns
         -------
         numbers : int32[columns]
             Which of these peers each column is; overwritten by the next call.
         codes : int64[peers, classes]
-            ``((rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined``; rule -1 where none decides.
+        scans : int64[..., extra classes]
+            See `simcore.kernels.walks.decide`.
         """
         columns = self._columns[program.direction]
         while 2 * rules.size > len(self._words):
             self._words = words(2 * len(self._words), seed=3)
-        by_peer = program.direction is Direction.EGRESS and bool(self._names[rules].any())
+        by_peer = columns.in_doubt or bool(self._by_peer[rules].any())
         numbers = self._numbers[program.direction]
         firsts, states = tell_apart(
             rules,
@@ -122,28 +180,90 @@ class Decider:
             columns.ends_sure,
             columns.members,
             self._words,
-            columns.keys if by_peer else columns.keys[:0],
+            (columns.keys << 1 | columns.known)[: columns.count if by_peer else 0],
             self._signatures[program.direction],
             numbers,
         )
-        by_destination = columns.keys[firsts]
-        if program.direction is Direction.INGRESS:
-            by_destination = np.full(firsts.size, program.port_key, np.int64)
-        unbound = _UNBOUND.get(program.kind, Reason.NODE) if self._enforced else Reason.NOT_ENFORCED
-        self._habits[-3] = _REASON[unbound]
-        codes = decide(
+        ends = columns.keys[firsts], np.full(firsts.size, program.port_key, np.int64)
+        destinations, sources = ends if program.direction is Direction.EGRESS else ends[::-1]
+        self._habits[1] = _REASON[program.otherwise if self._enforced else Reason.NOT_ENFORCED]
+        codes, scans = decide(
             rules,
-            self._action,
-            self._isolates,
-            self._certain,
-            self._tier,
-            self._ports_of,
+            self._book,
+            self._ports,
             states,
-            by_destination,
-            self._masks,
-            self._mask_of,
-            self._undeclared,
-            self._classes.slot,
+            np.where(maybes, np.uint8(MAYBE), np.uint8(YES)),
+            program.known,
+            columns.known[firsts],
+            destinations,
+            sources,
+            self._reasons,
             self._habits,
         )
-        return numbers, codes
+        return numbers, codes, scans
+
+
+def _columns_of(rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int]) -> RuleColumns:
+    """Describe rules, and number their port sets."""
+    positions: dict[Position, int] = {}
+    stages: dict[object, int] = {}
+    policies: dict[PolicyRef, int] = {}
+    ties: dict[object, int] = {}
+    placed: dict[int, tuple[int, int]] = {}
+    for rule in rules:
+        if id(rule.tier) not in placed:
+            position = book.position(rule)
+            rank = positions.setdefault(position, len(positions))
+            placed[id(rule.tier)] = rank, stages.setdefault(position.stage, len(stages))
+    position_of, stage_of = np.array([placed[id(rule.tier)] for rule in rules], np.int32).reshape(-1, 2).T.copy()
+    return RuleColumns(
+        np.array([_ACTIONS.index(rule.action) for rule in rules], np.uint8),
+        np.array([rule.role is Role.WRITTEN for rule in rules], bool),
+        np.array([rule.rejects for rule in rules], bool),
+        np.array([rule.role is Role.ISOLATION for rule in rules], bool),
+        np.array([rule.certain for rule in rules], bool),
+        position_of,
+        stage_of,
+        np.array([policies.setdefault(rule.policy, len(policies)) for rule in rules], np.int32),
+        np.array([-1 if rule.tie is None else ties.setdefault(rule.tie, len(ties)) for rule in rules], np.int32),
+        np.array([sets.setdefault(rule.ports, len(sets)) for rule in rules], np.int32),
+        np.array(
+            [
+                -1 if rule.source_ports.is_everything else sets.setdefault(rule.source_ports, len(sets))
+                for rule in rules
+            ],
+            np.int32,
+        ),
+        np.array([asks(rule.ports) for rule in rules], bool),
+    )
+
+
+def _masks_of(sets: Mapping[PortSet, int], identities: Identities, classes: PortClasses, extras: Extras) -> PortMasks:
+    """Find what each port set is to every end."""
+    ends = identities.declared
+    mask_of, extra_of = np.zeros((2, len(sets), len(ends)), np.int32)
+    undeclared = np.zeros((len(sets), len(ends)), np.uint8)
+    masks: dict[bytes, int] = {}
+    extra_masks: dict[bytes, int] = {}
+    for ports, number in sets.items():
+        names = names_of(ports)
+        for key, declared in enumerate(ends if names else ends[:1]):
+            mask = classes.mask(ports, declared).tobytes()
+            mask_of[number, key] = masks.setdefault(mask, len(masks))
+            if extras.asked:
+                mask = extras.mask(ports, declared).tobytes()
+                extra_of[number, key] = extra_masks.setdefault(mask, len(extra_masks))
+            for name in ports.names:
+                if name not in declared:
+                    undeclared[number, key] |= 1 << PORT_PROTOCOLS.index(name.protocol)
+        if not names:
+            mask_of[number], extra_of[number] = mask_of[number, 0], extra_of[number, 0]
+    return PortMasks(
+        np.frombuffer(b"".join(masks), np.uint8).reshape(-1, classes.count),
+        mask_of,
+        undeclared,
+        np.frombuffer(b"".join(extra_masks), np.uint8).reshape(-1, extras.value.size),
+        extra_of,
+        extras.first,
+        classes.slot,
+    )

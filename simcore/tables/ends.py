@@ -60,8 +60,8 @@ class Ends:
         4 or 6; 0 where the address is unknown.
     halves : uint64[ends, 2]
         The address.
-    nodes : list of Address or None
-        Where nodes are, unselectable pods included; the unknown address last.
+    nodes : list of (Address or None, str)
+        Where nodes are, by name, unselectable pods included; those at unknown addresses last.
     owners : dict
         Who owns an address, but for those that one pod alone owns.
     alone : int64[...]
@@ -88,8 +88,10 @@ class Ends:
         self.owners = _other_owners(cluster, profile)
         self.alone = self._settle(cluster, owning)
         apart = [pods[number] for number in np.flatnonzero(~self.selectable)]
-        of_nodes = {a for a, owners in self.owners.items() if any(owner.pod < 0 for owner in owners)}
-        self.nodes = [*sorted(of_nodes | {a for pod in apart for a in pod.addresses}), None]
+        of_nodes = {(a, owner.node) for a, owners in self.owners.items() for owner in owners if owner.pod < 0}
+        of_nodes |= {(address, pod.node) for pod in apart for address in pod.addresses}
+        names = {name for _, name in of_nodes} | {pod.node for pod in apart}
+        self.nodes: list[tuple[Address | None, str]] = [*sorted(of_nodes), *((None, name) for name in sorted(names))]
 
     def _settle(self, cluster: Cluster, owning: Numbers) -> Numbers:
         """Enter addresses that pods share, also with nodes, among `owners`; return the ends that are alone."""

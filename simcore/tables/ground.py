@@ -17,9 +17,18 @@ from ..model.profile import Profile
 from .atoms import Atoms, blocks_of
 from .book import RuleBook
 from .composites import Composites, find_composites
+from .extras import Extras, asked_by, classify_extras
 from .identities import Identities
 from .objects import Objects, Painting
-from .ports import PortClasses, classify_ports, protocol_slots
+from .ports import (
+    PortClasses,
+    classify_ports,
+    members_of,
+    names_of,
+    port_sets_of,
+    portless_of,
+    protocol_slots,
+)
 from .space import halves
 from .tries import Exact, build_exact, build_trie, find_single, without
 
@@ -33,6 +42,7 @@ class Ground:
     identities : Identities
     objects : Objects
     classes : PortClasses
+    extras : Extras
     names : frozenset
         Name and protocol of the named ports that were looked for in pods.
     exact : Exact
@@ -46,6 +56,7 @@ class Ground:
     identities: Identities
     objects: Objects
     classes: PortClasses
+    extras: Extras
     names: frozenset[tuple[str, int]]
     exact: Exact
     arrays: dict[str, NDArray[Any]]
@@ -53,11 +64,11 @@ class Ground:
 
     def bears(self, rules: Sequence[Rule]) -> bool:
         """Whether rules tell apart no ends and no ports that are not told apart yet."""
-        names = {(name.name, name.protocol) for rule in rules for name in rule.ports.names}
-        ranges = {member for rule in rules for member in rule.ports.ranges}
+        members = {member for ports in port_sets_of(rules) for member in members_of(ports)}
         return (
-            names <= self.names
-            and all(self.classes.has(member) for member in ranges)
+            _names(rules) <= self.names
+            and asked_by(rules) <= self.extras.asked
+            and all(self.classes.has(member) for member in members)
             and all(self.identities.has(atom) for atom in Atoms(rules).numbers)
         )
 
@@ -67,7 +78,10 @@ def lay_ground(rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: P
     identities = Identities(rules, atoms, cluster, profile)
     objects = Objects(cluster, identities.ends)
     composites = find_composites(cluster, identities, objects)
-    classes = classify_ports((rule.ports for rule in rules), identities.declared)
+    identities.count_reached()
+    portless = portless_of(port_sets_of(rules))
+    classes = classify_ports({rule.ports for rule in rules}, portless, identities.declared)
+    extras = classify_extras(rules, portless, identities.declared)
     places = {family: _places(family, identities, composites) for family in Family}
     starts_v4, starts_v6 = (identities.spaces[family].starts for family in (Family.V4, Family.V6))
     single = find_single(starts_v6)
@@ -77,7 +91,9 @@ def lay_ground(rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: P
         "trie_v6": build_trie(Family.V6, starts_v6, without(single, places[Family.V6])),
         "exact": exact.keys,
         "exact_places": exact.values(places[Family.V6]),
-        "slot_of": protocol_slots(),
+        "slot_of": protocol_slots(portless),
+        "extra_kind": extras.kind_of,
+        "extra_class": extras.table,
         "port_class": classes.table,
         "missing_port_class": classes.unknown,
         "kind": identities.kind,
@@ -91,9 +107,12 @@ def lay_ground(rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: P
         "ends": composites.ends,
         "short_ways": _short_ways(composites, classes),
     }
-    names = frozenset((name.name, name.protocol) for rule in rules for name in rule.ports.names)
     pods = _pods(cluster, identities, composites, objects)
-    return Ground(identities, objects, classes, names, exact, arrays, pods)
+    return Ground(identities, objects, classes, extras, _names(rules), exact, arrays, pods)
+
+
+def _names(rules: Sequence[Rule]) -> frozenset[tuple[str, int]]:
+    return frozenset((name.name, name.protocol) for ports in port_sets_of(rules) for name in names_of(ports))
 
 
 @dataclass(frozen=True)
@@ -172,7 +191,7 @@ def _pods(
         families[ends.pod[here], column] = ends.family[here]
         for number in np.flatnonzero(~selectable).tolist():
             address = next((a for a in cluster.pods[number].addresses if family in (a.family, None)), None)
-            places[number, column] = identities.of_node[address]
+            places[number, column] = identities.of_node[address, cluster.pods[number].node]
             families[number, column] = address.family if address else 0
     for number, composite in composites.pods.items():
         places[number, 2], families[number, 2] = identities.count + composite, 0

@@ -1,8 +1,9 @@
 """Identities: ends of flows that no rule tells apart share one number.
 
 An end is a pod at one of its addresses (or at an unknown one), a node at one of its addresses, or any other
-range of addresses. What the rules can see of it (the endpoint selectors and networks that hold it, its kind, the
-named ports it declares) is hashed to a signature; equal signatures are one identity.
+range of addresses. What the rules can see of it (the atoms that hold it, its kind, the named ports it declares) is
+hashed to a signature; equal signatures are one identity. An end that is reached through a Service which rules name is
+another one.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from numpy.typing import NDArray
 
 from ..kernels.rows import number_signatures
 from ..model.addresses import Address, Family
-from ..model.cluster import Cluster
-from ..model.peers import Endpoints, Network
+from ..model.cluster import Cluster, Service
+from ..model.peers import Atom, Endpoints, Network, PeerSet
 from ..model.policy import Rule
 from ..model.ports import NamedPort
 from ..model.profile import Profile
-from .atoms import Atom, Atoms, PodSelector
+from .atoms import Atoms, Plain, PodSelector
 from .ends import Ends, Kind, Numbers, Owner
-from .ports import Declared, declared_by
+from .ports import Declared, declared_by, names_of, port_sets_of
+from .sights import Samples, Sights
 from .space import Space, cut_space, halves, network_ranges
 from .words import words
 
@@ -57,20 +59,29 @@ class Identities:
         For each family, int64[ranges + 1]: where the identities of a range begin in `by_range`.
     at_unknown_address : int32[...]
         Identities that any block may hold, because their address is unknown.
+    sights : Sights
+        What else than blocks and selectors rules see.
+    firsts : Samples
+        One end of each identity.
     """
 
     def __init__(self, rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: Profile) -> None:
         self._cluster = cluster
         self._blocks_see_pods = profile.ipblock_matches_pods
         self._blocks_see_nodes = profile.ipblock_matches_nodes
+        self._seen = [atom for atom in atoms.numbers if not isinstance(atom, Plain)]
         self.ends = Ends(cluster, profile)
         self.selector = PodSelector(cluster, self.ends.selectable)
+        nodes = [name for _, name in self.ends.nodes]
+        self.sights = Sights(atoms.numbers, cluster, profile, self.selector, nodes)
         of_atom = words(len(atoms.numbers), seed=1)
         self.spaces = {family: self._cut(family, atoms, of_atom) for family in Family}
         labels = np.zeros((len(cluster.pods), 2), np.uint64)
         for atom, number in atoms.numbers.items():
             if isinstance(atom, Endpoints):
                 labels[self.selector.select(atom)] ^= of_atom[number]
+        self.sights.spaces = self.spaces
+        self._through: dict[tuple[int, int], int] = {}
         self._number(labels, self._port_keys(rules, profile))
 
     def _cut(self, family: Family, atoms: Atoms, of_atom: NDArray[np.uint64]) -> Space:
@@ -80,14 +91,15 @@ class Identities:
             if isinstance(atom, Network) and atom.cidr.family is family
         ]
         others = [*self.ends.owners, *(a for service in self._cluster.services for a in service.addresses)]
-        others += [address for address in self.ends.nodes if address]
+        others += [address for address, _ in self.ends.nodes if address]
+        others += self.sights.addresses
         known = halves([address.value for address in others if address.family is family])
         return cut_space(family, networks, np.concatenate([self.ends.halves[self.ends.family == family], known]))
 
     def _number(self, labels: NDArray[np.uint64], pod_keys: Numbers) -> None:
         """Give every end its signature, and number the distinct ones: pods first, then ranges, nodes last."""
         ends = self.ends
-        node_kinds = [Kind.node(address) for address in ends.nodes]
+        node_kinds = [Kind.node(address) for address, _ in ends.nodes]
         kinds = np.concatenate(
             [
                 np.full(ends.pod.size, Kind.POD, np.uint8),
@@ -106,30 +118,54 @@ class Identities:
         signatures[by_address & (family == 0)] ^= words(_UNKNOWN_ADDRESS + 1, seed=5)[_UNKNOWN_ADDRESS]
         signatures[: ends.pod.size] ^= labels[ends.pod]
         signatures[: ends.pod.size] ^= words(len(self.declared), seed=6)[pod_keys[ends.pod]]
+        samples = self._samples(family, ranges, first_node)
+        if self._seen:
+            self._look(signatures, samples)
         self._drop_owned_ranges(signatures, by_address, family, ranges)
 
         numbers, firsts = np.empty(kinds.size, np.int32), np.empty(kinds.size, np.int64)
         self.count: int = number_signatures(signatures, numbers, firsts)
         firsts = firsts[: self.count]
         self.kind = kinds[firsts]
+        self.firsts = samples.take(firsts)
         self.first_node = int(np.searchsorted(self.kind, Kind.NODE_V4))
         self.port_key = np.zeros(self.count, np.int64)
         pods = firsts < ends.pod.size
         self.port_key[pods] = pod_keys[ends.pod[firsts[pods]]]
         self.of_end = numbers[: ends.pod.size]
-        self.of_node: dict[Address | None, int] = dict(zip(ends.nodes, numbers[first_node:].tolist(), strict=True))
+        self.of_node: dict[tuple[Address | None, str], int] = dict(
+            zip(ends.nodes, numbers[first_node:].tolist(), strict=True)
+        )
         self._stand(numbers, family, ranges)
         self._index(numbers, by_address, family, ranges)
+
+    def _samples(self, family: NDArray[np.uint8], ranges: Numbers, first_node: int) -> Samples:
+        """Return all ends."""
+        none = np.full(family.size, -1, np.int64)
+        pod, node = none.copy(), none.copy()
+        pod[: self.ends.pod.size] = self.ends.pod
+        number_of = {name: number for number, name in enumerate(self.sights.nodes)}
+        node[first_node:] = [number_of[name] for _, name in self.ends.nodes]
+        return Samples(pod, family, ranges, node, none)
+
+    def _look(self, signatures: NDArray[np.uint64], samples: Samples) -> None:
+        """Enter into the signatures of ends what other atoms than plain ones say, and whether addresses are known."""
+        signatures[samples.family == 0] ^= words(1, seed=12)
+        atoms = [atom for atom in self._seen if isinstance(atom, Atom)]
+        none = np.zeros((1, 2), np.uint64)
+        for atom, pair in zip(atoms, words(2 * len(atoms), seed=13).reshape(-1, 2, 2), strict=True):
+            signatures ^= np.concatenate([none, pair])[self.sights.states(atom, samples)]
 
     def _places(self, first_node: int) -> tuple[NDArray[np.uint8], Numbers]:
         """Tell the family, 0 where unknown, and the range of all ends: of pods, of ranges themselves, of nodes."""
         ends = self.ends
-        nodes = [address for address in ends.nodes if address]
+        nodes = [address for address, _ in ends.nodes if address]
         families = [np.full(len(space.starts), family, np.uint8) for family, space in self.spaces.items()]
-        family = np.concatenate([ends.family, *families, np.array([a.family for a in nodes] + [0], np.uint8)])
+        of_nodes = np.array([address.family if address else 0 for address, _ in ends.nodes], np.uint8)
+        family = np.concatenate([ends.family, *families, of_nodes])
         known = np.zeros((family.size, 2), np.uint64)
         known[: ends.pod.size] = ends.halves
-        known[first_node:-1] = halves([address.value for address in nodes])
+        known[first_node : first_node + len(nodes)] = halves([address.value for address in nodes])
         ranges = np.full(family.size, -1, np.int64)
         start = ends.pod.size
         for each, space in self.spaces.items():
@@ -190,7 +226,7 @@ class Identities:
 
     def _port_keys(self, rules: Sequence[Rule], profile: Profile) -> Numbers:
         """Number what pods declare for the names that rules use."""
-        names = {(n.name, n.protocol): n for rule in rules for n in rule.ports.names}
+        names = {(name.name, name.protocol): name for ports in port_sets_of(rules) for name in names_of(ports)}
         first_only = profile.duplicate_port_names == "first"
         keys: dict[tuple[tuple[NamedPort, tuple[int, ...]], ...], int] = {(): 0}
         pods = self._cluster.pods
@@ -201,8 +237,10 @@ class Identities:
         self.declared: list[Declared] = [dict(key) for key in keys]
         return np.array(of_pod, np.int64)
 
-    def has(self, atom: Atom) -> bool:
+    def has(self, atom: PeerSet) -> bool:
         """Whether an atom holds or leaves out each identity as a whole, so that it tells no ends of one apart."""
+        if not isinstance(atom, Plain):
+            return atom in self._seen or (bool(self._seen) and not isinstance(atom, Atom))
         if isinstance(atom, Endpoints):
             pods = self.selector.select(atom)
             every, chosen = self.of_end, self.of_end[np.isin(self.ends.pod, pods)]
@@ -216,8 +254,41 @@ class Identities:
         of_identity = np.bincount(chosen, minlength=self.count)
         return bool((of_identity == np.bincount(every, minlength=self.count))[chosen].all())
 
+    def reached(self, identity: int, service: Service) -> int:
+        """Return the identity of an end that is reached through a Service: its own, unless rules name the Service."""
+        number = self.sights.services.get((service.namespace, service.name))
+        if number is None:
+            return identity
+        return self._through.setdefault((identity, number), self.count + len(self._through))
+
+    def count_reached(self) -> None:
+        """Count the identities that `reached` made with the others."""
+        if not self._through:
+            return
+        bases, services = np.array(list(self._through)).T
+        self.kind = np.append(self.kind, self.kind[bases])
+        self.port_key = np.append(self.port_key, self.port_key[bases])
+        self.firsts = self.firsts.reached_through(bases, services)
+        self._order = np.argsort(bases, kind="stable")
+        self._more = np.searchsorted(bases[self._order], np.arange(self.count + 1))
+        edges = np.cumsum(np.append(0, 1 + np.diff(self._more)[self.by_range]))
+        self.range_starts = {family: edges[starts] for family, starts in self.range_starts.items()}
+        self.count += len(self._through)
+        self.by_range, self.at_unknown_address = self.widened(self.by_range), self.widened(self.at_unknown_address)
+
+    def widened(self, identities: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return identities, each followed by what it is when reached through Services that rules name."""
+        if not self._through:
+            return identities
+        counts = 1 + np.diff(self._more)[identities]
+        starts = np.repeat(np.cumsum(counts) - counts, counts)
+        bases = np.repeat(identities, counts)
+        offsets = np.arange(bases.size) - starts
+        more = self.count - len(self._through) + np.append(self._order, 0)[self._more[bases] + offsets - 1]
+        return np.where(offsets == 0, bases, more).astype(np.int32)
+
     def at(self, owner: Owner, address: Address | None) -> int:
         """Return the identity of a pod or node at an address of its own, or at an unknown one."""
         if owner.pod < 0:
-            return int(self.of_node[address])
+            return int(self.of_node[address, owner.node])
         return int(self.of_end[self.ends.of(owner.pod, address, self._cluster.pods[owner.pod].addresses)])

@@ -35,19 +35,25 @@ class Arrays(NamedTuple):
     exact_places, exact_objects : int32[size]
         Their places and objects; -1 where there is no address.
     slot_of : uint8[256]
-        IANA protocol to slot: 0 to 2 for TCP, UDP, SCTP, 3 for any other, 4 for a missing one.
-    port_class : uint16[4 * 65536]
+        IANA protocol to slot: 0 to 2 for TCP, UDP, SCTP, 3 for any other, 4 for a missing one, then others that rules
+        name.
+    port_class : uint16[slots * 65536]
         (slot, port) to port class.
-    missing_port_class : int32[4]
+    missing_port_class : int32[slots]
         Port class of a slot where the port is missing.
-    program_of : uint32[2 * sets, identities]
-        Row ``2 * set + direction``: where the program that binds an identity begins in `row_of`.
+    extra_kind, extra_class : uint8[256], uint16[...]
+        What rules ask for besides, see `simcore.kernels.extras`.
+    program_of : uint32[2 * sets or 4 * sets, identities]
+        Row ``2 * set + direction``: where the program that binds an identity begins in `row_of`; behind them, where
+        rules judge hairpins that the profile lets through, those for pods that reach themselves through a Service.
     column_of : int32[2, identities]
         The column of an identity that is the peer, for egress and ingress.
     row_of : uint16 or uint32[...]
         ``row_of[program + column]`` is a row.
     decision : uint16 or uint32[rows, classes]
-        ``outcome << 2 | verdict``.
+        ``outcome << 2 | verdict``; or ``row of scan << 2 | 3``, where the extra class of a flow decides.
+    scan : uint32[rows, extra classes]
+        Cells.
     kind : uint8[identities]
         `simcore.tables.identities.Kind`.
     object_node : int32[objects]
@@ -79,10 +85,13 @@ class Arrays(NamedTuple):
     slot_of: NDArray[np.uint8]
     port_class: NDArray[np.uint16]
     missing_port_class: NDArray[np.int32]
+    extra_kind: NDArray[np.uint8]
+    extra_class: NDArray[np.uint16]
     program_of: NDArray[np.uint32]
     column_of: NDArray[np.int32]
     row_of: NDArray[np.unsignedinteger]
     decision: NDArray[np.unsignedinteger]
+    scan: NDArray[np.uint32]
     kind: NDArray[np.uint8]
     object_node: NDArray[np.int32]
     composite_flags: NDArray[np.uint8]

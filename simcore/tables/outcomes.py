@@ -9,12 +9,13 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.extras import SCAN
 from ..model.flows import Outcome, Reason, Verdict
 from ..model.policy import Rule
 from ..model.profile import Profile
 from .book import RuleBook
 from .decisions import REASONS
-from .rows import Rows
+from .rows import SCANNED, Rows
 
 UNDEFINED_UPSTREAM = "NP-20: undefined upstream"
 FIXED = (
@@ -40,7 +41,8 @@ class Outcomes:
     outcomes : tuple of Outcome
         Those of FIXED, then those of rules in the order of rules, then those of ends that disagree.
     cells : uint32[codes]
-        Cell of each code of the rows: ``outcome << 2 | verdict``; 0 where no row has it.
+        Cell of each code of the rows: ``outcome << 2 | verdict``, or ``row of extra classes << 2 | SCAN``; 0 where no
+        row has it.
     mixed : uint32[reasons + 1, reasons + 1, reasons + 1]
         Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
     reason_of : uint8[outcomes]
@@ -56,6 +58,8 @@ class Outcomes:
 def number_outcomes(rows: Rows, book: RuleBook, before: Outcomes | None) -> Outcomes:
     """Number the outcomes that rows have; equal rules count as one. What stood `before` for a code is taken over."""
     used = np.flatnonzero(_used(rows))
+    is_scan = rows.codes[used] % 8 == SCANNED
+    scans, used = used[is_scan], used[~is_scan]
     rest, tail = np.divmod(rows.codes[used], 8)
     serials, reasons = np.divmod(rest, len(REASONS))
     rules = np.append(book.number_of, -1)[serials - 1]
@@ -69,6 +73,7 @@ def number_outcomes(rows: Rows, book: RuleBook, before: Outcomes | None) -> Outc
     numbers[order] = np.searchsorted(chosen, first)[inverse[len(FIXED) :]]
     cells = np.zeros(rows.codes.size, np.uint32)
     cells[used] = numbers << 2 | tail >> 1
+    cells[scans] = (rows.codes[scans] >> 3) << 2 | SCAN
     places = order[chosen[len(FIXED) :] - len(FIXED)]
     former = _former(before, used[places])
     told = zip(former, rules[places].tolist(), reasons[places].tolist(), tail[places].tolist(), strict=True)
@@ -76,17 +81,26 @@ def number_outcomes(rows: Rows, book: RuleBook, before: Outcomes | None) -> Outc
     for outcome, number, reason, end in told:
         rule = book.rules[number] if number >= 0 else None
         if outcome is None or outcome.rule is not rule:
-            outcome = Outcome(Verdict(end // 2), REASONS[reason], rule, UNDEFINED_UPSTREAM if end % 2 else "")
+            outcome = Outcome(Verdict(end // 2), REASONS[reason], rule, _detail(rule, end))
         outcomes.append(outcome)
     reason_of = [*(REASONS.index(outcome.reason) for outcome in FIXED), *reasons[places].tolist()]
     mixed = _mix(outcomes, [*(outcome.verdict for outcome in FIXED), *(tail[places] >> 1).tolist()], reason_of)
     return Outcomes(tuple(outcomes), cells, mixed, np.array(reason_of, np.uint8))
 
 
+def _detail(rule: Rule | None, tail: int) -> str:
+    """Say what stands behind the reason of a code."""
+    if tail % 2:
+        return UNDEFINED_UPSTREAM
+    return rule.condition if rule and tail // 2 != Verdict.UNKNOWN else ""
+
+
 def _used(rows: Rows) -> NDArray[np.bool_]:
     """Tell which codes the rows have that programs lead to."""
     used = np.zeros(rows.codes.size, bool)
     used[rows.decided[rows.uses > 0].ravel()] = True
+    scans = rows.codes[used & (rows.codes % 8 == SCANNED)] >> 3
+    used[rows.scanned[scans].ravel()] = True
     return used
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.flows import Reason
 from ..model.policy import Direction, Rule
+from ..model.profile import Profile
 from .book import RuleBook
 from .ends import Kind
 from .identities import Identities
@@ -27,19 +29,37 @@ class Program:
     direction : Direction
         Whose side they guard.
     port_key : int
-        Port key of the subject where an ingress rule uses a name, else 0.
+        Port key of the subject where a rule looks up a name there, else 0.
     kind : Kind
-        POD, or the kind of end that nothing binds.
+        POD, OUTSIDE or NODE.
+    maybes : frozenset of int
+        Those of the rules of which it cannot be told whether they bind the identity.
+    known : bool
+        Whether its address is known, where there are such rules.
+    hairpin : bool
+        Whether it judges pods that reach themselves through a Service, by the rules that do so whatever the profile.
     """
 
     rules: tuple[int, ...]
     direction: Direction
     port_key: int = 0
     kind: Kind = Kind.POD
+    maybes: frozenset[int] = frozenset()
+    known: bool = False
+    hairpin: bool = False
 
     def __hash__(self) -> int:
         """Hash by the rules alone: thousands of programs are looked up time and again."""
         return hash(self.rules)
+
+    @property
+    def otherwise(self) -> Reason:
+        """Why traffic passes of which no rule decides."""
+        if self.hairpin:
+            return Reason.HAIRPIN
+        if self.kind is Kind.OUTSIDE:
+            return Reason.NOT_A_POD
+        return Reason.NODE if self.kind is Kind.NODE and not self.rules else Reason.NOT_ISOLATED
 
 
 @dataclass(frozen=True)
@@ -76,17 +96,80 @@ def bind_programs(book: RuleBook, members: Members, identities: Identities, befo
             else:
                 old, row = np.empty(0, np.int64), _unbound(direction, identities, programs)
             rows.append(_Binder(book, members, identities, direction, programs).bind(old, serials, row))
-    program_of = np.array(rows, np.int32).reshape(-1, identities.count)
+    return _live(programs, np.array(rows, np.int32).reshape(-1, identities.count), book.sets)
+
+
+def _live(programs: Iterable[Program], program_of: NDArray[np.int32], sets: Sequence[NDArray[np.int64]]) -> Binding:
+    """Keep the programs that bind something."""
     live = np.unique(program_of)
     every = list(programs)
     found = {every[number]: position for position, number in enumerate(live.tolist())}
-    return Binding(found, np.searchsorted(live, program_of).astype(np.int32), book.sets)
+    return Binding(found, np.searchsorted(live, program_of).astype(np.int32), sets)
+
+
+def final_programs(raw: Binding, book: RuleBook, profile: Profile) -> Binding:
+    """Leave out the rules that a NetworkPolicy hides in both directions (AP-9), and add the programs of hairpins.
+
+    Returns
+    -------
+    Binding
+        After the rows of `raw` as many again for hairpins (AP-14), where rules judge them though the profile does not.
+    """
+    hides = profile.np_final == "any" and book.some_fall_back
+    judges = profile.service_hairpin == "allow" and book.some_judge_hairpins
+    if not (hides or judges):
+        return raw
+    programs, program_of = dict(raw.programs), raw.program_of.copy()
+    if hides:
+        isolates = np.array([any(map(book.isolates, program.rules)) for program in programs], bool)
+        bare = _narrowed(programs, book, lambda serial: not book.falls_back(serial), hairpin=False)
+        for pair in program_of.reshape(len(raw.sets), 2, -1):
+            hidden = isolates[pair].any(axis=0)
+            pair[:, hidden] = bare[pair[:, hidden]]
+    if judges:
+        own = _narrowed(programs, book, book.judges_hairpin, hairpin=True)
+        program_of = np.concatenate([program_of, own[program_of]])
+    return _live(programs, program_of, raw.sets)
+
+
+def _narrowed(
+    programs: dict[Program, int], book: RuleBook, keeps: Callable[[int], bool], *, hairpin: bool
+) -> NDArray[np.int32]:
+    """Return the number of each program with some of its rules only; `programs` takes them up."""
+    found = []
+    for program in list(programs):
+        rules = [serial for serial in program.rules if keeps(serial)]
+        narrowed = _make(book, rules, program.maybes, program, hairpin=hairpin)
+        found.append(programs.setdefault(narrowed, len(programs)))
+    return np.array(found, np.int32)
+
+
+def _make(
+    book: RuleBook, serials: Sequence[int], maybes: Iterable[int], end: Program, *, hairpin: bool = False
+) -> Program:
+    """Make a program of some rules; `end` has what they may ask of the end that it binds."""
+    in_doubt = frozenset(maybes).intersection(serials) if maybes else frozenset()
+    by_name = not book.named.isdisjoint(serials)
+    return Program(
+        book.ordered(serials),
+        end.direction,
+        end.port_key if by_name else 0,
+        end.kind,
+        in_doubt,
+        end.known and bool(in_doubt),
+        hairpin,
+    )
 
 
 def _unbound(direction: Direction, identities: Identities, programs: dict[Program, int]) -> NDArray[np.int32]:
     """Return the programs of identities that no rule binds."""
-    of_kind = [programs.setdefault(Program((), direction, kind=kind), len(programs)) for kind in Kind]
+    of_kind = [programs.setdefault(Program((), direction, kind=_plain(kind)), len(programs)) for kind in Kind]
     return np.asarray(np.array(of_kind, np.int32)[identities.kind])
+
+
+def _plain(kind: int) -> Kind:
+    """Take nodes for nodes, wherever they are."""
+    return Kind.NODE if kind > Kind.OUTSIDE else Kind(kind)
 
 
 class _Binder:
@@ -114,11 +197,15 @@ class _Binder:
         moved = not np.array_equal(new[was[new]], old[is_[old]])
         known = self._identities
         everywhere, blocks = self._blocks(added.tolist())
-        sets = self._members.sets([self._rule(block[0]).subject for block in blocks], surely=True)
-        parts = Partition(sets, np.stack([program_of, known.port_key], axis=1).astype(np.uint64))
+        sets = self._members.sets([self._rule(block[0]).subject for block in blocks])
+        is_known = (known.firsts.family > 0) & sets.in_doubt
+        parts = Partition(sets, np.stack([program_of, known.port_key << 1 | is_known], axis=1).astype(np.uint64))
         entering: dict[int, list[int]] = {}
-        for block, part in _pairs(parts):
+        maybes: dict[int, list[int]] = {}
+        for block, part, is_sure in _pairs(parts):
             entering.setdefault(part, []).extend(blocks[block])
+            if not is_sure:
+                maybes.setdefault(part, []).extend(blocks[block])
         result = program_of[parts.firsts]
         every = list(self._programs)
         touched = np.zeros(len(every), bool)
@@ -126,12 +213,30 @@ class _Binder:
             touched[number] = moved or bool(everywhere) or not dropped.isdisjoint(every[number].rules)
         changed = touched[result]
         changed[list(entering)] = True
-        for part in np.flatnonzero(changed & (known.kind[parts.firsts] == Kind.POD)).tolist():
-            before = [serial for serial in every[result[part]].rules if serial not in dropped]
-            key = int(known.port_key[parts.firsts[part]])
-            program = self._program([*before, *everywhere, *entering.get(part, ())], key)
+        kinds = known.kind[parts.firsts]
+        for part in np.flatnonzero(changed & (kinds != Kind.OUTSIDE)).tolist():
+            came = [*everywhere, *entering.get(part, ())]
+            identity = int(parts.firsts[part])
+            program = self._changed(every[result[part]], identity, dropped, came, maybes.get(part, ()))
             result[part] = self._programs.setdefault(program, len(self._programs))
         return np.asarray(result[parts.of_identity], np.int32)
+
+    def _changed(
+        self, program: Program, identity: int, dropped: set[int], entering: Sequence[int], maybes: Sequence[int]
+    ) -> Program:
+        """Return the program of an identity after some rules went and others, of which some may bind it, came."""
+        known = self._identities
+        end = Program(
+            (),
+            self._direction,
+            int(known.port_key[identity]),
+            _plain(known.kind[identity]),
+            known=bool(known.firsts.family[identity]),
+        )
+        for_nodes = end.kind is Kind.NODE
+        stayed = [serial for serial in program.rules if serial not in dropped]
+        came = [serial for serial in entering if self._rule(serial).hosts == for_nodes]
+        return _make(self._book, [*stayed, *came], [*program.maybes, *maybes], end)
 
     def _rule(self, serial: int) -> Rule:
         return self._book.rule(serial)
@@ -144,14 +249,10 @@ class _Binder:
                 blocks.setdefault(self._members.atoms_of(self._rule(serial).subject), []).append(serial)
         return blocks.pop(None, []), list(blocks.values())
 
-    def _program(self, serials: Sequence[int], port_key: int) -> Program:
-        by_name = self._direction is Direction.INGRESS and any(self._rule(serial).ports.names for serial in serials)
-        return Program(self._book.ordered(serials), self._direction, port_key if by_name else 0)
 
-
-def _pairs(parts: Partition) -> Iterator[tuple[int, int]]:
-    """Yield every set with every part that it holds."""
-    bounds = parts.starts.tolist()
+def _pairs(parts: Partition) -> Iterator[tuple[int, int, bool]]:
+    """Yield every set with every part that it holds, or may hold, and whether it does for sure."""
+    bounds, sure = parts.starts.tolist(), parts.ends_sure.tolist()
     for number, (first, last) in enumerate(pairwise(bounds)):
-        for part in parts.members[first:last].tolist():
-            yield number, part
+        for place, part in enumerate(parts.members[first:last].tolist(), first):
+            yield number, part, place < sure[number]

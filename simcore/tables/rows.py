@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CapacityError
+from ..kernels.extras import SCAN
 from ..kernels.rows import count_uses, lay_out, number_signatures, sign_columns
 from ..model.policy import Direction
 from ..model.profile import Profile
 from .book import RuleBook
 from .columns import Columns
 from .decisions import REASONS, Decider
+from .extras import Extras
 from .identities import Identities
 from .members import Members
 from .ports import PortClasses
@@ -22,6 +24,8 @@ from .programs import Binding, Program
 from .words import words
 
 _PER_RULE = len(REASONS) * 8
+SCANNED = SCAN * 2
+"""The end of a code that names a row of extra classes."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,11 @@ class Rows:
         apart share one.
     decided : uint16 or uint32[rows, classes]
         Numbers of codes.
+    scanned : uint16 or uint32[rows, extra classes]
+        Numbers of codes.
     codes : int64[...]
         ``((serial number of the rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined``; 0 for no rule.
+        Or, where the extra class decides, ``row of scanned * 8 + SCANNED``.
     uses : int64[rows]
         In how many lines of `blocks` each row stands; 0 for those left over from programs that are gone.
     """
@@ -52,6 +59,7 @@ class Rows:
     blocks: tuple[NDArray[np.unsignedinteger], ...]
     column_of: NDArray[np.int32]
     decided: NDArray[np.unsignedinteger]
+    scanned: NDArray[np.unsignedinteger]
     codes: NDArray[np.int64]
     uses: NDArray[np.int64]
 
@@ -78,6 +86,7 @@ def build_rows(
     members: Members,
     identities: Identities,
     classes: PortClasses,
+    extras: Extras,
     profile: Profile,
     before: Rows | None,
 ) -> Rows:
@@ -89,13 +98,12 @@ def build_rows(
     rules = [book.rule(serial) for serial in serials]
     told_apart = before.column_of if before else np.zeros((len(Direction), identities.count), np.int32)
     columns = [Columns(rules, members, identities, direction, told_apart[direction]) for direction in Direction]
-    writer = _Writer(serials, Decider(rules, identities, columns, classes, profile), before)
+    writer = _Writer(serials, Decider(rules, book, identities, columns, classes, extras, profile), before)
     parts = []
     for direction in Direction:
         ours = [program for program in programs if program.direction is direction]
         parts.append(_part(ours, columns[direction], direction, writer, before))
-    codes, decided = writer.codes()
-    return _joined(parts, decided, codes, before.uses if before else np.empty(0, np.int64))
+    return _joined(parts, *writer.codes(), before.uses if before else np.empty(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -154,11 +162,17 @@ class _Writer:
         self._first = before.uses.size if before else 0
         self._rows: dict[bytes, int] = {}
         self._decided: list[NDArray[np.int64]] = []
+        self._scans: dict[bytes, int] = {}
+        self._scanned: list[NDArray[np.int64]] = []
 
     def decide(self, program: Program) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
         """Return which peer each column is, overwritten by the next call, and the row of each peer."""
         rules = np.array([self._local[serial] for serial in program.rules], np.int64)
-        numbers, decided = self._decider.decide(program, rules)
+        maybes = np.array([serial in program.maybes for serial in program.rules], bool)
+        numbers, decided, scans = self._decider.decide(program, rules, maybes)
+        if len(scans):
+            asks = decided < 0
+            decided[asks] = -1 - np.array([self._scan(scan) for scan in scans])[-1 - decided[asks]]
         places = np.empty(len(decided), np.uint32)
         for position, row in enumerate(decided):
             place = self._rows.setdefault(row.tobytes(), len(self._rows))
@@ -167,20 +181,37 @@ class _Writer:
             places[position] = self._first + place
         return numbers, places
 
-    def codes(self) -> tuple[NDArray[np.int64], NDArray[np.unsignedinteger]]:
-        """Return the distinct codes, by serial numbers, and the number of each in every row."""
+    def _scan(self, scan: NDArray[np.int64]) -> int:
+        place = self._scans.setdefault(scan.tobytes(), len(self._scans))
+        if place == len(self._scanned):
+            self._scanned.append(scan)
+        return place
+
+    def codes(self) -> tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger], NDArray[np.int64]]:
+        """Return the number of the code in every row, then those in every row of extra classes, and the codes."""
         decided = np.array(self._decided, np.int64).reshape(-1, self._decider.classes)
+        scanned = np.array(self._scanned, np.int64).reshape(-1, self._decider.extras)
+        asks = decided < 0
+        rows = -1 - decided[asks]
+        if len(scanned):
+            decided[asks] = scanned[0, 0]
         present = np.zeros(self._serials.size * _PER_RULE, bool)
-        present[decided] = True
+        present[decided], present[scanned] = True, True
         codes = np.flatnonzero(present)
         numbers = np.cumsum(present, dtype=np.uint32) - 1
         rules, rest = np.divmod(codes, _PER_RULE)
-        codes, found = (self._serials[rules] + 1) * _PER_RULE + rest, numbers[decided]
+        codes = (self._serials[rules] + 1) * _PER_RULE + rest
+        found, found_scanned = numbers[decided], numbers[scanned]
+        found[asks] = codes.size + rows
+        first = len(self._before.scanned) if self._before else 0
+        codes = np.append(codes, (first + np.arange(len(scanned))) * 8 + SCANNED)
         if self._before:
             found += self._before.codes.size
+            found_scanned += self._before.codes.size
             codes = np.append(self._before.codes, codes)
             found = np.concatenate([self._before.decided, found])
-        return codes, found.astype(_width(codes.size))
+            found_scanned = np.concatenate([self._before.scanned, found_scanned])
+        return found.astype(_width(codes.size)), found_scanned.astype(_width(codes.size)), codes
 
 
 def _part(
@@ -209,7 +240,11 @@ def _part(
 
 
 def _joined(
-    parts: Sequence[_Part], decided: NDArray[np.unsignedinteger], codes: NDArray[np.int64], used: NDArray[np.int64]
+    parts: Sequence[_Part],
+    decided: NDArray[np.unsignedinteger],
+    scanned: NDArray[np.unsignedinteger],
+    codes: NDArray[np.int64],
+    used: NDArray[np.int64],
 ) -> Rows:
     """Put the lines of both directions into one array."""
     uses = np.append(used, np.zeros(len(decided) - used.size, np.int64))
@@ -226,7 +261,8 @@ def _joined(
         starts.update({program: first + line * block.shape[1] for program, line in part.lines.items()})
         blocks.append(block)
         first += size
-    return Rows(row_of, starts, tuple(blocks), np.stack([part.column_of for part in parts]), decided, codes, uses)
+    column_of = np.stack([part.column_of for part in parts])
+    return Rows(row_of, starts, tuple(blocks), column_of, decided, scanned, codes, uses)
 
 
 def _width(count: int) -> type[np.unsignedinteger]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -19,6 +19,9 @@ from ..ends import JUDGED_COLUMNS, EndColumn, PortColumns, read_end, read_ports,
 
 RECORD_COLUMNS = (*JUDGED_COLUMNS, "source_port", "time", "end_time", "tcp_flags", "packets")
 """What a record tells of its connection."""
+REQUEST_OF = np.arange(256, dtype=np.uint8)
+"""The ICMP or ICMPv6 type that a type answers; itself where it answers none."""
+REQUEST_OF[[0, 14, 16, 18, 129, 140]] = [8, 13, 15, 17, 128, 139]
 SAMPLE_ROWS = 16_384
 _PAIRED_SHARE = 20
 SPARSE_FORMATS = frozenset({"aws-vpc"})
@@ -186,11 +189,18 @@ class Records:
         source, destination = self._ends
         if not turn.any():
             return source, destination, self.ports
-        known = self.ports.port_known
+        known = source_known = self.ports.port_known
         if known.size or self._source_port_known.size:
             full = np.ones(turn.size, bool)
-            known = np.where(turn, _or(self._source_port_known, full), _or(known, full))
-        ports = PortColumns(self.ports.protocol, np.where(turn, self.source_port, self.ports.port), known)
+            here, there = _or(self._source_port_known, full), _or(known, full)
+            known, source_known = np.where(turn, here, there), np.where(turn, there, here)
+        extras = self.ports.extras
+        if extras:
+            source_port = np.where(turn, self.ports.port, self.source_port)
+            types = np.where(turn, REQUEST_OF[extras.icmp_type], extras.icmp_type)
+            extras = replace(extras, source_port=source_port, source_known=source_known, icmp_type=types)
+        port = np.where(turn, self.source_port, self.ports.port)
+        ports = PortColumns(self.ports.protocol, port, known, extras)
         return *turned_ends(source, destination, turn), ports
 
     def rows(

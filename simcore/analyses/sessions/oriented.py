@@ -15,9 +15,10 @@ from ...model.conntrack import CtClass, CtState
 from ...model.flows import Capture, Split, Verdict
 from ...model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ...tables.layout import Tables
+from ..ends import raw_values, validity
 from ..results import WORDS
 from ..sweep import Progress
-from .orientation import EVIDENCE_WORDS
+from .orientation import EVIDENCE_WORDS, REQUEST_OF
 from .stateful import Following, StatefulOptions, Variant
 
 STATE_FIELDS = [
@@ -239,6 +240,9 @@ class OrientedCapture:
 
     def _column(self, batch: pa.RecordBatch, name: str, turn: NDArray[np.bool_]) -> pa.Array:
         own = _held(batch, name)
+        if name == "icmp_type" and turn.any():
+            types = raw_values(own)
+            return pa.array(np.where(turn, REQUEST_OF[types], types), mask=~validity(own))
         if name not in self._partner or not turn.any():
             return own
         other = _held(batch, self._partner[name])

@@ -16,7 +16,7 @@ from ...kernels.sessions.sessions import EVIDENCE, FLAGS, family_of
 from ...model.conntrack import LINUX, SECOND, Cilium, Conntrack
 from ...model.flows import Capture, Split
 from ...tables.layout import Tables
-from ..ends import EndColumn, PortColumns, read_end, read_ports
+from ..ends import EndColumn, PortColumns, judged_columns, read_end, read_ports
 from ..judging import Workspace, judge_columns, objects_of
 from ..shards import Threads
 from ..sweep import DEFAULT_BATCH_ROWS, Progress
@@ -131,7 +131,8 @@ class Following:
             for number, variant in enumerate(variants)
         )
         self._certain = self.begin + np.min([longest_timeouts(variant.settings) for variant in variants], axis=0)
-        columns = [name for name in RECORD_COLUMNS if name in capture.columns]
+        wanted = dict.fromkeys([*RECORD_COLUMNS, *judged_columns(tables)])
+        columns = [name for name in wanted if name in capture.columns]
         self._reordered = Reordered(capture, self.spans, columns, self.rows_of, options.reorder)
         self._rows = rows
         self._reorder = options.reorder
@@ -234,6 +235,7 @@ class Following:
         source, destination, ports = record.as_recorded
         codes = np.zeros(alone.size, np.uint8)
         known = ports.port_known[alone] if ports.port_known.size else ports.port_known
-        some = PortColumns(ports.protocol[alone], ports.port[alone], known)
+        extras = ports.extras.take(alone) if ports.extras else None
+        some = PortColumns(ports.protocol[alone], ports.port[alone], known, extras)
         self._judge(source.take(alone), destination.take(alone), some, workspace, codes, 2)
         rows["codes"][alone] |= codes

@@ -25,6 +25,8 @@ def test_our_own_schema_survives_the_way_to_a_file_and_back(tmp_path):
         "destination_pod": ["a/c", "a/c", None],
         "node": ["n1", "n1", None],
         "observed_verdict": ["allow", None, "deny"],
+        "icmp_type": [8, 0, None],
+        "icmp_code": [0, None, 255],
     }
     kinds = dict(zip(FLOW_SCHEMA.names, FLOW_SCHEMA.types, strict=True))
     texts = {name for name, kind in kinds.items() if pa.types.is_dictionary(kind)}

@@ -1,0 +1,207 @@
+"""Sights: what peer sets say of ends, one answer for each; for those that are no plain unions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels.rows import MAYBE, NO, YES
+from ..model.addresses import Address, Family
+from ..model.cluster import Cluster
+from ..model.labels import NAME_KEY
+from ..model.peers import (
+    AllOf,
+    AnyOf,
+    Anything,
+    Backends,
+    DomainNames,
+    Endpoints,
+    Except,
+    Network,
+    Nodes,
+    OfFamily,
+    PeerSet,
+    ThroughService,
+    Unresolved,
+)
+from ..model.profile import Profile
+from ..model.services import frontends
+from .atoms import PodSelector
+from .space import Space, halves, network_ranges
+
+States = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Some ends.
+
+    Attributes
+    ----------
+    pod : int64[n]
+        Position of the pod; -1 where it is none.
+    family : uint8[n]
+        4 or 6; 0 where the address is unknown.
+    range : int64[n]
+        The range of the address in the space of its family.
+    node : int64[n]
+        Which name among `Sights.nodes` a node has; -1 where it is none.
+    service : int64[n]
+        Which of `Sights.services` it is reached through; -1 where through none.
+    """
+
+    pod: NDArray[np.int64]
+    family: NDArray[np.uint8]
+    range: NDArray[np.int64]
+    node: NDArray[np.int64]
+    service: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self.pod.size
+
+    def take(self, rows: NDArray[np.integer]) -> Samples:
+        """Return some of them."""
+        return Samples(self.pod[rows], self.family[rows], self.range[rows], self.node[rows], self.service[rows])
+
+    def reached_through(self, rows: NDArray[np.integer], service: NDArray[np.int64]) -> Samples:
+        """Return these and some of them once more, reached through Services."""
+        more = self.take(rows)
+        return Samples(
+            np.append(self.pod, more.pod),
+            np.append(self.family, more.family),
+            np.append(self.range, more.range),
+            np.append(self.node, more.node),
+            np.append(self.service, service),
+        )
+
+
+class Sights:
+    """Knows what peer sets say of ends; `spaces` is to be set once the address space is cut.
+
+    Attributes
+    ----------
+    nodes : list of str
+        Names of nodes.
+    services : dict
+        The Services, by namespace and name, that ends are known to be reached through, numbered.
+    addresses : set of Address
+        Those that sets name one by one.
+    """
+
+    def __init__(
+        self,
+        atoms: Iterable[PeerSet],
+        cluster: Cluster,
+        profile: Profile,
+        selector: PodSelector,
+        nodes: Iterable[str],
+    ) -> None:
+        self.spaces: Mapping[Family, Space] = {}
+        self.nodes = list(dict.fromkeys(nodes))
+        self._cluster = cluster
+        self._blocks_see_pods = profile.ipblock_matches_pods
+        self._blocks_see_nodes = profile.ipblock_matches_nodes
+        self._selector = selector
+        self._addresses: dict[PeerSet, frozenset[Address]] = {}
+        self._pods: dict[PeerSet, frozenset[int]] = {}
+        atoms = list(atoms)
+        through = [(atom.namespace, atom.service) for atom in atoms if isinstance(atom, ThroughService)]
+        self.services = {key: number for number, key in enumerate(dict.fromkeys(through))}
+        for atom in atoms:
+            if isinstance(atom, DomainNames):
+                self._addresses[atom] = self._named(atom)
+        self._find_backends([atom for atom in atoms if isinstance(atom, Backends)])
+        self.addresses = set().union(*self._addresses.values())
+
+    def _named(self, atom: DomainNames) -> frozenset[Address]:
+        matches = [re.compile(pattern).fullmatch for pattern in atom.patterns]
+        names = self._cluster.names or {}
+        return frozenset(a for name, found in names.items() if any(match(name) for match in matches) for a in found)
+
+    def _find_backends(self, atoms: Iterable[Backends]) -> None:
+        wanted = {(atom.namespace, atom.service): atom for atom in atoms}
+        for atom in wanted.values():
+            self._addresses[atom], self._pods[atom] = frozenset(), frozenset()
+        for frontend in frontends(self._cluster) if wanted else ():
+            if found := wanted.get((frontend.service.namespace, frontend.service.name)):
+                self._pods[found] |= {target.pod for target in frontend.targets if target.pod >= 0}
+                self._addresses[found] |= {t.address for t in frontend.targets if t.pod < 0 and t.address is not None}
+
+    def states(self, peer: PeerSet, ends: Samples) -> States:
+        """Tell for each end whether a peer set holds it: NO, MAYBE or YES."""
+        match peer:
+            case Anything():
+                return np.full(ends.size, YES, np.uint8)
+            case AnyOf(members):
+                found = np.full(ends.size, NO, np.uint8)
+                for member in members:
+                    found = np.maximum(found, self.states(member, ends))
+                return found
+            case AllOf(members):
+                found = np.full(ends.size, YES, np.uint8)
+                for member in members:
+                    found = np.minimum(found, self.states(member, ends))
+                return found
+            case Except(inner):
+                return YES - self.states(inner, ends)
+            case Unresolved():
+                return np.full(ends.size, MAYBE, np.uint8)
+            case Endpoints():
+                return _sure(_among(self._selector.select(peer), ends.pod, len(self._cluster.pods)))
+            case ThroughService(namespace, service):
+                return _sure(ends.service == self.services.get((namespace, service), -2))
+            case Backends():
+                pods = np.array(sorted(self._pods[peer]), np.int64)
+                return _sure(_among(pods, ends.pod, len(self._cluster.pods)) | self._stands_at(peer, ends))
+            case _:
+                return self._by_address(peer, ends)
+
+    def _by_address(self, peer: Network | OfFamily | Nodes | DomainNames, ends: Samples) -> States:
+        match peer:
+            case Network():
+                inside = np.zeros(ends.size, bool)
+                firsts, lasts = self.spaces[peer.cidr.family].stretches(network_ranges(peer))
+                for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+                    inside |= (ends.range >= first) & (ends.range < last)
+                found = _sure(inside & (ends.family == peer.cidr.family))
+            case OfFamily(family):
+                found = _sure(ends.family == family)
+            case Nodes(labels):
+                known = self._cluster.node_labels
+                chosen = [n for n, name in enumerate(self.nodes) if labels.matches(known.get(name, {NAME_KEY: name}))]
+                found = _sure(_among(np.array(chosen, np.int64), ends.node, len(self.nodes)))
+            case DomainNames():
+                found = _sure(self._stands_at(peer, ends))
+        found[ends.family == 0] = MAYBE
+        if isinstance(peer, DomainNames) and self._cluster.names is None:
+            found[:] = MAYBE
+        elif isinstance(peer, Nodes) or (isinstance(peer, Network) and not self._blocks_see_pods):
+            found[ends.pod >= 0] = NO
+        if isinstance(peer, Network) and not self._blocks_see_nodes:
+            found[ends.node >= 0] = NO
+        return found
+
+    def _stands_at(self, atom: PeerSet, ends: Samples) -> NDArray[np.bool_]:
+        """Tell which ends stand at the addresses that an atom names."""
+        found = np.zeros(ends.size, bool)
+        for family, space in self.spaces.items():
+            ours = [address.value for address in self._addresses[atom] if address.family is family]
+            found |= (ends.family == family) & np.isin(ends.range, space.ranges_at(halves(ours)))
+        return found
+
+
+def _sure(holds: NDArray[np.bool_]) -> States:
+    return np.where(holds, np.uint8(YES), np.uint8(NO))
+
+
+def _among(chosen: NDArray[np.integer], numbers: NDArray[np.int64], count: int) -> NDArray[np.bool_]:
+    """Tell which numbers below `count` are chosen; -1 never is."""
+    mask = np.zeros(count + 1, bool)
+    mask[chosen] = True
+    return np.asarray(mask[numbers])

@@ -9,15 +9,17 @@ import pytest
 import loaders
 from simcore.model.addresses import Address
 from simcore.model.flows import End, Flow, Verdict
+from simcore.model.plugins import plugin_named
 from simcore.model.policy import Direction
 from simcore.model.ports import PROTOCOL_NUMBERS
-from simcore.model.profile import UPSTREAM
 from tests.engines import engines
 
 CASES = Path(__file__).resolve().parent / "cases"
 FOLDERS = sorted(path.parent for path in CASES.glob("*/*/flows.csv"))
 COLUMNS = ["from", "to", "protocol", "port", "set", "verdict", "rule", "number"]
 SEMANTICS = (CASES.parents[1] / "docs" / "semantics").glob("*.md")
+PLUGINS = {"antrea": "antrea"}
+"""The network plugin of a dialect that is one's own."""
 NUMBERS = {number for page in SEMANTICS for number in re.findall(r"^\| ([A-Z]+-\w+) \|", page.read_text("utf-8"), re.M)}
 
 
@@ -42,8 +44,8 @@ def flow_of(row):
     return Flow(end_of(row["from"]), end_of(row["to"]), number, int(row["port"]) if row["port"] else None)
 
 
-def profile_of(row):
-    profile = UPSTREAM
+def profile_of(row, dialect):
+    profile = plugin_named(PLUGINS.get(dialect, "upstream")).profile
     for setting in row["set"].split():
         profile = profile.with_setting(*setting.split("=", 1))
     return profile
@@ -68,7 +70,9 @@ def test_case(folder, engine):
     snapshot = loaders.load_manifests([str(folder)])
     wrong = []
     for number, row in rows_of(folder):
-        (judgement,) = engines()[engine](snapshot.cluster, snapshot.policies, [flow_of(row)], profile_of(row))
+        (judgement,) = engines()[engine](
+            snapshot.cluster, snapshot.policies, [flow_of(row)], profile_of(row, folder.parent.name)
+        )
         expected = row["verdict"], row["rule"]
         if told(judgement) != expected:
             wrong.append(f"{folder.name}/flows.csv:{number}: expected {expected}, found {told(judgement)}")

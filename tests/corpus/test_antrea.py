@@ -12,8 +12,8 @@ from simcore.model.flows import End, Flow, Reason, Verdict
 from simcore.model.plugins import plugin_named
 from simcore.model.policy import Direction
 from simcore.model.ports import PROTOCOL_NUMBERS
-from simcore.reference import Reference
 from tests.conftest import CORPUS
+from tests.engines import engines
 from tests.manifests import load
 
 ANTREA = plugin_named("antrea").profile
@@ -133,27 +133,30 @@ def direction_is_right(outcome, candidates):
     return decider_told(outcome) == decider_expected(candidates[0])
 
 
-def judge(case, probe):
+def judgements(case, engine):
+    """Each probe with its judgement."""
     documents = [document for key in ("tiers", "groups", "policies") for document in case.get(key, ())]
     snapshot = load(*cluster_documents(suite()["clusters"][case["cluster"]]), *documents)
-    cluster = replace(snapshot.cluster, names=names_of(probe))
-    return Reference(cluster, snapshot.policies, ANTREA).judge(flow_of(probe, cluster))
-
-
-def test_case(case):
-    wrong = []
     for probe in case["probes"]:
-        judgement = judge(case, probe)
-        decided = probe["decided"]
-        is_right = told(judgement) == probe["expect"]
-        if decided.get("note") == "self":
-            is_right &= judgement.egress.reason is Reason.SELF
-        else:
-            is_right &= direction_is_right(judgement.egress, decided["egress"])
-            is_right &= direction_is_right(judgement.ingress, decided["ingress"])
-        if not is_right:
-            wrong.append((probe, judgement))
-    assert wrong == []
+        cluster = replace(snapshot.cluster, names=names_of(probe))
+        (judgement,) = engines()[engine](cluster, snapshot.policies, [flow_of(probe, cluster)], ANTREA)
+        yield probe, judgement
+
+
+def is_right(probe, judgement):
+    decided = probe["decided"]
+    if told(judgement) != probe["expect"]:
+        return False
+    if decided.get("note") == "self":
+        return judgement.egress.reason is Reason.SELF
+    return direction_is_right(judgement.egress, decided["egress"]) and direction_is_right(
+        judgement.ingress, decided["ingress"]
+    )
+
+
+@pytest.mark.parametrize("engine", engines())
+def test_case(case, engine):
+    assert [pair for pair in judgements(case, engine) if not is_right(*pair)] == []
 
 
 def test_validation(validation):

@@ -10,6 +10,7 @@ from simcore.model.plugins import plugin_named
 from simcore.reference import Reference
 from tests import strategies as small
 from tests import strategies_antrea as made
+from tests.engines import engines
 from tests.manifests import load
 from tests.oracles import antrea as oracle
 
@@ -43,6 +44,16 @@ def test_verdicts_agree_with_the_oracle(question):
         else:
             assert "allow" not in possible
             assert denials(judgement) <= possible
+
+
+@given(questions())
+def test_tables_agree_with_the_reference(question):
+    cluster, policies, flows, names = question
+    snapshot = load(*cluster, *policies)
+    known = replace(snapshot.cluster, names=made.model_names(names))
+    asked = [made.model_flow(flow) for flow in flows]
+    answers = [judge(known, snapshot.policies, asked, ANTREA) for judge in engines().values()]
+    assert answers[0] == answers[1]
 
 
 def is_vague(judgement, flow, cluster):

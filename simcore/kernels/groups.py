@@ -190,10 +190,15 @@ def absorb_flows(
                 incoming[j, CELLS + k] = np.int64(np.uint64(egress[k, i]) << np.uint64(32) | np.uint64(ingress[k, i]))
             incoming[j, SERVICE] = service
             incoming[j, width + FLOWS] = 1
-            incoming[j, width + PACKETS] = value_of(packets, packets_known, i, 0)
-            incoming[j, width + OCTETS] = value_of(octets, octets_known, i, 0)
-            first = value_of(time, time_known, i, NO_TIME)
-            last = value_of(end_time, end_time_known, i, NEVER)
+            # Written out rather than called: a call counts references of every column.
+            known = packets.size != 0 and (packets_known.size == 0 or packets_known[i])
+            incoming[j, width + PACKETS] = packets[i] if known else 0
+            known = octets.size != 0 and (octets_known.size == 0 or octets_known[i])
+            incoming[j, width + OCTETS] = octets[i] if known else 0
+            known = time.size != 0 and (time_known.size == 0 or time_known[i])
+            first = time[i] if known else NO_TIME
+            known = end_time.size != 0 and (end_time_known.size == 0 or end_time_known[i])
+            last = end_time[i] if known else NEVER
             incoming[j, width + FIRST_SEEN] = first
             incoming[j, width + LAST_SEEN] = last if first == NO_TIME else max(last, first)
             sequence[j] = first_sequence + i
@@ -203,12 +208,6 @@ def absorb_flows(
             fresh[1, written] = start + j
             written += 1 if chosen[j] >= 0 else 0
     return found, rows.size, written
-
-
-@kernel
-def value_of(values, known, i, missing):
-    """Return a value of a column that may be empty: all missing; so may `known`: none missing."""
-    return np.int64(values[i]) if values.size and (known.size == 0 or known[i]) else np.int64(missing)
 
 
 @kernel
@@ -250,7 +249,9 @@ def write_examples(
         examples[number, ADDRESSES + 2] = np.int64(destination_high[m])
         examples[number, ADDRESSES + 3] = np.int64(destination_low[m])
         examples[number, PODS] = np.int64(source_pod[m]) << 32 | (np.int64(destination_pod[m]) & _LOW)
-        port = value_of(source_port, source_port_known, rows[m], MISSING)
+        i = rows[m]
+        port_known = source_port.size != 0 and (source_port_known.size == 0 or source_port_known[i])
+        port = np.int64(source_port[i]) if port_known else MISSING
         examples[number, ORIGIN] = port << 2 | np.int64(source_known[m]) << 1 | np.int64(destination_known[m])
 
 

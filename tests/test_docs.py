@@ -164,7 +164,8 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert "25,857 of 200,000 flows would be lost" in capsys.readouterr().out
 
 
-TRANSCRIPTS = [block for _, block in FENCED.findall(README) if block.startswith("$ flowverdict")]
+BLOCKS = [block for _, block in FENCED.findall(README)]
+TRANSCRIPTS = [block for block in BLOCKS if block.startswith("$ flowverdict")]
 
 
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda block: block.split()[2])
@@ -173,6 +174,8 @@ def test_the_transcripts_of_the_readme_are_real(transcript, tmp_path, monkeypatc
 
     monkeypatch.chdir(tmp_path)
     write_demo("demo-output")
+    (tiers,) = [block for block in BLOCKS if block.startswith("# tiers.yaml")]
+    Path("tiers.yaml").write_text(tiers, "utf-8")
     command, *told = transcript.splitlines()
     assert run(shlex.split(command)[2:]) == 0
     printed = set(capsys.readouterr().out.splitlines())
@@ -186,7 +189,7 @@ def test_the_test_file_of_the_readme_is_one(tmp_path, monkeypatch, capsys):
 
     monkeypatch.chdir(tmp_path)
     files = write_demo("demo-output")
-    (tests,) = [block for language, block in FENCED.findall(README) if language == "yaml"]
+    (tests,) = [block for block in BLOCKS if block.startswith("tests:")]
     (tmp_path / "tests.yaml").write_text(tests)
     assert run(["check", "tests.yaml", "-c", str(files.cluster), "-p", str(files.policies)]) == 0
     assert "3 passed, 0 failed" in capsys.readouterr().out

@@ -3,13 +3,14 @@
 import json
 from functools import cache
 
+import pytest
 import yaml
 
 from simcore.model.flows import End, Flow, Verdict
 from simcore.model.labels import NAMESPACE_NAME_LABEL
 from simcore.model.ports import PROTOCOL_NUMBERS
-from simcore.reference import Reference
 from tests.conftest import CORPUS
+from tests.engines import engines
 from tests.manifests import load
 
 ROOT = CORPUS / "network-policy-api"
@@ -50,16 +51,13 @@ def flow_of(cluster, probe):
     return Flow(End(ends[0]), End(ends[1]), PROTOCOL_NUMBERS[probe["protocol"]], probe["port"])
 
 
-def test_case(case):
+@pytest.mark.parametrize("engine", engines())
+def test_case(case, engine):
     snapshot = snapshot_of(case)
-    reference = Reference(snapshot.cluster, snapshot.policies)
-    wrong = [
-        probe
-        for probe in case["probes"]
-        if reference.judge(flow_of(snapshot.cluster, probe)).verdict
-        is not (Verdict.ALLOW if probe["allowed"] else Verdict.DENY)
-    ]
-    assert wrong == []
+    flows = [flow_of(snapshot.cluster, probe) for probe in case["probes"]]
+    judgements = engines()[engine](snapshot.cluster, snapshot.policies, flows)
+    expected = [Verdict.ALLOW if probe["allowed"] else Verdict.DENY for probe in case["probes"]]
+    assert [judgement.verdict for judgement in judgements] == expected
 
 
 def test_the_suite_is_whole(corpus):

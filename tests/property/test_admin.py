@@ -5,6 +5,7 @@ from dataclasses import asdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simcore.analyses.judging import judge_flows
 from simcore.model.flows import Reason, Verdict
 from simcore.reference import Reference
 from tests import strategies as small
@@ -57,6 +58,17 @@ def test_the_order_of_documents_does_not_matter(question):
     forwards, backwards = (Reference(each.cluster, each.policies, profile) for each in (one, other))
     for flow in map(small.model_flow, flows):
         assert forwards.judge(flow).verdict is backwards.judge(flow).verdict
+
+
+@given(questions())
+def test_tables_agree_with_the_reference(question):
+    cluster, policies, flows, profile = question
+    snapshot = load(*cluster, *policies)
+    reference = Reference(snapshot.cluster, snapshot.policies, profile)
+    flows = [small.model_flow(flow) for flow in flows]
+    judged = judge_flows(snapshot.cluster, snapshot.policies, flows, profile)
+    for flow, judgement in zip(flows, judged, strict=True):
+        assert judgement == reference.judge(flow), flow
 
 
 @given(questions(names=False))

@@ -242,8 +242,6 @@ def _doubt(walk, decider, verdict, actions, matches, stages, positions, ties, po
         k = walk[j]
         if stages[k] == skipped:
             continue
-        if ties[k] >= 0:
-            tied = k
         if matches[k] == MAYBE:
             endings = np.int64(1) << np.int64(actions[k])
             if actions[k] == PASS:
@@ -254,12 +252,32 @@ def _doubt(walk, decider, verdict, actions, matches, stages, positions, ties, po
             if endings != told:
                 return k, False
         if matches[k] == YES:
+            if tied < 0 and use_ties and _has_rival(walk, k, actions, matches, positions, ties, policies):
+                tied = k
             if actions[k] != PASS:
                 break
             skipped = stages[k]
     if _endings(walk, 0, actions, matches, stages, positions, ties, policies, use_ties) != told:
         return tied, True
     return -1, False
+
+
+@kernel
+def _has_rival(walk, k, actions, matches, positions, ties, policies):
+    """Tell whether a rule of another policy ties with one that matches, and does something else."""
+    policy, is_over = -1, False
+    for j in range(walk.size):
+        q = walk[j]
+        if ties[k] < 0 or positions[q] != positions[k] or ties[q] != ties[k] or policies[q] == policies[k]:
+            continue
+        if policies[q] != policy:
+            policy, is_over = policies[q], False
+        if is_over or matches[q] == NO:
+            continue
+        if actions[q] != actions[k]:
+            return True
+        is_over = matches[q] == YES
+    return False
 
 
 @kernel

@@ -218,9 +218,9 @@ class Reference:
             if step.match is Match.MAYBE and endings_if_taken(steps, number, ties=ties) != {verdict}:
                 return Outcome(Verdict.UNKNOWN, step.doubt, step.rule), walked
         if possible_endings(steps, ties=ties) != {verdict}:
-            last = next(step for step in reversed(walked) if step.rule.tie is not None)
-            told = [steps[number] for number in sorted({*path, *conflicts(steps, path)})]
-            return Outcome(Verdict.UNKNOWN, Reason.PRIORITY_TIE, last.rule), told
+            found = conflicts(steps, path)
+            told = [steps[number] for number in sorted({*path, *(number for _, number in found)})]
+            return Outcome(Verdict.UNKNOWN, Reason.PRIORITY_TIE, found[0][0].rule), told
         if decider is None:
             return Outcome(Verdict.ALLOW, Reason.NOT_ISOLATED), walked
         return Outcome(verdict, self._reason(question, decider, steps), decider.rule, decider.rule.condition), walked

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ..model.flows import Verdict
-from ..model.policy import Action, PolicyRef
+from ..model.policy import Action
 from ..model.trace import Match
 from .matching import Step
 
@@ -61,23 +61,24 @@ def endings_if_taken(steps: Sequence[Step], number: int, *, ties: bool) -> set[V
     return possible_endings(later, ties=ties)
 
 
-def conflicts(steps: Sequence[Step], path: Sequence[int]) -> list[int]:
-    """Number the steps of other policies that tie with one that was taken, and do something else."""
+def conflicts(steps: Sequence[Step], path: Sequence[int]) -> list[tuple[Step, int]]:
+    """Pair steps that were taken with the numbers of those of other policies that tie with them, and do otherwise."""
     taken = {
-        (steps[number].position, steps[number].rule.tie): steps[number].rule
+        (steps[number].position, steps[number].rule.tie): steps[number]
         for number in path
         if steps[number].match is Match.YES and steps[number].rule.tie is not None
     }
-    found: list[int] = []
-    ended: set[PolicyRef] = set()
+    found: list[tuple[Step, int]] = []
+    ended: set[object] = set()
     for number, step in enumerate(steps):
-        rival = taken.get((step.position, step.rule.tie))
-        if rival is None or step.rule.policy in {rival.policy, *ended} or step.match is Match.NO:
+        tie, policy = (step.position, step.rule.tie), step.rule.policy
+        rival = taken.get(tie)
+        if rival is None or policy == rival.rule.policy or (tie, policy) in ended or step.match is Match.NO:
             continue
-        if step.rule.action is not rival.action:
-            found.append(number)
+        if step.rule.action is not rival.rule.action:
+            found.append((rival, number))
         if step.match is Match.YES:
-            ended.add(step.rule.policy)
+            ended.add((tie, policy))
     return found
 
 

@@ -56,3 +56,8 @@ def test_what_ties_is_among_the_steps_of_the_chain():
         ("AdminNetworkPolicy database ingress[1]", "yes"),
         ("AdminNetworkPolicy metrics ingress[0]", "yes"),
     ]
+
+
+def test_a_tie_is_named_by_the_rule_that_ties_not_by_one_asked_later():
+    trace, _, _ = trace_of("tie")
+    assert str(trace.judgement.ingress.rule) == "AdminNetworkPolicy database ingress[1]"

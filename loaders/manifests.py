@@ -33,7 +33,7 @@ class Snapshot:
     cluster : Cluster
         Namespaces, pods, nodes and services.
     policies : tuple of Policy
-        Sorted by name.
+        Sorted by name; staged ones are among them.
     ignored : mapping of str to int
         How many objects of kinds that play no part were left out, such as ``v1 ConfigMap``.
     diagnostics : tuple of Diagnostic

@@ -15,7 +15,7 @@ from simcore.model.policy import Direction, Role
 from simcore.model.ports import PROTOCOL_NUMBERS
 from tests.calico import CALICO
 from tests.conftest import CORPUS
-from tests.engines import by_reference
+from tests.engines import engines
 from tests.manifests import load
 
 PARTS = {
@@ -221,11 +221,12 @@ def is_self(probe):
     return probe["from"] == probe["to"]
 
 
-def test_case(case):
+@pytest.mark.parametrize("engine", engines())
+def test_case(case, engine):
     snapshot = snapshot_of(case)
     for probe, is_pending, verdict, directions in asked(case):
         policies = policies_for(probe, is_pending, snapshot, case)
-        (judgement,) = by_reference(snapshot.cluster, policies, [flow_of(probe, case)], CALICO)
+        (judgement,) = engines()[engine](snapshot.cluster, policies, [flow_of(probe, case)], CALICO)
         assert judgement.verdict.word == verdict, (probe["from"], probe["to"], str(judgement.egress.rule))
         for direction in () if is_self(probe) else Direction:
             outcome, expected = judgement.outcome(direction), directions[direction.word]

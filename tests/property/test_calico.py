@@ -10,6 +10,7 @@ from simcore.model.flows import Verdict
 from simcore.reference import Reference
 from tests import strategies_calico as calico
 from tests.calico import CALICO
+from tests.engines import engines
 from tests.manifests import load
 from tests.oracles import calico as oracle
 from tests.strategies import make_labels, seeded
@@ -52,6 +53,15 @@ def test_staged_policies_count_where_they_are_asked_for_alone(question):
         flow = calico.model_flow(packet)
         assert compare(enforced.judge(flow), oracle.allowed(cluster, documents, packet))
         assert compare(pending.judge(flow), oracle.allowed(cluster, documents, packet, pending=True))
+
+
+@given(questions(staged=True))
+def test_every_engine_says_the_same(question):
+    cluster, documents, packets = question
+    snapshot = load(*cluster, *documents)
+    flows = [calico.model_flow(packet) for packet in packets]
+    first, *others = (judge(snapshot.cluster, snapshot.policies, flows, CALICO) for judge in engines().values())
+    assert all(other == first for other in others)
 
 
 @given(questions())

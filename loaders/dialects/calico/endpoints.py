@@ -8,7 +8,7 @@ from functools import cached_property
 
 from simcore.errors import Place
 from simcore.model.addresses import Address, Cidr
-from simcore.model.cluster import Cluster
+from simcore.model.cluster import Cluster, Pod
 from simcore.model.labels import NAME_KEY, NAMESPACE_NAME_LABEL, LabelSelector, Operator, Requirement
 from simcore.model.peers import (
     NOBODY,
@@ -79,6 +79,15 @@ class Population:
 
     def members(self, expression: Expression) -> PeerSet:
         """Return whom an expression selects as a peer: pods, network sets, host endpoints by their addresses."""
+        if expression not in self._known:
+            self._known[expression] = self._members(expression)
+        return self._known[expression]
+
+    @cached_property
+    def _known(self) -> dict[Expression, PeerSet]:
+        return {}
+
+    def _members(self, expression: Expression) -> PeerSet:
         labelled = [(found.labels, found.networks) for found in self.sets]
         labelled += [(host.labels, host.networks) for host in self.hosts]
         blocks = [block for labels, networks in labelled if holds(expression, labels) for block in networks]
@@ -160,6 +169,15 @@ class Population:
         )
 
     @cached_property
+    def pods_on(self) -> dict[str, list[Pod]]:
+        """The pods of each node, by its name; hostNetwork ones left out."""
+        found: dict[str, list[Pod]] = {}
+        for pod in self.cluster.pods:
+            if not pod.host_network:
+                found.setdefault(pod.node, []).append(pod)
+        return found
+
+    @cached_property
     def unknown_accounts(self) -> tuple[str, ...]:
         """The service accounts of pods whose labels are not known, as ``namespace/name``."""
         used = {(pod.namespace, pod.account) for pod in self.cluster.pods if not pod.host_network}
@@ -187,8 +205,11 @@ def single(address: Address) -> Network:
 
 def narrowed(parts: Iterable[PeerSet]) -> PeerSet:
     """Intersect peer sets, with what they ask of pods put together; nobody where one of them is nobody."""
+    given = tuple(parts)
+    if len(given) == 1:
+        return given[0]
     flat: list[PeerSet] = []
-    for part in parts:
+    for part in given:
         flat += part.members if isinstance(part, AllOf) else (part,)
     if NOBODY in flat:
         return NOBODY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from simcore.model.labels import Operator, Requirement
 
@@ -45,11 +45,13 @@ class Comparison:
     label: str
     word: str
     values: tuple[str, ...] = ()
+    requirement: Requirement = field(init=False, compare=False, repr=False)
+    """The same for the model."""
 
-    @property
-    def requirement(self) -> Requirement:
-        """The same for the model."""
-        return Requirement(self.label, _MEANING[self.word], frozenset(self.values))
+    def __post_init__(self) -> None:
+        """Make the requirement."""
+        requirement = Requirement(self.label, _MEANING[self.word], frozenset(self.values))
+        object.__setattr__(self, "requirement", requirement)
 
     def __str__(self) -> str:
         """Write in canonical form: sets sorted, each value once."""

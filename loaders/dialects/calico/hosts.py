@@ -117,7 +117,7 @@ def _elsewhere(host: HostEndpoint, population: Population) -> PeerSet:
     node = Nodes(LabelSelector.of(Requirement(NAME_KEY, Operator.IN, frozenset([host.node]))))
     if host.interface == "*":
         return node
-    own = [pod for pod in population.cluster.pods if pod.node == host.node and not pod.host_network]
+    own = population.pods_on.get(host.node, ())
     return any_of([node, *(single(address) for pod in own for address in pod.addresses)])
 
 

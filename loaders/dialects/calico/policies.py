@@ -196,10 +196,12 @@ def _rank(end: TierEnd, world: World) -> tuple[float, ...]:
 def _behind(hosts: Sequence[HostEndpoint], population: Population) -> PeerSet:
     """Return the pods that may be behind host endpoints: those on their nodes, and those of unknown whereabouts."""
     nodes = {host.node for host in hosts}
-    pods = [pod for pod in population.cluster.pods if not pod.host_network]
-    if any(not pod.node or not pod.addresses for pod in pods) or {pod.node for pod in pods} <= nodes:
+    pods_on = population.pods_on
+    is_vague = any(not pod.node or not pod.addresses for pods in pods_on.values() for pod in pods)
+    if is_vague or pods_on.keys() <= nodes:
         return population.pods(Always())
-    return any_of(single(address) for pod in pods if pod.node in nodes for address in pod.addresses)
+    behind = (pod for node in sorted(nodes) for pod in pods_on.get(node, ()))
+    return any_of(single(address) for pod in behind for address in pod.addresses)
 
 
 # Parts of the spec

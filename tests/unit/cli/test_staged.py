@@ -1,12 +1,18 @@
 """Staged policies: left out and counted, or put in force by --enforce-staged."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from loaders.synthetic.demo import write_demo
 from simcore.cli.run import run
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "staged.md"
 
 STAGED = """\
 apiVersion: projectcalico.org/v3
@@ -71,3 +77,14 @@ def test_a_policy_that_the_change_stages_is_put_in_force_too(shop, capsys):
 def test_without_staged_policies_there_is_nothing_to_enforce(shop, capsys):
     assert whatif("--enforce-staged") == 2
     assert "--enforce-staged: there is no staged policy" in capsys.readouterr().err
+
+
+def test_the_example_of_the_documentation_is_real(tmp_path, monkeypatch, capsys):
+    blocks = dict(re.findall(r"^```(\w*)\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+    monkeypatch.chdir(tmp_path)
+    write_demo("demo-output")
+    (tmp_path / "staged.yaml").write_text(blocks["yaml"])
+    command, *told = blocks[""].splitlines()
+    assert run(shlex.split(command)[2:]) == 0
+    printed = set(capsys.readouterr().out.splitlines())
+    assert [line for line in told if line.strip() != "[...]" and line not in printed] == []

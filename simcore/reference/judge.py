@@ -122,10 +122,10 @@ class Reference:
         if exempt is not None:
             return exempt, ()
         rules = self._rules_of(question)
-        if self._is_free_hairpin(question):
-            outcome, steps = self._walk(question, [r for r in rules if self.profile.place(r.tier).judges_hairpin])
-            return (replace(outcome, reason=Reason.HAIRPIN) if outcome.rule is None else outcome), steps
         isolation = next((rule for rule in rules if rule.role is Role.ISOLATION), None)
+        if self._is_free_hairpin(question):
+            outcome, steps = self._walk(question, self._of_hairpins(rules, is_final=isolation is not None))
+            return (replace(outcome, reason=Reason.HAIRPIN) if outcome.rule is None else outcome), steps
         if question.has_ports or isolation is None:
             return self._walk(question, rules)
         return self._without_ports(question, rules, isolation)
@@ -147,6 +147,11 @@ class Reference:
         if is_denied:
             return Outcome(Verdict.DENY, Reason.PROTOCOL_DENIED, isolation, UNDEFINED_PROTOCOL), steps[:-1]
         return Outcome(Verdict.ALLOW, Reason.PROTOCOL_ALLOWED, None, UNDEFINED_PROTOCOL), steps[:-1]
+
+    def _of_hairpins(self, rules: Sequence[Rule], *, is_final: bool) -> list[Rule]:
+        """Return the rules that judge hairpins all the same; a NetworkPolicy that lets them is final (AP-8, AP-14)."""
+        tiers = [(rule, self.profile.place(rule.tier)) for rule in rules]
+        return [rule for rule, tier in tiers if tier.judges_hairpin and not (is_final and tier.fallback)]
 
     def _is_free_hairpin(self, question: Question) -> bool:
         """Whether a pod reaches itself through a Service, and NetworkPolicy is not asked (NP-27)."""

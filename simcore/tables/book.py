@@ -135,13 +135,14 @@ class RuleBook:
         """Whether a rule stands for the isolation that a NetworkPolicy brings along."""
         return self.rule(serial).role is Role.ISOLATION
 
-    def falls_back(self, serial: int) -> bool:
-        """Whether a rule is asked only where no NetworkPolicy decides."""
-        return self._tiers[id(self.rule(serial).tier)].fallback
+    def without_fallback(self, serials: Sequence[int]) -> list[int]:
+        """Leave out the rules that are asked only where no NetworkPolicy decides."""
+        return [serial for serial in serials if not self._tiers[id(self.rule(serial).tier)].fallback]
 
-    def judges_hairpin(self, serial: int) -> bool:
-        """Whether a rule judges a pod that reaches itself through a Service, whatever the profile says."""
-        return self._tiers[id(self.rule(serial).tier)].judges_hairpin
+    def of_hairpins(self, serials: Sequence[int]) -> list[int]:
+        """Return the rules that judge a pod that reaches itself through a Service, whatever the profile says."""
+        asked = self.without_fallback(serials) if any(map(self.isolates, serials)) else serials
+        return [serial for serial in asked if self._tiers[id(self.rule(serial).tier)].judges_hairpin]
 
     @property
     def some_fall_back(self) -> bool:

@@ -122,24 +122,23 @@ def final_programs(raw: Binding, book: RuleBook, profile: Profile) -> Binding:
     programs, program_of = dict(raw.programs), raw.program_of.copy()
     if hides:
         isolates = np.array([any(map(book.isolates, program.rules)) for program in programs], bool)
-        bare = _narrowed(programs, book, lambda serial: not book.falls_back(serial), hairpin=False)
+        bare = _narrowed(programs, book, book.without_fallback, hairpin=False)
         for pair in program_of.reshape(len(raw.sets), 2, -1):
             hidden = isolates[pair].any(axis=0)
             pair[:, hidden] = bare[pair[:, hidden]]
     if judges:
-        own = _narrowed(programs, book, book.judges_hairpin, hairpin=True)
+        own = _narrowed(programs, book, book.of_hairpins, hairpin=True)
         program_of = np.concatenate([program_of, own[program_of]])
     return _live(programs, program_of, raw.sets)
 
 
 def _narrowed(
-    programs: dict[Program, int], book: RuleBook, keeps: Callable[[int], bool], *, hairpin: bool
+    programs: dict[Program, int], book: RuleBook, kept: Callable[[Sequence[int]], list[int]], *, hairpin: bool
 ) -> NDArray[np.int32]:
     """Return the number of each program with some of its rules only; `programs` takes them up."""
     found = []
     for program in list(programs):
-        rules = [serial for serial in program.rules if keeps(serial)]
-        narrowed = _make(book, rules, program.maybes, program, hairpin=hairpin)
+        narrowed = _make(book, kept(program.rules), program.maybes, program, hairpin=hairpin)
         found.append(programs.setdefault(narrowed, len(programs)))
     return np.array(found, np.int32)
 

@@ -615,3 +615,11 @@ def test_dual_stack_pods_that_are_only_named_may_use_either_family():
     assert summary(judgement.egress) == (UNKNOWN, Reason.MIXED)
     judgement = judge(flow("shop/web", "shop/six"), policy(EGRESS, app("web"), (v4_only, HTTP)), world=world)
     assert summary(judgement.egress) == (DENY, Reason.PEER_NOT_SELECTED)
+
+
+@pytest.mark.parametrize(("isolates", "verdict"), [(False, DENY), (True, ALLOW)])
+def test_what_a_networkpolicy_lets_through_itself_is_final_for_hairpins(isolates, verdict):
+    world = cluster(WEB, DB, services=[service()])
+    baseline = policy(INGRESS, app("web"), (ANYTHING, EVERY_PORT, Action.DENY), name="base", tier=Tier("banp"))
+    policies = [replace(baseline, rules=baseline.rules[:-1]), *([policy(INGRESS, app("web"))] if isolates else [])]
+    assert judge(flow("shop/web", "10.96.0.1"), *policies, world=world).verdict is verdict

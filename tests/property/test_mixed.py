@@ -1,0 +1,36 @@
+"""Every dialect in one cluster, under every network plugin: the tables against the reference."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simcore.analyses.judging import judge_flows
+from simcore.model.plugins import PLUGINS
+from simcore.reference import Reference
+from tests import strategies as small
+from tests import strategies_admin as admin
+from tests import strategies_antrea as antrea
+from tests import strategies_calico as calico
+from tests.manifests import load
+
+
+@st.composite
+def questions(draw):
+    cluster = draw(st.one_of(antrea.clusters(), calico.clusters()))
+    documents = [*draw(admin.policies()), *draw(antrea.policies()), *draw(calico.documents())]
+    flows = [antrea.model_flow(flow) for flow in draw(antrea.flow_lists(cluster))]
+    flows += [small.model_flow(flow) for flow in draw(small.flow_lists(cluster))]
+    return cluster, documents, flows, draw(antrea.names()), draw(st.sampled_from(PLUGINS))
+
+
+@settings(max_examples=4 * settings.default.max_examples)
+@given(questions())
+def test_tables_agree_with_the_reference(question):
+    cluster, documents, flows, names, plugin = question
+    snapshot = load(*cluster, *documents)
+    world = replace(snapshot.cluster, names=antrea.model_names(names))
+    policies = [policy for policy in snapshot.policies if policy.ref.kind in plugin.enforces]
+    reference = Reference(world, policies, plugin.profile)
+    for flow, judgement in zip(flows, judge_flows(world, policies, flows, plugin.profile), strict=True):
+        assert judgement == reference.judge(flow), (plugin.name, flow)

@@ -158,3 +158,37 @@ def test_domain_names_stand_for_what_the_hosts_file_says(call, tmp_path, hosts, 
     )
     assert (code, f"\n{word}  " in out) == (0, True), out
     assert ("--hosts" in out) == (hosts is None)
+
+
+PODS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: bare, namespace: one, labels: {app: a}}
+status: {podIP: 10.0.0.1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: owned, namespace: one, labels: {app: a}, ownerReferences: [{kind: ReplicaSet, name: a}]}
+status: {podIP: 10.0.0.2}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: a, namespace: one}
+spec: {clusterIP: 10.96.0.1, selector: {app: a}, ports: [{port: 80}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: one}
+spec: {podSelector: {}}
+"""
+
+
+@pytest.mark.parametrize(("name", "words"), [("upstream", {"DENY"}), ("aws-vpc-cni", {"ALLOW", "DENY"})])
+def test_pods_that_a_plugin_tells_apart_are_asked_about_one_by_one(call, tmp_path, name, words):
+    path = tmp_path / "pods.yaml"
+    path.write_text(PODS)
+    found = set()
+    for pod in ("bare", "owned"):
+        _, out, _ = call("explain", "192.0.2.1", f"one/{pod}", "--port", "80", "-c", str(path), "--cni", name)
+        found |= {word for word in ("ALLOW", "DENY") if f"\n{word}  " in out}
+    assert found == words

@@ -93,7 +93,7 @@ class Judge:
         labels = tuple((key, pod.labels[key]) for key in self._label_keys if key in pod.labels)
         account = pod.account if self._asks_for_accounts else ""
         name = pod.name if self._asks_for_backends else ""
-        return pod.namespace, name, labels, account, pod.ports, pod.host_network, blocks, bool(pod.owners)
+        return pod.namespace, name, labels, account, pod.ports, pod.host_network, blocks
 
     @cached_property
     def _label_keys(self) -> list[str]:

@@ -168,13 +168,8 @@ status: {podIP: 10.0.0.1}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: owned, namespace: one, labels: {app: a}, ownerReferences: [{kind: ReplicaSet, name: a}]}
+metadata: {name: owned, namespace: one, labels: {app: a}, ownerReferences: [{kind: ReplicaSet, name: a, controller: true}]}
 status: {podIP: 10.0.0.2}
----
-apiVersion: v1
-kind: Service
-metadata: {name: a, namespace: one}
-spec: {clusterIP: 10.96.0.1, selector: {app: a}, ports: [{port: 80}]}
 ---
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -184,7 +179,7 @@ spec: {podSelector: {}}
 
 
 @pytest.mark.parametrize(("name", "words"), [("upstream", {"DENY"}), ("aws-vpc-cni", {"ALLOW", "DENY"})])
-def test_pods_that_a_plugin_tells_apart_are_asked_about_one_by_one(call, tmp_path, name, words):
+def test_pods_without_owner_are_no_subjects_under_a_plugin_that_ignores_them(call, tmp_path, name, words):
     path = tmp_path / "pods.yaml"
     path.write_text(PODS)
     found = set()

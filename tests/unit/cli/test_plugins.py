@@ -168,7 +168,8 @@ status: {podIP: 10.0.0.1}
 ---
 apiVersion: v1
 kind: Pod
-metadata: {name: owned, namespace: one, labels: {app: a}, ownerReferences: [{kind: ReplicaSet, name: a, controller: true}]}
+metadata:
+  {name: owned, namespace: one, labels: {app: a}, ownerReferences: [{kind: ReplicaSet, name: a, controller: true}]}
 status: {podIP: 10.0.0.2}
 ---
 apiVersion: networking.k8s.io/v1

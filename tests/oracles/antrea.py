@@ -125,10 +125,11 @@ class World:
         found, goes_on = self.walk(early, packet, {"Pass": "pass"})
         if not goes_on:
             return found
-        if not is_node and not is_hairpin:
+        if not is_node:
             isolating = [p for p in self.kubernetes.policies if self.kubernetes.applies(p, direction, packet.subject)]
             if isolating:
-                return found | {"allow" if self.kubernetes_allows(direction, isolating, packet) else "drop"}
+                is_let = is_hairpin or self.kubernetes_allows(direction, isolating, packet)
+                return found | {"allow" if is_let else "drop"}
         late = self.sorted_rules(direction, guards, lambda tier: tier >= BASELINE)
         last, goes_on = self.walk(late, packet, {})
         return found | last | ({"allow"} if goes_on else set())

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import permutations
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,10 +14,10 @@ from simcore.model.ports import PORT_PROTOCOLS
 from simcore.reference import Reference
 from simcore.tables.build import build_tables
 
-from .. import strategies
+from .. import strategies, strategies_rules
 from ..manifests import load
 
-ICMP = 1
+OSPF = 89
 SOME_PORTS = (0, 52, 53, 54, 79, 80, 81, 443, 8079, 8080, 8081, 9090, 65535)
 
 
@@ -32,9 +33,9 @@ def first_end(pod):
 
 
 def seen(judge, source, destination):
-    """The verdicts of some ports of each protocol, then that of ICMP."""
+    """The verdicts of some ports of each protocol, then that of one without ports."""
     flows = [Flow(source, destination, protocol, port) for protocol in PORT_PROTOCOLS for port in SOME_PORTS]
-    return tuple(judge(flow).verdict for flow in [*flows, Flow(source, destination, ICMP, None)])
+    return tuple(judge(flow).verdict for flow in [*flows, Flow(source, destination, OSPF, None)])
 
 
 def told(each):
@@ -53,10 +54,22 @@ def told(each):
 def test_pairs_are_counted_by_what_they_may_reach(question):
     cluster, policies, profile = question
     snapshot = load(*cluster, *policies)
-    reference = Reference(snapshot.cluster, snapshot.policies, profile)
-    pods = [pod for pod in snapshot.cluster.pods if profile.hostnetwork == "pod" or not pod.host_network]
+    check(snapshot.cluster, snapshot.policies, profile)
+
+
+@given(st.integers(0, 2**48))
+def test_pairs_are_counted_under_every_kind_of_rule(seed):
+    random = Random(seed)
+    cluster, _ = strategies_rules.some_cluster(random)
+    check(cluster, strategies_rules.some_policies(random), strategies_rules.some_profile(random))
+
+
+def check(cluster, policies, profile):
+    """Count the pairs both ways; of a source port that could decide nothing is known."""
+    reference = Reference(cluster, policies, profile)
+    pods = [pod for pod in cluster.pods if profile.hostnetwork == "pod" or not pod.host_network]
     families = {pod.full_name: first_end(pod).address for pod in pods}
-    found = reachability(build_tables(snapshot.cluster, snapshot.policies, profile=profile), threads=1)
+    found = reachability(build_tables(cluster, policies, profile=profile), threads=1)
     wanted = Counter()
     for source, destination in permutations(pods, 2):
         ends = families[source.full_name], families[destination.full_name]

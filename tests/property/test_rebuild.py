@@ -3,6 +3,7 @@
 from dataclasses import replace
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from simcore.analyses.judging import flow_columns, judge_columns, objects_of
 from simcore.analyses.results import rule_table
 from simcore.tables.build import build_tables
 
-from .. import strategies
+from .. import strategies, strategies_rules
 from ..manifests import load
 
 STEPS = 6
@@ -52,11 +53,23 @@ def make_path(random):
     cluster = strategies.make_cluster(random)
     snapshots = [load(*cluster, *strategies.make_policies(random)) for _ in range(3)]
     pool = [policy for snapshot in snapshots for policy in snapshot.policies]
+    flows = [strategies.model_flow(flow) for flow in strategies.make_flows(random, cluster)]
+    return snapshots[0].cluster, make_steps(random, pool), flows, strategies.make_profile(random)
+
+
+def make_path_of_every_kind(random):
+    """The same with rules of every kind there is."""
+    cluster, ends = strategies_rules.some_cluster(random)
+    pool = [policy for _ in range(3) for policy in strategies_rules.some_policies(random)]
+    flows = [strategies_rules.some_flow(random, cluster, ends) for _ in range(30)]
+    return cluster, make_steps(random, pool), flows, strategies_rules.some_profile(random)
+
+
+def make_steps(random, pool):
     steps = [tuple(random.sample(pool, random.randint(0, len(pool))))]
     for _ in range(STEPS if pool else 0):
         steps.append(edit(random, steps[-1], pool, steps))
-    flows = [strategies.model_flow(flow) for flow in strategies.make_flows(random, cluster)]
-    return snapshots[0].cluster, steps, flows, strategies.make_profile(random)
+    return steps
 
 
 def answers(tables, flows):
@@ -68,10 +81,11 @@ def answers(tables, flows):
     return cells, objects, labels, tables.labels, tables.outcomes, rule_table(tables)
 
 
+@pytest.mark.parametrize("make", [make_path, make_path_of_every_kind])
 @given(st.integers(0, 2**48))
-def test_edits_build_what_a_fresh_build_does(seed):
+def test_edits_build_what_a_fresh_build_does(make, seed):
     random = Random(seed)
-    cluster, steps, flows, profile = make_path(random)
+    cluster, steps, flows, profile = make(random)
     built = []
     for number, policies in enumerate(steps):
         sets = [policies] if random.random() < 0.7 else [steps[max(number - 1, 0)], policies]

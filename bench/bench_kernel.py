@@ -7,11 +7,15 @@ import pytest
 
 from simcore.analyses.judging import Workspace
 from simcore.analyses.sweep import DEFAULT_BATCH_ROWS
+from simcore.tables.build import build_tables
 from simcore.tables.layout import Tables
 
 from .checks import assert_right, five_tuple_flows, sample
+from .clusters import SEED, Scenario
 from .flows import FiveTuples, judge_tuples, random_flows, zipf_flows
+from .pairs import take_turns
 from .peers import copy_columns
+from .tiers import admin_policies
 
 ROUNDS = 11
 
@@ -64,6 +68,31 @@ def test_judge(benchmark, kernel, flows, sizes, kind, threads):
         (threads, lambda part, space: judge_all(tables, part, space), flows, tables),
         rounds=sizes.rounds_of(ROUNDS),
         warmup_rounds=1,
+    )
+
+
+def test_judge_tiers(benchmark, kernel, sizes):
+    admin = admin_policies(kernel.scenario.cluster, sizes.tiered, SEED)
+    scenario = Scenario(kernel.scenario.cluster, (*kernel.scenario.policies, *admin))
+    tables = build_tables(scenario.cluster, scenario.policies)
+    flows = zipf_flows(kernel.scenario, kernel.tables, sizes.kernel_flows)
+    some = next(flows.batches(DEFAULT_BATCH_ROWS))
+    rows = sample(len(some))
+    judged = judge_tuples(tables, some, Workspace(tables, len(some)))
+    assert_right(scenario, tables, five_tuple_flows(some, rows), rows, judged)
+    workspace, plain = Workspace(tables, DEFAULT_BATCH_ROWS), Workspace(kernel.tables, DEFAULT_BATCH_ROWS)
+    _, ratio = take_turns(
+        benchmark,
+        lambda: judge_all(tables, flows, workspace),
+        lambda: judge_all(kernel.tables, flows, plain),
+        sizes.rounds_of(ROUNDS),
+    )
+    benchmark.extra_info.update(
+        flows=len(flows),
+        pods=len(scenario.cluster.pods),
+        policies=len(scenario.policies),
+        table_bytes=tables.size,
+        speed_to_plain=1 / ratio,
     )
 
 

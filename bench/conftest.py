@@ -17,6 +17,7 @@ class Sizes:
 
     kernel: tuple[int, int, int]
     kernel_flows: int
+    tiered: int
     clusters: tuple[str, ...]
     replay_cluster: str
     replay_flows: int
@@ -39,6 +40,7 @@ class Sizes:
 FULL = Sizes(
     kernel=(10_000, 5_000, 1_000),
     kernel_flows=10_000_000,
+    tiered=500,
     clusters=("S", "M", "XL"),
     replay_cluster="M dual",
     replay_flows=10_000_000,
@@ -57,6 +59,7 @@ FULL = Sizes(
 QUICK = Sizes(
     kernel=(500, 200, 50),
     kernel_flows=200_000,
+    tiered=40,
     clusters=("S",),
     replay_cluster="S dual",
     replay_flows=100_000,

@@ -65,7 +65,7 @@ def some_cluster(random):
     texts = [*strategies.SERVICE_ADDRESSES, *ADDRESSES]
     ends = [strategies.model_end(strategies.make_end(random, documents, random.random() < 0.3)) for _ in range(7)]
     ends += [End(address) for service in found.services for address in service.addresses]
-    ends.append(End(Address.parse(random.choice(texts))))
+    ends += [End(Address.parse(random.choice(texts))) for _ in range(2)]
     pods = [replace(pod, account=random.choice(ACCOUNTS)) for pod in found.pods]
     nodes = [replace(node, labels=strategies.make_labels(random)) for node in found.nodes]
     accounts = {(name, random.choice(ACCOUNTS)): strategies.make_labels(random) for name in strategies.NAMESPACES}
@@ -77,7 +77,7 @@ def some_cluster(random):
 
 def some_service(random, service):
     """The same in a namespace that rules name; now and then with backends that are listed by hand."""
-    if random.random() < 0.7:
+    if random.random() < 0.6:
         return replace(service, namespace="n1", selector=random.choice([service.selector, LabelSelector()]))
     backends = tuple(
         Backend(port.name, port.protocol, Address.parse(random.choice(ADDRESSES)), random.choice(strategies.PORTS))
@@ -177,9 +177,9 @@ def some_peer(random, depth):
         return random.choice([AnyOf(members), AnyOf(members), AllOf(members)])
     if depth and kind < 0.45:
         return Except(some_peer(random, depth - 1))
-    if kind < 0.7:
+    if kind < 0.62:
         return random.choice([some_endpoints, some_endpoints, some_network])(random)
-    if kind < 0.8:
+    if kind < 0.68:
         return ANYTHING
     return random.choice(
         [
@@ -187,6 +187,7 @@ def some_peer(random, depth):
             Nodes(some_name(random, tuple(strategies.NODES))),
             Nodes(),
             Backends("n1", "s0"),
+            ThroughService("n1", "s0"),
             ThroughService("n1", "s0"),
             DomainNames((r"[^.]*\.example",), ("*.example",)),
             DomainNames((r"b\.example",), ("b.example",)),

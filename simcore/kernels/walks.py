@@ -15,23 +15,45 @@ FIRST_PORTLESS = 3
 FOLLOW_PEERS, ALWAYS = 0, 1
 """What isolation does to protocols without ports (NP-20); any other number: it stops them."""
 
+# Columns of what `decide` knows of rules. Positions, stages, policies and ties are equal where their numbers are; -1 is
+# no tie, and every source port.
+ACTION, WRITTEN, REJECTS, ISOLATES, CERTAIN, POSITION, STAGE, POLICY, TIE, PORTS, SOURCES, ASKS = range(12)
+
 # Positions in the reasons that `decide` is given.
 BY_RULE, BY_DENIAL, BY_REJECTION, NO_RULE, PEER_NOT_SELECTED, PORT_NOT_ALLOWED, NAMED_PORT_UNDECLARED = range(7)
 UNKNOWN_ADDRESS, UNCERTAIN_RULE, NO_PORT, NO_SOURCE_PORT, PRIORITY_TIE, PROTOCOL_ALLOWED, PROTOCOL_DENIED = range(7, 14)
 
 
 @kernel
-def decide(program, book, ports, states, subjects, subject_known, peer_known, destinations, sources, reasons, habits):
+def decide(
+    program,
+    book,
+    masks,
+    mask_of,
+    undeclared,
+    extra_masks,
+    extra_of,
+    extra_first,
+    slots,
+    states,
+    subjects,
+    subject_known,
+    peer_known,
+    destinations,
+    sources,
+    reasons,
+    habits,
+):
     """Decide a program against peers and port classes: for each pair what the ordered rules come to, and why.
 
     Parameters
     ----------
     program : int64[r]
         Its rules, in order.
-    book : RuleColumns
-        What rules are (`simcore.tables.decisions`).
-    ports : PortMasks
-        What port sets hold (`simcore.tables.decisions`).
+    book : int32[rules, 12]
+        What rules are, in the columns named above.
+    masks, mask_of, undeclared, extra_masks, extra_of, extra_first, slots
+        What port sets hold (`simcore.tables.decisions.PortMasks`).
     states : uint8[r, peers]
         NO, MAYBE or YES: whether a peer is one of the rule's.
     subjects : uint8[r]
@@ -53,9 +75,8 @@ def decide(program, book, ports, states, subjects, subject_known, peer_known, de
         the extra class of the flow decides: ``-1 - row of scans``.
     scans : int64[..., extra classes]
         Codes by extra class, counted from the first one of the slot.
-    """
-    count, slots = program.size, ports.slots
-    masks, extra_masks, extra_first = ports.masks, ports.extra_masks, ports.extra_first
+    """  # fmt: skip
+    count = program.size
     others, other_protocols, use_ties = habits[1], habits[2], habits[3] != 0
     actions, stages = np.empty(count, np.uint8), np.empty(count, np.int32)
     positions, ties = np.empty(count, np.int32), np.empty(count, np.int32)
@@ -63,11 +84,11 @@ def decide(program, book, ports, states, subjects, subject_known, peer_known, de
     isolation, extended = -1, False
     for k in range(count):
         rule = program[k]
-        actions[k], stages[k], positions[k] = book.action[rule], book.stage[rule], book.position[rule]
-        ties[k], policies[k], certain[k] = book.tie[rule], book.policy[rule], book.certain[rule]
-        if book.isolates[rule] and isolation < 0:
+        actions[k], stages[k], positions[k] = book[rule, ACTION], book[rule, STAGE], book[rule, POSITION]
+        ties[k], policies[k], certain[k] = book[rule, TIE], book[rule, POLICY], book[rule, CERTAIN] != 0
+        if book[rule, ISOLATES] and isolation < 0:
             isolation = k
-        extended = extended or book.sources[rule] >= 0 or book.asks[rule]
+        extended = extended or book[rule, SOURCES] >= 0 or book[rule, ASKS] != 0
     contested = _contested(positions, ties, policies, use_ties)
     order, portless_actions = np.arange(count), actions.copy()
     portless_order = order
@@ -82,16 +103,16 @@ def decide(program, book, ports, states, subjects, subject_known, peer_known, de
         if extended:
             widest = max(widest, extra_first[slot + 1] - extra_first[slot])
     line, matches = np.empty(widest, np.int64), np.empty(count, np.uint8)
-    mask_of, extra_of, source_of = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int32)
+    own, own_extra, source_of = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int32)
     out = np.empty((states.shape[1], slots.size), np.int64)
     scans, found = np.empty((4 if extended else 0, widest), np.int64), 0
     for p in range(states.shape[1]):
         for k in range(count):
             rule = program[k]
-            mask_of[k] = ports.mask_of[book.ports[rule], destinations[p]]
-            extra_of[k] = ports.extra_of[book.ports[rule], destinations[p]]
-            source = book.sources[rule]
-            source_of[k] = -1 if source < 0 else ports.extra_of[source, sources[p]]
+            own[k] = mask_of[book[rule, PORTS], destinations[p]]
+            own_extra[k] = extra_of[book[rule, PORTS], destinations[p]]
+            source = book[rule, SOURCES]
+            source_of[k] = -1 if source < 0 else extra_of[source, sources[p]]
         # What the end of a list says of a peer that no rule allows does not depend on the class, but for names:
         # told once a stage.
         told_stage, some, selected, missing = -1, False, False, np.uint8(0)
@@ -108,11 +129,11 @@ def decide(program, book, ports, states, subjects, subject_known, peer_known, de
                 for j in range(walk.size):
                     k = walk[j]
                     state = states[k, p]
-                    port = masks[mask_of[k], c]
+                    port = masks[own[k], c]
                     if state == NO or port == NO or stages[k] == skipped:
                         continue
                     if port == ASK:
-                        port = extra_masks[extra_of[k], first_extra + e]
+                        port = extra_masks[own_extra[k], first_extra + e]
                     match = min(state, port, subjects[k])
                     if source_of[k] >= 0:
                         match = min(match, extra_masks[source_of[k], first_extra + e])
@@ -133,9 +154,9 @@ def decide(program, book, ports, states, subjects, subject_known, peer_known, de
                 is_tie = False
                 if in_doubt:
                     for k in range(count):
-                        port = masks[mask_of[k], c]
+                        port = masks[own[k], c]
                         if port == ASK:
-                            port = extra_masks[extra_of[k], first_extra + e]
+                            port = extra_masks[own_extra[k], first_extra + e]
                         match = min(states[k, p], port, subjects[k])
                         if source_of[k] >= 0:
                             match = min(match, extra_masks[source_of[k], first_extra + e])
@@ -152,9 +173,9 @@ def decide(program, book, ports, states, subjects, subject_known, peer_known, de
                     state = min(states[number, p], subjects[number])
                     known = peer_known[p] or states[number, p] != MAYBE
                     known = known and (subject_known or subjects[number] != MAYBE)
-                    port = masks[mask_of[number], c]
+                    port = masks[own[number], c]
                     if port == ASK:
-                        port = extra_masks[extra_of[number], first_extra + e]
+                        port = extra_masks[own_extra[number], first_extra + e]
                     if not certain[number] or (state == MAYBE and known):
                         reason = reasons[UNCERTAIN_RULE]
                     elif state == MAYBE:
@@ -169,17 +190,17 @@ def decide(program, book, ports, states, subjects, subject_known, peer_known, de
                         number = -1
                 elif verdict == ALLOW:
                     reason = reasons[BY_RULE]
-                elif book.written[program[number]]:
-                    reason = reasons[BY_REJECTION if book.rejects[program[number]] else BY_DENIAL]
+                elif book[program[number], WRITTEN]:
+                    reason = reasons[BY_REJECTION if book[program[number], REJECTS] else BY_DENIAL]
                 else:
                     if told_stage != stages[number]:
                         told_stage, some, selected, missing = stages[number], False, False, np.uint8(0)
                         for q in range(count):
-                            if stages[q] == told_stage and actions[q] == ALLOW and book.written[program[q]]:
+                            if stages[q] == told_stage and actions[q] == ALLOW and book[program[q], WRITTEN]:
                                 some = True
                                 if states[q, p] != NO:
                                     selected = True
-                                    missing |= ports.undeclared[book.ports[program[q]], destinations[p]]
+                                    missing |= undeclared[book[program[q], PORTS], destinations[p]]
                     if not some:
                         reason = reasons[NO_RULE]
                     elif not selected:

@@ -33,6 +33,8 @@ class Columns:
         Whether their address is known; False throughout where no peer set may hold an end whose address is.
     in_doubt : bool
         Whether one may.
+    stamps : int64[count]
+        Both `keys` and `known`.
     starts, ends_sure : int64[sets + 1], int64[sets]
         Set s holds the columns from ``starts[s]`` to ``starts[s + 1]`` of `members`; up to ``ends_sure[s]`` for sure.
     members : int32[...]
@@ -64,6 +66,7 @@ class Columns:
         self.firsts = found.firsts
         self.keys = identities.port_key[found.firsts] * by_name
         self.known, self.in_doubt = known[found.firsts], sets.in_doubt
+        self.stamps = self.keys << 1 | self.known
         self.starts, self.ends_sure, self.members = found.starts, found.ends_sure, found.members
         numbers = {key: number for number, key in enumerate(distinct)}
         self._numbers = {peer: EVERYBODY if key is None else numbers[key] for peer, (key, _) in keys.items()}

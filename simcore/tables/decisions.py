@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.rows import MAYBE, YES, tell_apart
-from ..kernels.walks import decide
+from ..kernels.rows import tell_apart
+from ..kernels.walks import ASKS, decide
 from ..model.flows import Reason
 from ..model.policy import Action, Direction, PolicyRef, Position, Role, Rule
 from ..model.ports import PORT_PROTOCOLS, PortSet
@@ -43,39 +43,6 @@ _TOLD = (
 """Reasons in the order in which `simcore.kernels.walks` knows them."""
 _ACTIONS = (Action.ALLOW, Action.DENY, Action.PASS)
 _OTHER_PROTOCOLS = ("follow-peers", "allow", "deny")
-
-
-class RuleColumns(NamedTuple):
-    """What the kernel that walks rules knows of each.
-
-    Attributes
-    ----------
-    action : uint8[rules]
-        Allow, deny or pass.
-    written, rejects, isolates, certain : bool[rules]
-        As `simcore.model.policy.Rule` and its role tell.
-    position, stage, policy : int32[rules]
-        Numbers that are equal where those are; the same stage has the same number throughout its positions.
-    tie : int32[rules]
-        Likewise; -1 where there is none.
-    ports, sources : int32[rules]
-        Port sets of the responder and the initiator; the latter -1 where every port is meant.
-    asks : bool[rules]
-        Whether the first of the two asks for ICMP types.
-    """
-
-    action: NDArray[np.uint8]
-    written: NDArray[np.bool_]
-    rejects: NDArray[np.bool_]
-    isolates: NDArray[np.bool_]
-    certain: NDArray[np.bool_]
-    position: NDArray[np.int32]
-    stage: NDArray[np.int32]
-    policy: NDArray[np.int32]
-    tie: NDArray[np.int32]
-    ports: NDArray[np.int32]
-    sources: NDArray[np.int32]
-    asks: NDArray[np.bool_]
 
 
 class PortMasks(NamedTuple):
@@ -148,7 +115,7 @@ class Decider:
         return int(np.diff(self._ports.extra_first).max())
 
     def decide(
-        self, program: Program, rules: NDArray[np.int64], maybes: NDArray[np.bool_]
+        self, program: Program, rules: NDArray[np.int64], subjects: NDArray[np.uint8]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
         """Decide a program against the peers that it tells apart.
 
@@ -157,8 +124,8 @@ class Decider:
         program : Program
         rules : int64[...]
             Its rules, as numbers among those that are known here.
-        maybes : bool[...]
-            Whether it cannot be told of a rule that it binds the subject.
+        subjects : uint8[...]
+            MAYBE or YES: whether each binds the subject.
 
         Returns
         -------
@@ -180,7 +147,7 @@ class Decider:
             columns.ends_sure,
             columns.members,
             self._words,
-            (columns.keys << 1 | columns.known)[: columns.count if by_peer else 0],
+            columns.stamps if by_peer else columns.stamps[:0],
             self._signatures[program.direction],
             numbers,
         )
@@ -190,9 +157,9 @@ class Decider:
         codes, scans = decide(
             rules,
             self._book,
-            self._ports,
+            *self._ports,
             states,
-            np.where(maybes, np.uint8(MAYBE), np.uint8(YES)),
+            subjects,
             program.known,
             columns.known[firsts],
             destinations,
@@ -203,8 +170,8 @@ class Decider:
         return numbers, codes, scans
 
 
-def _columns_of(rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int]) -> RuleColumns:
-    """Describe rules, and number their port sets."""
+def _columns_of(rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int]) -> NDArray[np.int32]:
+    """Describe rules in the columns that the kernel knows, and number their port sets."""
     positions: dict[Position, int] = {}
     stages: dict[object, int] = {}
     policies: dict[PolicyRef, int] = {}
@@ -215,27 +182,23 @@ def _columns_of(rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int])
             position = book.position(rule)
             rank = positions.setdefault(position, len(positions))
             placed[id(rule.tier)] = rank, stages.setdefault(position.stage, len(stages))
-    position_of, stage_of = np.array([placed[id(rule.tier)] for rule in rules], np.int32).reshape(-1, 2).T.copy()
-    return RuleColumns(
-        np.array([_ACTIONS.index(rule.action) for rule in rules], np.uint8),
-        np.array([rule.role is Role.WRITTEN for rule in rules], bool),
-        np.array([rule.rejects for rule in rules], bool),
-        np.array([rule.role is Role.ISOLATION for rule in rules], bool),
-        np.array([rule.certain for rule in rules], bool),
-        position_of,
-        stage_of,
-        np.array([policies.setdefault(rule.policy, len(policies)) for rule in rules], np.int32),
-        np.array([-1 if rule.tie is None else ties.setdefault(rule.tie, len(ties)) for rule in rules], np.int32),
-        np.array([sets.setdefault(rule.ports, len(sets)) for rule in rules], np.int32),
-        np.array(
-            [
-                -1 if rule.source_ports.is_everything else sets.setdefault(rule.source_ports, len(sets))
-                for rule in rules
-            ],
-            np.int32,
-        ),
-        np.array([asks(rule.ports) for rule in rules], bool),
-    )
+    columns = [
+        (
+            _ACTIONS.index(rule.action),
+            rule.role is Role.WRITTEN,
+            rule.rejects,
+            rule.role is Role.ISOLATION,
+            rule.certain,
+            *placed[id(rule.tier)],
+            policies.setdefault(rule.policy, len(policies)),
+            -1 if rule.tie is None else ties.setdefault(rule.tie, len(ties)),
+            sets.setdefault(rule.ports, len(sets)),
+            -1 if rule.source_ports.is_everything else sets.setdefault(rule.source_ports, len(sets)),
+            asks(rule.ports),
+        )
+        for rule in rules
+    ]
+    return np.array(columns, np.int32).reshape(-1, ASKS + 1)
 
 
 def _masks_of(sets: Mapping[PortSet, int], identities: Identities, classes: PortClasses, extras: Extras) -> PortMasks:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import CapacityError
 from ..kernels.extras import SCAN
-from ..kernels.rows import count_uses, lay_out, number_signatures, sign_columns
+from ..kernels.rows import MAYBE, YES, count_uses, lay_out, number_signatures, sign_columns
 from ..model.policy import Direction
 from ..model.profile import Profile
 from .book import RuleBook
@@ -168,8 +168,10 @@ class _Writer:
     def decide(self, program: Program) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
         """Return which peer each column is, overwritten by the next call, and the row of each peer."""
         rules = np.array([self._local[serial] for serial in program.rules], np.int64)
-        maybes = np.array([serial in program.maybes for serial in program.rules], bool)
-        numbers, decided, scans = self._decider.decide(program, rules, maybes)
+        subjects = np.full(rules.size, YES, np.uint8)
+        if program.maybes:
+            subjects[[serial in program.maybes for serial in program.rules]] = MAYBE
+        numbers, decided, scans = self._decider.decide(program, rules, subjects)
         if len(scans):
             asks = decided < 0
             decided[asks] = -1 - np.array([self._scan(scan) for scan in scans])[-1 - decided[asks]]

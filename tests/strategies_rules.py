@@ -56,6 +56,7 @@ NAMES = {"a.example": ("10.0.0.2", "203.0.113.7"), "b.example": ("fd00::1", "8.8
 ACCOUNTS = ("default", "robot")
 SOURCE_PORTS = (0, 53, 1023, 1024, 40_000)
 TYPES = (0, 3, 8, 128)
+"""Few, so that rules and flows meet."""
 
 
 def some_cluster(random):
@@ -223,8 +224,9 @@ def some_source_ports(random):
     if random.random() < 0.85:
         return EVERY_PORT
     first, last = sorted(random.choices(SOURCE_PORTS, k=2))
-    members = [PortRange(random.choice([TCP, TCP, UDP]), first, last), some_member(random)]
-    chosen = tuple(members[: random.randint(1, 2)])
+    name = NamedPort(TCP, random.choice(strategies.PORT_NAMES))
+    members = [PortRange(random.choice([TCP, TCP, UDP]), first, last), some_member(random), name]
+    chosen = tuple(random.sample(members, random.randint(1, 2)))
     return random.choice([PortSet(chosen), PortSet(chosen), PortSet(None, chosen)])
 
 
@@ -246,14 +248,16 @@ def some_flow(random, cluster, ends):
         port = random.choice(service.ports)
         destination = End(service.addresses[0])
         found = replace(found, protocol=port.protocol, port=port.port)
+    if random.random() < 0.2:
+        found = replace(found, protocol=random.choice([ICMP, ICMP, ICMPV6]), port=None)
     is_icmp = found.protocol in (ICMP, ICMPV6)
     return replace(
         found,
         source=source,
         destination=destination,
-        source_port=random.choice([None, *SOURCE_PORTS]),
-        icmp_type=random.choice([None, *TYPES]) if is_icmp else None,
-        icmp_code=random.choice([None, 0, 1, 2]) if is_icmp else None,
+        source_port=random.choice([None, *SOURCE_PORTS, *strategies.PORTS]),
+        icmp_type=random.choice([None, *TYPES, 0, 3]) if is_icmp else None,
+        icmp_code=random.choice([None, None, 0, 1, 2]) if is_icmp else None,
     )
 
 

@@ -33,6 +33,8 @@ class RuleBook:
         Those that the book before did not have.
     named : frozenset of int
         Serial numbers of rules that look up names of ports on the end that they guard, some of them gone.
+    of_hosts : frozenset of int
+        Likewise, of those that guard nodes.
     gone : list of Rule
         Those that only the book before had, in no order.
     """
@@ -60,7 +62,11 @@ class RuleBook:
         positions = [tier.position for tier in self._tiers.values() if tier.position]
         ranks = {position: rank for rank, position in enumerate(sorted(set(positions)))}
         self._ranks = {key: ranks[tier.position] for key, tier in self._tiers.items() if tier.position}
-        self.named: frozenset[int] = (before.named if before else frozenset()) | self._find_named()
+        first = self.number_of.size - len(self.new)
+        named = [serial for serial, rule in enumerate(self.new, first) if names_at_subject(rule)]
+        of_hosts = [serial for serial, rule in enumerate(self.new, first) if rule.hosts]
+        self.named: frozenset[int] = (before.named if before else frozenset()).union(named)
+        self.of_hosts: frozenset[int] = (before.of_hosts if before else frozenset()).union(of_hosts)
         if any(member.protocol not in ICMP_KINDS for member in asked_by(self.new) if isinstance(member, IcmpType)):
             raise UnsupportedError("a rule asks for ICMP types of a protocol that is neither ICMP nor ICMPv6")
 
@@ -99,11 +105,6 @@ class RuleBook:
                     raise ValueError(f"{rule}: the profile has no position for tier {rule.tier.name!r}")
                 found[id(rule.tier)] = placed
         return found
-
-    def _find_named(self) -> frozenset[int]:
-        """Find the new rules that look up names on the end that they guard."""
-        first = self.number_of.size - len(self.new)
-        return frozenset(serial for serial, rule in enumerate(self.new, first) if names_at_subject(rule))
 
     @property
     def crowded(self) -> bool:

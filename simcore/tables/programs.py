@@ -138,26 +138,26 @@ def _narrowed(
     """Return the number of each program with some of its rules only; `programs` takes them up."""
     found = []
     for program in list(programs):
-        narrowed = _make(book, kept(program.rules), program.maybes, program, hairpin=hairpin)
+        end = program.direction, program.port_key, program.kind, program.known
+        narrowed = _make(book, kept(program.rules), program.maybes, end, hairpin=hairpin)
         found.append(programs.setdefault(narrowed, len(programs)))
     return np.array(found, np.int32)
 
 
+_End = tuple[Direction, int, Kind, bool]
+"""What a program may depend on of the end that it binds: direction, port key, kind, whether its address is known."""
+_NONE: frozenset[int] = frozenset()
+
+
 def _make(
-    book: RuleBook, serials: Sequence[int], maybes: Iterable[int], end: Program, *, hairpin: bool = False
+    book: RuleBook, serials: Sequence[int], maybes: Iterable[int], end: _End, *, hairpin: bool = False
 ) -> Program:
-    """Make a program of some rules; `end` has what they may ask of the end that it binds."""
-    in_doubt = frozenset(maybes).intersection(serials) if maybes else frozenset()
-    by_name = not book.named.isdisjoint(serials)
-    return Program(
-        book.ordered(serials),
-        end.direction,
-        end.port_key if by_name else 0,
-        end.kind,
-        in_doubt,
-        end.known and bool(in_doubt),
-        hairpin,
-    )
+    """Make a program of some rules."""
+    direction, port_key, kind, is_known = end
+    in_doubt = frozenset(maybes).intersection(serials) if maybes else _NONE
+    if book.named.isdisjoint(serials):
+        port_key = 0
+    return Program(book.ordered(serials), direction, port_key, kind, in_doubt, is_known and bool(in_doubt), hairpin)
 
 
 def _unbound(direction: Direction, identities: Identities, programs: dict[Program, int]) -> NDArray[np.int32]:
@@ -225,17 +225,14 @@ class _Binder:
     ) -> Program:
         """Return the program of an identity after some rules went and others, of which some may bind it, came."""
         known = self._identities
-        end = Program(
-            (),
-            self._direction,
-            int(known.port_key[identity]),
-            _plain(known.kind[identity]),
-            known=bool(known.firsts.family[identity]),
-        )
-        for_nodes = end.kind is Kind.NODE
-        stayed = [serial for serial in program.rules if serial not in dropped]
-        came = [serial for serial in entering if self._rule(serial).hosts == for_nodes]
-        return _make(self._book, [*stayed, *came], [*program.maybes, *maybes], end)
+        end = self._direction, int(known.port_key[identity]), program.kind, bool(known.firsts.family[identity])
+        rules = [serial for serial in program.rules if serial not in dropped]
+        hosts = self._book.of_hosts
+        if program.kind is Kind.NODE:
+            rules += [serial for serial in entering if serial in hosts]
+        else:
+            rules += [serial for serial in entering if serial not in hosts] if hosts else entering
+        return _make(self._book, rules, [*program.maybes, *maybes], end)
 
     def _rule(self, serial: int) -> Rule:
         return self._book.rule(serial)

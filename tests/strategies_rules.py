@@ -83,7 +83,7 @@ def some_service(random, service):
     backends = tuple(
         Backend(port.name, port.protocol, Address.parse(random.choice(ADDRESSES)), random.choice(strategies.PORTS))
         for port in service.ports
-        for _ in range(random.randint(0, 2))
+        for _ in range(random.randint(1, 2))
     )
     return replace(service, namespace="n1", selector=None, backends=backends)
 

@@ -280,7 +280,8 @@ def pair_ends(
     source_family, destination_family : uint8[n]
         As `find_families` wrote them.
     source_place, destination_place : int32[n]
-        As `find_ends` wrote them; the destination's is changed to SAME, or to a mark of MIXED_FAMILIES.
+        As `find_ends` wrote them; the destination's is changed to SAME, or to a mark of MIXED_FAMILIES. Nodes and
+        composites need no mark: `judge` leaves them anyway, and the address at which a record names one matters.
     """  # fmt: skip
     for i in range(source_place.size):
         if source_place[i] < 0 or destination_place[i] < 0:
@@ -300,5 +301,5 @@ def pair_ends(
             same = there == pod_objects[destination_pod[i]] and there < t.limits[PODS]
         else:
             same = source_high[i] == destination_high[i] and source_low[i] == destination_low[i]
-        if same:
+        if same and destination_place[i] < t.limits[FIRST_NODE]:
             destination_place[i] = SAME

@@ -80,6 +80,18 @@ TO_DB = flow("shop/web", "shop/db")
 DENY_INTO_DB = policy(INGRESS, app("db"))
 
 
+# Rules that guard nodes
+
+
+def test_a_host_pod_that_meets_itself_does_so_at_the_address_that_is_named():
+    host = pod("host", "10.9.0.1", "fd00:9::1", node="w1", host_network=True)
+    nobody = policy(EGRESS, Network(Cidr.parse("10.9.0.0/16")))
+    closed = replace(nobody, rules=tuple(replace(rule, hosts=True) for rule in nobody.rules))
+    for text, verdict in (("10.9.0.1", DENY), ("fd00:9::1", ALLOW)):
+        to_itself = replace(flow("shop/host", "shop/host"), destination=End(Address.parse(text), "shop/host"))
+        assert judge(to_itself, closed, world=cluster(host)).verdict is verdict
+
+
 # A network plugin that enforces nothing
 
 

@@ -120,7 +120,9 @@ def some_policy(random, name, tier):
 def some_rule(random, ref, number, direction, subject, tier, hosts, tie):
     action = random.choice([Action.ALLOW, Action.ALLOW, Action.DENY, Action.PASS])
     tie = tie if random.random() < 0.8 else None
-    tie_break = random.choice([(ref.name, str(number)), (str(number), ref.name)])
+    tie_break = (ref.name, str(number))
+    if random.random() < 0.3:
+        tie, tie_break = tie and (*tie, float(number)), (str(number), ref.name)
     return Rule(
         ref,
         number,

@@ -107,7 +107,8 @@ class Rule:
     rejects : bool
         A denial that answers at once, with a reset or an ICMP error.
     tie : tuple or None
-        Rules of one tier that share it, and are of different policies, have no order among each other.
+        Rules of one tier that share it, and are of different policies, have no order among each other. Those of one
+        policy follow each other.
     name : str
         Its own name within the policy, if it has one.
     condition : str

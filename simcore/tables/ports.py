@@ -136,7 +136,9 @@ class PortClasses:
     slot: NDArray[np.int64]
     protocol: NDArray[np.int64]
     port: NDArray[np.int64]
-    _masks: dict[tuple[PortSet, tuple[PortRange, ...]], NDArray[np.uint8]] = field(default_factory=dict)
+    _masks: dict[tuple[PortSet, tuple[PortRange, ...], tuple[PortRange, ...]], NDArray[np.uint8]] = field(
+        default_factory=dict
+    )
 
     @property
     def count(self) -> int:
@@ -163,7 +165,7 @@ class PortClasses:
         declared : mapping
             What the destination declares; empty where it is not a pod.
         """
-        key = (ports, tuple(resolved(names_of(ports), declared)))
+        key = (ports, tuple(resolved(ports.names, declared)), tuple(resolved(ports.excluded, declared)))
         if (mask := self._masks.get(key)) is None:
             mask = self._masks[key] = held(ports, declared, self.protocol, self.port, self.port < 0)
             for member in members_of(ports):

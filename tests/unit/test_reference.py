@@ -92,6 +92,21 @@ def test_a_host_pod_that_meets_itself_does_so_at_the_address_that_is_named():
         assert judge(to_itself, closed, world=cluster(host)).verdict is verdict
 
 
+# Ports that are left out
+
+
+ENDS_OF_NAMES = (("in", "10.0.0.3"), ("out", "10.0.0.4"))
+
+
+def test_a_number_may_be_let_in_by_one_name_and_left_out_by_another():
+    named = PortSet((NamedPort(TCP, "in"),), (NamedPort(TCP, "out"),))
+    pods = [pod(name, address, ports=(ContainerPort(name, TCP, 80),)) for name, address in ENDS_OF_NAMES]
+    world = cluster(WEB, *pods)
+    for name, verdict in (("in", ALLOW), ("out", DENY)):
+        both = policy(INGRESS, Endpoints(), (ANYTHING, named))
+        assert judge(flow("shop/web", f"shop/{name}"), both, world=world).verdict is verdict
+
+
 # A network plugin that enforces nothing
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from simcore.errors import Diagnostic, Place, Severity
 
 from ..documents import Document
 from ..paths import Path
+
+T = TypeVar("T")
 
 _NO_HINTS: Mapping[str, str] = {}
 
@@ -148,3 +150,11 @@ def _suggestion(name: str, known: Collection[str]) -> str:
     if near:
         return f"Did you mean {folded[near[0]]}?"
     return f"Known here: {', '.join(known)}" if known else "Nothing may stand here"
+
+
+def read_alone(document: Document, diagnostics: list[Diagnostic], read: Callable[[Field], T]) -> list[T]:
+    """Read a document that stands for itself, and tell its problems from top to bottom; nothing where it is invalid."""
+    found: list[Diagnostic] = []
+    made = read(Field(document, found, document.value))
+    diagnostics += sorted(found, key=lambda diagnostic: diagnostic.place.line)
+    return [] if any(diagnostic.severity is Severity.ERROR for diagnostic in found) else [made]

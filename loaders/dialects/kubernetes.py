@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcore.errors import Diagnostic, Severity
+from simcore.errors import Diagnostic
 from simcore.model.labels import LabelSelector
 from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network, PeerSet
 from simcore.model.policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Role, Rule
@@ -20,7 +20,7 @@ from simcore.model.ports import (
 
 from ..documents import Document
 from .blocks import read_block
-from .fields import Field, describe
+from .fields import Field, describe, read_alone
 from .metadata import read_metadata
 from .names import port_name_complaint
 from .selectors import read_selector
@@ -78,10 +78,7 @@ def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: boo
     list of Policy
         The policy; empty where the manifest is invalid.
     """
-    found: list[Diagnostic] = []
-    policy = _Lowering(Field(document, found, document.value), strict_cidr).policy()
-    diagnostics += sorted(found, key=lambda diagnostic: diagnostic.place.line)
-    return [] if any(diagnostic.severity is Severity.ERROR for diagnostic in found) else [policy]
+    return read_alone(document, diagnostics, lambda root: _Lowering(root, strict_cidr).policy())
 
 
 def read_rules(spec: Field, ref: PolicyRef, *, strict_cidr: bool) -> tuple[Rule, ...]:
@@ -205,19 +202,8 @@ def tie_break(ref: PolicyRef) -> str:
 
 def _isolation(spec: Field, direction: Direction, ref: PolicyRef, subject: Endpoints) -> Rule:
     place = spec.document.place(field="spec.policyTypes" if spec.get("policyTypes").value else "")
-    return Rule(
-        policy=ref,
-        index=-1,
-        direction=direction,
-        subject=subject,
-        peer=ANYTHING,
-        ports=EVERY_PORT,
-        action=Action.DENY,
-        tier=NETWORKPOLICY,
-        order=(1, ORDER, tie_break(ref)),
-        place=place,
-        role=Role.ISOLATION,
-    )
+    order = (1, ORDER, tie_break(ref))
+    return Rule.closing(ref, direction, subject, NETWORKPOLICY, order, place, Role.ISOLATION)
 
 
 def _policy_types(spec: Field) -> list[Direction]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from ..errors import Place
-from .peers import PeerSet
+from .peers import ANYTHING, PeerSet
 from .ports import EVERY_PORT, PortSet
 
 
@@ -135,6 +135,35 @@ class Rule:
     name: str = ""
     condition: str = ""
     doubt: str = ""
+
+    @classmethod
+    def closing(
+        cls,
+        policy: PolicyRef,
+        direction: Direction,
+        subject: PeerSet,
+        tier: Tier,
+        order: tuple[float | str, ...],
+        place: Place,
+        role: Role,
+        *,
+        hosts: bool = False,
+    ) -> Rule:
+        """Make the rule that denies whatever none before it decides."""
+        return cls(
+            policy=policy,
+            index=-1,
+            direction=direction,
+            subject=subject,
+            peer=ANYTHING,
+            ports=EVERY_PORT,
+            action=Action.DENY,
+            tier=tier,
+            order=order,
+            place=place,
+            role=role,
+            hosts=hosts,
+        )
 
     @property
     def certain(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,25 +11,11 @@ from numpy.typing import NDArray
 from ..model.addresses import Cidr
 from ..model.cluster import Cluster
 from ..model.labels import LabelSelector, Operator, Requirement
-from ..model.peers import AllOf, AnyOf, Anything, Atom, Endpoints, Except, Network, PeerSet
+from ..model.peers import AnyOf, Anything, Endpoints, Network, PeerSet, atoms_of
 from ..model.policy import Rule
 
 Plain = Endpoints | Network
 """The atoms whose unions, by far most peer sets, are found without looking at every identity."""
-
-
-def atoms_in(peer: PeerSet) -> Iterator[Atom]:
-    """Yield the atoms that a peer set is made of."""
-    match peer:
-        case Anything():
-            return
-        case AnyOf(members) | AllOf(members):
-            for member in members:
-                yield from atoms_in(member)
-        case Except(inner):
-            yield from atoms_in(inner)
-        case _:
-            yield peer
 
 
 class Atoms:
@@ -55,7 +41,7 @@ class Atoms:
         if any([isinstance(member, Anything) for member in members]):
             return None
         if not all([isinstance(member, Plain) for member in members]):
-            for atom in atoms_in(peer):
+            for atom in atoms_of(peer):
                 self.numbers.setdefault(atom, len(self.numbers))
             members = (peer,)
         return tuple([self.numbers.setdefault(member, len(self.numbers)) for member in members])
@@ -70,7 +56,7 @@ class Atoms:
 def blocks_of(rules: Iterable[Rule]) -> set[Cidr]:
     """Return the distinct blocks that rules mention, exclusions included, the all-embracing ones left out."""
     peers = {id(peer): peer for rule in rules for peer in (rule.subject, rule.peer)}.values()
-    networks = [atom for peer in peers for atom in atoms_in(peer) if isinstance(atom, Network)]
+    networks = [atom for peer in peers for atom in atoms_of(peer) if isinstance(atom, Network)]
     return {block for network in networks for block in (network.cidr, *network.excluded) if block.length}
 
 

@@ -5,14 +5,14 @@ from dataclasses import asdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simcore.analyses.judging import judge_flows
 from simcore.model.flows import Reason, Verdict
 from simcore.reference import Reference
 from tests import strategies as small
 from tests import strategies_admin as tiered
+from tests.engines import assert_tables_agree
 from tests.manifests import load
 from tests.oracles import admin as oracle
-from tests.property.test_lowering import PROBE_ADDRESSES, PROBE_PORTS, enforcing
+from tests.property.test_lowering import PROBE_ADDRESSES, PROBE_PORTS, assert_among, enforcing
 
 BY_PROTOCOL = (Reason.PROTOCOL_ALLOWED, Reason.PROTOCOL_DENIED)
 CAREFUL = (Reason.NO_PORT, Reason.UNKNOWN_ADDRESS, Reason.UNCERTAIN_RULE)
@@ -37,14 +37,8 @@ def test_verdicts_agree_with_the_oracle(question):
     snapshot = load(*cluster, *policies)
     reference = Reference(snapshot.cluster, snapshot.policies, profile)
     for flow in flows:
-        judgement = reference.judge(small.model_flow(flow))
         possible = answers(cluster, policies, flow, profile)
-        if not possible:
-            assert judgement.egress.reason is Reason.MIXED_FAMILIES
-        elif judgement.verdict is Verdict.UNKNOWN:
-            assert len(possible) == 2 or is_careful(judgement)
-        else:
-            assert possible == {judgement.verdict is Verdict.ALLOW}
+        assert_among(possible, reference.judge(small.model_flow(flow)), is_careful)
 
 
 def is_careful(judgement):
@@ -64,11 +58,7 @@ def test_the_order_of_documents_does_not_matter(question):
 def test_tables_agree_with_the_reference(question):
     cluster, policies, flows, profile = question
     snapshot = load(*cluster, *policies)
-    reference = Reference(snapshot.cluster, snapshot.policies, profile)
-    flows = [small.model_flow(flow) for flow in flows]
-    judged = judge_flows(snapshot.cluster, snapshot.policies, flows, profile)
-    for flow, judgement in zip(flows, judged, strict=True):
-        assert judgement == reference.judge(flow), flow
+    assert_tables_agree(snapshot.cluster, snapshot.policies, list(map(small.model_flow, flows)), profile)
 
 
 @given(questions(names=False))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simcore.errors import Diagnostic, Severity
+from simcore.errors import Diagnostic
 from simcore.model.peers import AnyOf, DomainNames, Endpoints, PeerSet
 from simcore.model.policy import Action, Direction, Policy, PolicyRef, Rule, Tier
 
 from ...documents import Document
-from ..fields import Field
+from ..fields import Field, read_alone
 from ..kubernetes import tie_break
 from ..metadata import read_metadata
 from .forms import FORMS, Form
@@ -50,11 +50,8 @@ def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: boo
     list of Policy
         The policy; empty where the manifest is invalid.
     """
-    found: list[Diagnostic] = []
-    root = Field(document, found, document.value)
-    policy = _Lowering(root, FORMS[document.kind], strict_cidr).policy()
-    diagnostics += sorted(found, key=lambda diagnostic: diagnostic.place.line)
-    return [] if any(diagnostic.severity is Severity.ERROR for diagnostic in found) else [policy]
+    form = FORMS[document.kind]
+    return read_alone(document, diagnostics, lambda root: _Lowering(root, form, strict_cidr).policy())
 
 
 @dataclass(frozen=True, slots=True)

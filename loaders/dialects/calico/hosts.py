@@ -146,20 +146,8 @@ class _Rows:
 
     def end(self, tier: Tier, direction: Direction) -> Rule:
         """Return the row that denies what is left."""
-        return Rule(
-            policy=self.ref,
-            index=-1,
-            direction=direction,
-            subject=self.subject,
-            peer=ANYTHING,
-            ports=EVERY_PORT,
-            action=Action.DENY,
-            tier=tier,
-            order=(1, 0.0, self.host.name),
-            place=self.host.place,
-            role=Role.TIER_END,
-            hosts=True,
-        )
+        order = (1, 0.0, self.host.name)
+        return Rule.closing(self.ref, direction, self.subject, tier, order, self.host.place, Role.TIER_END, hosts=True)
 
     def profile_rows(self, direction: Direction, profiles: Mapping[str, Profile]) -> Iterator[Rule]:
         """Yield the rules of the profiles in their order, and the denial behind them (CA-63)."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from simcore.errors import Place
-from simcore.model.peers import ANYTHING, NOBODY, PeerSet, any_of
+from simcore.model.peers import NOBODY, PeerSet, any_of
 from simcore.model.policy import Action, Direction, Policy, PolicyRef, Position, Role, Rule, Tier
 from simcore.model.ports import EVERY_PORT
 
@@ -140,20 +140,8 @@ class _Draft:
         )
 
     def _end(self, direction: Direction, subject: PeerSet, tier: Tier, hosts: bool) -> Rule:
-        return Rule(
-            policy=self.ref,
-            index=-1,
-            direction=direction,
-            subject=subject,
-            peer=ANYTHING,
-            ports=EVERY_PORT,
-            action=Action.DENY,
-            tier=tier,
-            order=(1, self.order, kubernetes.tie_break(self.ref)),
-            place=self.place,
-            role=Role.TIER_END,
-            hosts=hosts,
-        )
+        order = (1, self.order, kubernetes.tie_break(self.ref))
+        return Rule.closing(self.ref, direction, subject, tier, order, self.place, Role.TIER_END, hosts=hosts)
 
     def host_rows(self, hosts: Sequence[HostEndpoint], group: Group) -> Iterator[Rule]:
         """Yield the rows for traffic of the hosts themselves (CA-61, CA-62)."""

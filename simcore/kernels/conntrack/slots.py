@@ -44,21 +44,6 @@ def with_tag(word, slot, tag):
 
 
 @kernel
-def wipe(entry):
-    """Set all of an entry to zero."""
-    entry.expiry = 0
-    entry.key = entry.last_ack = entry.last_end = entry.last_window = np.uint32(0)
-    entry.key_high = entry.status = entry.retransmits = entry.last = np.uint8(0)
-    entry.last_sequence = np.uint16(0)
-    for direction in range(2):
-        entry.end[direction] = np.uint32(0)
-        entry.max_end[direction] = np.uint32(0)
-        entry.max_window[direction] = np.uint32(0)
-        entry.max_ack[direction] = np.uint32(0)
-        entry.side[direction] = np.uint8(0)
-
-
-@kernel
 def count_entries(entries, now):
     """Count the entries that live at a time (ns from BASE)."""
     live = 0

@@ -9,6 +9,7 @@ The table is that of `slots`.
 import numpy as np
 
 from ..jit import kernel, prefetch
+from .buckets import clear
 from .entries import (
     AGAIN,
     ASSURED,
@@ -28,7 +29,7 @@ from .entries import (
 )
 from .protocols import BY_SCTP, BY_TCP, ERROR_ABOUT, OPENS, REFUSED_ALWAYS, UNTRACKED, begin_other, step_other
 from .sctp import begin_sctp, step_sctp
-from .slots import FARTHEST, TAGS, place_of_tag, tag_of, wipe, with_tag
+from .slots import FARTHEST, TAGS, place_of_tag, tag_of, with_tag
 from .tcp import KINDS, begin_tcp, step_tcp
 
 TILE = 128
@@ -322,7 +323,7 @@ def track_fast(
                 unused = entry.status == 0
                 said = np.int64(REFUSED)
                 if not bad and what >> OPENING_SHIFT & 3 == OPENS:
-                    wipe(entry)
+                    clear(entry)
                     if handler == BY_TCP:
                         opened = begin_tcp(entry, kind, np.int64(flags[row]), first, size, room, bits, options)
                     elif handler == BY_SCTP:
@@ -354,7 +355,7 @@ def track_fast(
                 if not opens or not allowed[row]:
                     # The slot stays as it was: never used, or in use by nobody who lives.
                     if unused:
-                        wipe(entry)
+                        clear(entry)
                     else:
                         entry.status = np.uint8(OTHER)
                         entry.expiry = free_distance

@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from simcore.cli.run import run
 from tests import golden
 
 SHOP = Path(__file__).resolve().parents[2] / "data" / "shop"
@@ -18,16 +17,6 @@ def in_the_shop(monkeypatch):
     monkeypatch.chdir(SHOP)
     for name in ("COLUMNS", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def call(capsys):
-    def _call(*arguments):
-        code = run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return _call
 
 
 EXPLAINED = {

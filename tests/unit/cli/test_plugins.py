@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from simcore.cli.run import run
-
 SHOP = Path(__file__).resolve().parents[2] / "data" / "shop"
 
 DAEMON_SET = """apiVersion: apps/v1
@@ -17,16 +15,9 @@ spec: {template: {metadata: {labels: {app: agent}}, spec: {hostNetwork: true}}}
 ASKED = ("explain", "shop/web-2", "shop/db-0", "--port", "5432", "-c", "cluster.yaml")
 
 
-@pytest.fixture
-def call(capsys, monkeypatch):
+@pytest.fixture(autouse=True)
+def in_the_shop(monkeypatch):
     monkeypatch.chdir(SHOP)
-
-    def _call(*arguments):
-        code = run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return _call
 
 
 @pytest.mark.parametrize("name", ["flannel", "kubenet"])

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simcore.cli.run import run
 from tests import golden
 from tests.connections import ALL, CLUSTER, DB, SCHEMA, VPC, WEB, row
 
@@ -21,16 +20,6 @@ def in_a_folder(tmp_path, monkeypatch):
     pq.write_table(pa.table(VPC), tmp_path / "vpc.parquet")
     both = [row(number, (WEB, 40_000 + number), (DB, 5432), ALL, lasts=1, packets=9) for number in range(3)]
     pq.write_table(pa.Table.from_pylist(both, SCHEMA), tmp_path / "both.parquet")
-
-
-@pytest.fixture
-def call(capsys):
-    def _call(*arguments):
-        code = run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return _call
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from simcore.model.schema import FLOW_SCHEMA
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -27,7 +29,7 @@ class Recognised:
     ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-_ALIASES = {
+_ALIASES = dict.fromkeys(FLOW_SCHEMA.names, "") | {
     "time": "time timestamp ts start starttime flowstart firstseen",
     "end_time": "end endtime flowend lastseen",
     "source_address": "sourceaddress sourceaddr sourceip srcaddress srcaddr srcip ipsrc saddr sip idorigh ipv4srcaddr",
@@ -47,10 +49,16 @@ _ALIASES = {
     "observed_verdict": "observedverdict verdict action",
     "icmp_type": "icmptype icmptypeipv4",
     "icmp_code": "icmpcode icmpcodeipv4",
+    "http_method": "httpmethod",
+    "http_path": "httppath",
+    "http_host": "httphost",
+    "dns_query": "dnsquery",
+    "tls_sni": "tlssni",
 }
 """Names that say what they hold, in small letters and without signs: ``src_ip`` and ``srcIp`` are ``srcip``.
 
-A plus joins two columns. No name here tells the unit of a time: see `_UNITS`.
+A plus joins two columns. No name here tells the unit of a time: see `_UNITS`. A column without any is known by its own
+name only.
 """
 
 _UNITS = {

@@ -27,6 +27,27 @@ FLOW_SCHEMA = pa.schema(
         pa.field("observed_verdict", NAMES, metadata={"doc": "what the capture's own source said of the flow"}),
         pa.field("icmp_type", pa.uint8(), metadata={"doc": "ICMP or ICMPv6 type"}),
         pa.field("icmp_code", pa.uint8(), metadata={"doc": "ICMP or ICMPv6 code"}),
+        pa.field("http_method", NAMES, metadata={"doc": "of an HTTP request"}),
+        pa.field("http_path", NAMES, metadata={"doc": "of an HTTP request, with its query string"}),
+        pa.field("http_host", NAMES, metadata={"doc": "of an HTTP request, with a port where it names one"}),
+        pa.field("http_headers", NAMES, metadata={"doc": "Name: value, a line each; null: not recorded"}),
+        pa.field("dns_query", NAMES, metadata={"doc": "name asked for, in small letters, without final dot"}),
+        pa.field("dns_addresses", NAMES, metadata={"doc": "addresses that a DNS answer gives, parted by commas"}),
+        pa.field("dns_ttl", pa.int32(), metadata={"doc": "how long a DNS answer holds, in seconds"}),
+        pa.field("tls_sni", NAMES, metadata={"doc": "server name that a TLS client asked for"}),
+        pa.field("egress_verdict", NAMES, metadata={"doc": "recorded at the source; see SIDE_VERDICTS"}),
+        pa.field("ingress_verdict", NAMES, metadata={"doc": "recorded at the destination; see SIDE_VERDICTS"}),
+        pa.field("egress_reason", NAMES, metadata={"doc": "why it was dropped at the source: POLICY_DENIED"}),
+        pa.field("ingress_reason", NAMES, metadata={"doc": "why it was dropped at the destination"}),
+        pa.field("egress_policies", NAMES, metadata={"doc": "recorded to decide, sorted, parted by commas"}),
+        pa.field("ingress_policies", NAMES, metadata={"doc": "as egress_policies"}),
+        pa.field("source_identity", pa.uint32(), metadata={"doc": "Cilium's number for the source's labels"}),
+        pa.field("destination_identity", pa.uint32(), metadata={"doc": "as source_identity"}),
+        pa.field("source_workload", NAMES, metadata={"doc": "namespace/Kind/name"}),
+        pa.field("destination_workload", NAMES, metadata={"doc": "namespace/Kind/name"}),
+        pa.field("source_labels", NAMES, metadata={"doc": "labels of the identity, parted by commas"}),
+        pa.field("destination_labels", NAMES, metadata={"doc": "labels of the identity, parted by commas"}),
+        pa.field("record", NAMES, metadata={"doc": "what the row stands for; see RECORDS"}),
     ]
 )
 """Columns of a flow, all of them nullable and all but the addresses' own optional.
@@ -36,6 +57,21 @@ order otherwise, IPv4 then being mapped (``::ffff:a.b.c.d``). A null is a record
 """
 
 WIDE_ADDRESS = pa.binary(16)
+
+SIDE_VERDICTS = ("forwarded", "dropped", "audit", "redirected", "error")
+"""What a dataplane recorded at one side of a connection.
+
+``audit`` was let through and would be denied; ``redirected`` was let through to a proxy; ``error`` was lost for a
+reason that no policy has a part in.
+"""
+
+CONNECTION, MID_STREAM, REQUEST, ANSWER = RECORDS = ("connection", "mid-stream", "request", "answer")
+"""What a row stands for; a null is a connection.
+
+``mid-stream`` is a connection whose opening is not in the capture. ``request`` is one request of a connection, with the
+connection's five-tuple. ``answer`` is a DNS answer, with the five-tuple of its question: it tells addresses, and is not
+judged.
+"""
 
 _PACKET_FIELDS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("time", pa.timestamp("ns"), "when it was seen, UTC"),

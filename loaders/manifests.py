@@ -13,6 +13,7 @@ from simcore.errors import Diagnostic, LoadError, Severity
 from simcore.model.cluster import Cluster
 from simcore.model.memory import collection_paused
 from simcore.model.policy import Policy, PolicyRef
+from simcore.model.profile import UPSTREAM, Profile
 
 from .clusters.kubernetes import Collector
 from .clusters.plugins import Guess
@@ -52,27 +53,27 @@ class Snapshot:
     plugin: Guess | None = None
 
 
-def load_manifests(paths: Sequence[str], *, strict_cidr: bool = False) -> Snapshot:
+def load_manifests(paths: Sequence[str], *, profile: Profile = UPSTREAM) -> Snapshot:
     """Load a cluster and its policies.
 
     Parameters
     ----------
     paths : sequence of str
         Files (YAML or JSON, also gzip), folders, ``-`` for standard input.
-    strict_cidr : bool
-        Refuse CIDRs that mean another block than they seem to (NP-15).
+    profile : Profile
+        How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
 
     Raises
     ------
     LoadError
         With every error of the whole input.
     """
-    intake = _Intake(strict_cidr)
+    intake = _Intake(profile)
     with collection_paused():
         intake.read(paths, with_cluster=True)
         cluster = intake.collector.cluster(intake.namespaces)
         written = intake.written()
-        policies = written.policies(cluster, intake.problems, strict_cidr=strict_cidr)
+        policies = written.policies(cluster, intake.problems, profile=profile)
     intake.finish()
     plugin = intake.collector.plugin(cluster, intake.groups)
     return Snapshot(cluster, policies, intake.ignored(), tuple(intake.problems), written, plugin)
@@ -82,7 +83,7 @@ def load_policies(
     paths: Sequence[str],
     *,
     beside: Snapshot | None = None,
-    strict_cidr: bool = False,
+    profile: Profile = UPSTREAM,
     diagnostics: list[Diagnostic] | None = None,
 ) -> tuple[Policy, ...]:
     """Load policies alone, sorted by name; objects that are neither policies nor named by them are passed over.
@@ -93,8 +94,8 @@ def load_policies(
         Files (YAML or JSON, also gzip), folders, ``-`` for standard input.
     beside : Snapshot, optional
         Where the policies are to hold: its namespaces, Services, tiers, groups and the like are what they may name.
-    strict_cidr : bool
-        Refuse CIDRs that mean another block than they seem to (NP-15).
+    profile : Profile
+        How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
     diagnostics : list of Diagnostic, optional
         Written: warnings.
 
@@ -104,9 +105,9 @@ def load_policies(
         With every error of the whole input.
     """
     found: list[Diagnostic] = []
-    written = load_policy_set(paths, strict_cidr=strict_cidr, diagnostics=found)
+    written = load_policy_set(paths, profile=profile, diagnostics=found)
     cluster, others = (beside.cluster, beside.written) if beside else (Cluster.of((), ()), PolicySet())
-    policies = written.standing_in(others).policies(cluster, found, strict_cidr=strict_cidr)
+    policies = written.standing_in(others).policies(cluster, found, profile=profile)
     raise_errors(found)
     if diagnostics is not None:
         diagnostics += found
@@ -114,7 +115,7 @@ def load_policies(
 
 
 def load_policy_set(
-    paths: Sequence[str], *, strict_cidr: bool = False, diagnostics: list[Diagnostic] | None = None
+    paths: Sequence[str], *, profile: Profile = UPSTREAM, diagnostics: list[Diagnostic] | None = None
 ) -> PolicySet:
     """Load policies and what they name, as they are written.
 
@@ -123,7 +124,7 @@ def load_policy_set(
     LoadError
         With every error of the whole input.
     """
-    intake = _Intake(strict_cidr)
+    intake = _Intake(profile)
     with collection_paused():
         intake.read(paths, with_cluster=False)
     intake.finish()
@@ -162,12 +163,12 @@ def raise_errors(diagnostics: Sequence[Diagnostic]) -> None:
 class _Intake:
     """Takes documents apart into policies, cluster objects and the rest."""
 
-    def __init__(self, strict_cidr: bool) -> None:
+    def __init__(self, profile: Profile) -> None:
         self.problems: list[Diagnostic] = []
         self.policies: dict[PolicyRef, Policy] = {}
         self._written: dict[PolicyRef, bytes] = {}
         self.collector = Collector(self.problems)
-        self._strict_cidr = strict_cidr
+        self._profile = profile
         self._ignored: Counter[str] = Counter()
         self._skipped = Skipped()
         self.groups: set[str] = set()
@@ -222,7 +223,7 @@ class _Intake:
 
     def _lower(self, document: Document) -> None:
         lower = DIALECTS[document.group, document.kind]
-        for policy in lower(document, self.problems, strict_cidr=self._strict_cidr):
+        for policy in lower(document, self.problems, profile=self._profile):
             written = msgspec.json.encode(document.value, order="deterministic")
             first = self.policies.setdefault(policy.ref, policy)
             if first is policy:

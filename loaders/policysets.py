@@ -10,6 +10,7 @@ import msgspec
 from simcore.errors import Diagnostic, Severity
 from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy, PolicyRef
+from simcore.model.profile import UPSTREAM, Profile
 
 from .clusters.repeats import Repeat, repeated_message
 from .dialects import LANGUAGES
@@ -42,7 +43,7 @@ class PolicySet:
     documents: tuple[Document, ...] = ()
 
     def policies(
-        self, cluster: Cluster, diagnostics: list[Diagnostic], *, strict_cidr: bool = False
+        self, cluster: Cluster, diagnostics: list[Diagnostic], *, profile: Profile = UPSTREAM
     ) -> tuple[Policy, ...]:
         """Lower everything against a cluster; the result is sorted by name.
 
@@ -52,14 +53,14 @@ class PolicySet:
             Its namespaces, nodes and Services are what some languages name.
         diagnostics : list of Diagnostic
             Written: errors and warnings.
-        strict_cidr : bool
-            Refuse CIDRs that mean another block than they seem to (NP-15).
+        profile : Profile
+            How policies are read.
         """
         found = list(self.lowered)
         for language in LANGUAGES:
             own = [document for document in self.documents if _kind(document) in language.kinds]
             if own:
-                found += language.lower(own, cluster, diagnostics, strict_cidr=strict_cidr)
+                found += language.lower(own, cluster, diagnostics, profile=profile)
         return tuple(sorted(found, key=lambda policy: policy.ref))
 
     def applied(self, edits: PolicySet) -> PolicySet:

@@ -9,6 +9,7 @@ from typing import Protocol
 from simcore.errors import Diagnostic
 from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy
+from simcore.model.profile import UPSTREAM, Profile
 
 from ..documents import Document
 from . import admin, antrea, calico, kubernetes
@@ -17,7 +18,9 @@ from . import admin, antrea, calico, kubernetes
 class Lower(Protocol):
     """Turns one document into policies, writing what it finds wrong into `diagnostics`."""
 
-    def __call__(self, document: Document, diagnostics: list[Diagnostic], *, strict_cidr: bool = False) -> list[Policy]:
+    def __call__(
+        self, document: Document, diagnostics: list[Diagnostic], *, profile: Profile = UPSTREAM
+    ) -> list[Policy]:
         """Return the policies; none where the document is invalid."""
 
 
@@ -30,7 +33,7 @@ class LowerTogether(Protocol):
         cluster: Cluster,
         diagnostics: list[Diagnostic],
         *,
-        strict_cidr: bool = False,
+        profile: Profile = UPSTREAM,
     ) -> list[Policy]:
         """Return the policies; invalid documents are left out."""
 

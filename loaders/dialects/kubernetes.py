@@ -17,6 +17,7 @@ from simcore.model.ports import (
     PortRange,
     PortSet,
 )
+from simcore.model.profile import UPSTREAM, Profile
 
 from ..documents import Document
 from .blocks import read_block
@@ -61,7 +62,7 @@ _PORT_HINTS = {
 }
 
 
-def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: bool = False) -> list[Policy]:
+def lower(document: Document, diagnostics: list[Diagnostic], *, profile: Profile = UPSTREAM) -> list[Policy]:
     """Turn one NetworkPolicy into rules.
 
     Parameters
@@ -70,15 +71,15 @@ def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: boo
         The manifest.
     diagnostics : list of Diagnostic
         Written: every problem found, as the API server would refuse it, and warnings.
-    strict_cidr : bool
-        Refuse CIDRs with host bits, leading zeros or IPv4-mapped ones rather than warn (NP-15).
+    profile : Profile
+        How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
 
     Returns
     -------
     list of Policy
         The policy; empty where the manifest is invalid.
     """
-    return read_alone(document, diagnostics, lambda root: _Lowering(root, strict_cidr).policy())
+    return read_alone(document, diagnostics, lambda root: _Lowering(root, profile.strict_cidr).policy())
 
 
 def read_rules(spec: Field, ref: PolicyRef, *, strict_cidr: bool) -> tuple[Rule, ...]:

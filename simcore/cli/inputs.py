@@ -12,7 +12,7 @@ from ..model.cluster import Cluster
 from ..model.mixtures import mixture_problems
 from ..model.plugins import UPSTREAM_PLUGIN, Enforcement, plugin_named
 from ..model.policy import Policy
-from ..model.profile import UPSTREAM, Profile
+from ..model.profile import Profile
 from .console import report_diagnostics, report_ignored, report_staged
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ class WantedProfile:
     settings: tuple[tuple[str, str], ...] = ()
 
     @property
-    def strict_cidr(self) -> bool:
-        """How strictly CIDRs are read."""
-        return self.under(UPSTREAM).strict_cidr
+    def reading(self) -> Profile:
+        """How policies are read, whatever enforces them."""
+        return self.under(plugin_named("cilium").profile)
 
     def under(self, profile: Profile) -> Profile:
         """Return a profile with the settings that were asked for."""
@@ -109,11 +109,11 @@ class Gathering:
 
         self._sources = sources
         self._wanted = wanted
-        self._strict_cidr = wanted.strict_cidr
+        self._reading = wanted.reading
         self._errors: list[Diagnostic] = []
         self._warnings: list[Diagnostic] = []
         self._has_policies = True
-        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, strict_cidr=self._strict_cidr))
+        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, profile=self._reading))
         self._names = self.attempt(lambda: load_hosts(sources.hosts)) if sources.hosts else None
         self._policies = self._load(sources.policies)
         self._candidate = self._load(sources.candidate)
@@ -150,10 +150,10 @@ class Gathering:
         before, after = snapshot.policies, snapshot.policies
         if self._policies is not None:
             written = self._policies.standing_in(snapshot.written)
-            before = after = written.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr)
+            before = after = written.policies(snapshot.cluster, found, profile=self._reading)
         if self._has_policies and self._sources.name_a_change:
             changed = self._changed(written)
-            after = _kept(before, changed.policies(snapshot.cluster, found, strict_cidr=self._strict_cidr))
+            after = _kept(before, changed.policies(snapshot.cluster, found, profile=self._reading))
         report_staged(before)
         if self._sources.enforce_staged:
             after = self._in_force(after)
@@ -192,7 +192,7 @@ class Gathering:
 
         if not paths:
             return None
-        found = self.attempt(lambda: load_policy_set(paths, strict_cidr=self._strict_cidr, diagnostics=self._warnings))
+        found = self.attempt(lambda: load_policy_set(paths, profile=self._reading, diagnostics=self._warnings))
         self._has_policies &= found is not None
         return found
 

@@ -12,8 +12,8 @@ PASS = 2
 """The action beside ALLOW and DENY."""
 FIRST_PORTLESS = 3
 """The first slot of protocols without ports."""
-FOLLOW_PEERS, ALWAYS = 0, 1
-"""What isolation does to protocols without ports (NP-20); any other number: it stops them."""
+FOLLOW_PEERS, ALWAYS, JUDGED = 0, 1, 3
+"""What isolation does to protocols without ports (NP-20); judged: what rules say is settled; else: it stops them."""
 
 # Columns of what `decide` knows of rules. Positions, stages, policies and ties are equal where their numbers are; -1 is
 # no tie, and every source port.
@@ -117,7 +117,7 @@ def decide(
         # told once a stage.
         told_stage, some, selected, missing = -1, False, False, np.uint8(0)
         for c in range(slots.size):
-            is_portless = slots[c] >= FIRST_PORTLESS and isolation >= 0
+            is_portless = slots[c] >= FIRST_PORTLESS and isolation >= 0 and other_protocols != JUDGED
             is_cut = is_portless and other_protocols != FOLLOW_PEERS
             walk = portless_order if is_cut else order
             acts = portless_actions if is_cut else actions

@@ -60,6 +60,9 @@ class Pod:
         Made here from a controller's template, because the input holds no pod of it.
     account : str
         Name of its service account.
+    reserved : str
+        Set where it is no pod but an endpoint that the dataplane keeps for itself: ``health``, ``ingress``, ``init`` or
+        ``unmanaged``. Selectors do not see it.
     """
 
     namespace: str
@@ -73,6 +76,7 @@ class Pod:
     owners: tuple[WorkloadRef, ...] = ()
     synthesised: bool = False
     account: str = "default"
+    reserved: str = ""
 
     @property
     def full_name(self) -> str:
@@ -164,6 +168,8 @@ class Cluster:
         Labels of service accounts, by namespace and name.
     names : mapping of str to tuple of Address, or None
         What domain names, in lower case and without last dot, stand for; None where nothing is known of any.
+    identities : mapping of int to str
+        The pod, as ``namespace/name``, that stands for each numeric identity of Cilium.
     """
 
     namespaces: Mapping[str, Namespace]
@@ -172,6 +178,7 @@ class Cluster:
     services: tuple[Service, ...] = ()
     accounts: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     names: Mapping[str, tuple[Address, ...]] | None = None
+    identities: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -182,6 +189,7 @@ class Cluster:
         services: Iterable[Service] = (),
         accounts: Mapping[tuple[str, str], Mapping[str, str]] | None = None,
         names: Mapping[str, tuple[Address, ...]] | None = None,
+        identities: Mapping[int, str] | None = None,
     ) -> Cluster:
         """Make a cluster, its parts sorted."""
         return cls(
@@ -191,6 +199,7 @@ class Cluster:
             tuple(sorted(services, key=lambda s: (s.namespace, s.name))),
             dict(sorted((accounts or {}).items())),
             names,
+            dict(sorted((identities or {}).items())),
         )
 
     @cached_property

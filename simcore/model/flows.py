@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from .addresses import Address
 from .policy import Direction, Rule
 from .ports import RESERVED_PROTOCOL
+from .requests import Request
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +62,8 @@ class Reason(StrEnum):
     """A rule selects the other end, but not on this port and protocol."""
     NAMED_PORT_UNDECLARED = "named-port-undeclared"
     """A rule selects the other end on a named port, and the destination declares no port of that name."""
+    REQUEST_NOT_ALLOWED = "request-not-allowed"
+    """A rule lets the connection through to a proxy, which refuses this request."""
     RULE_DENIES = "rule-denies"
     """A rule denies it."""
     RULE_REJECTS = "rule-rejects"
@@ -84,6 +87,8 @@ class Reason(StrEnum):
     """A TCP, UDP or SCTP record without destination port, where the port could decide; or an ICMP one without type."""
     NO_SOURCE_PORT = "no-source-port"
     """A record without source port, where that could decide."""
+    UNKNOWN_REQUEST = "unknown-request"
+    """The record does not tell all of the request that a rule asks for."""
     UNKNOWN_POD = "unknown-pod"
     """The record names a pod that the cluster does not hold."""
     NO_BACKEND = "no-backend"
@@ -111,6 +116,7 @@ class Flow:
     source_port: int | None = None
     icmp_type: int | None = None
     icmp_code: int | None = None
+    request: Request | None = None
 
     def __post_init__(self) -> None:
         """Take the reserved protocol number for none."""

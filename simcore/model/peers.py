@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from .addresses import Address, Cidr, Family
 from .labels import EVERYTHING, LabelSelector
@@ -16,7 +17,7 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Pods whose namespace, whose own labels and whose service account are all selected.
+    """Pods whose namespace, whose own labels and whose service account are all selected; no reserved ones.
 
     `accounts` may ask for the account's name by `simcore.model.labels.NAME_KEY`.
     """
@@ -47,9 +48,28 @@ class OfFamily:
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """Addresses of the nodes with these labels; `simcore.model.labels.NAME_KEY` asks for a node's name."""
+    """Addresses of the nodes with these labels; `simcore.model.labels.NAME_KEY` asks for a node's name.
+
+    Attributes
+    ----------
+    where : {"anywhere", "here", "elsewhere"}
+        Only the node that the rule's subject runs on, or is; or only the others.
+    """
 
     labels: LabelSelector = EVERYTHING
+    where: Literal["anywhere", "here", "elsewhere"] = "anywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Every address that neither a pod nor a node owns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """Endpoints that the dataplane keeps for itself, by what `Pod.reserved` calls them."""
+
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +98,13 @@ class DomainNames:
         Regular expressions; a name in lower case and without its last dot matches one as a whole.
     written : tuple of str
         The same as the policy wrote them.
+    external : bool
+        Only addresses outside are meant, and one that no known name stands for may be among them.
     """
 
     patterns: tuple[str, ...]
     written: tuple[str, ...]
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +135,9 @@ class Except:
     peer: PeerSet
 
 
-Atom = Endpoints | Network | OfFamily | Nodes | Backends | ThroughService | DomainNames | Unresolved
+Atom = (
+    Endpoints | Network | OfFamily | Nodes | Outside | Reserved | Backends | ThroughService | DomainNames | Unresolved
+)
 PeerSet = Anything | Atom | AnyOf | AllOf | Except
 ANYTHING = Anything()
 NOBODY = AnyOf(())

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from .agent import CiliumAgent
 from .policy import NETWORKPOLICY, Position, Tier
 from .profile import UPSTREAM, Profile
 
@@ -102,7 +103,12 @@ _ANTREA = replace(
     ),
 )
 _CILIUM = replace(
-    UPSTREAM, ipblock_matches_pods=False, ipblock_matches_nodes=False, sctp="unknown", on_change="reevaluate"
+    UPSTREAM,
+    ipblock_matches_pods=False,
+    ipblock_matches_nodes=False,
+    sctp="unknown",
+    on_change="reevaluate",
+    cilium=CiliumAgent(),
 )
 _AWS = replace(UPSTREAM, named_ports_from_blocks=False, bare_pods="ignored")
 _CILIUM_HABITS = (

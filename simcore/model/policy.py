@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from ..errors import Place
 from .peers import ANYTHING, PeerSet
 from .ports import EVERY_PORT, PortSet
+from .requests import RequestSet
 
 
 class Action(StrEnum):
@@ -113,6 +114,11 @@ class Rule:
         Its own name within the policy, if it has one.
     condition : str
         What must hold besides and flows do not show; the verdict stands as if it held.
+    requests : RequestSet or None
+        What a proxy lets through; None: it looks at nothing. A flow that tells no request matches, under `condition`.
+    proxy : str
+        The proxy that the connection goes through where the rule matches: ``http``, ``dns``, ``tls``, ``kafka`` or
+        ``listener``; empty: none.
     doubt : str
         Why it cannot be told whether the rule matches where all of its parts do; empty where it can.
     """
@@ -134,6 +140,8 @@ class Rule:
     tie: tuple[float | str, ...] | None = None
     name: str = ""
     condition: str = ""
+    requests: RequestSet | None = None
+    proxy: str = ""
     doubt: str = ""
 
     @classmethod

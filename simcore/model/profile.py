@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_type_hints
 
+from .agent import CiliumAgent
 from .policy import NETWORKPOLICY, Position, Tier
 
 PLUGIN_SETTINGS = ("enforced", "endport", "sctp", "named_ports_from_blocks", "bare_pods", "unselected_pods")
 """Settings that say what a network plugin makes of policies, rather than what the API leaves open."""
+
+
+CIDR_MATCH_MODE = "policy_cidr_match_mode"
+"""The setting of Cilium's agent that says what else than addresses outside a block matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +24,9 @@ class Profile:
     ----------
     ipblock_matches_pods : bool
         NP-16: an ipBlock matches any address, pods' included.
-    other_protocols : {"follow-peers", "allow", "deny"}
-        NP-20: ICMP and the like match rules without ports, or are always, or never, allowed by a policy.
+    other_protocols : {"follow-peers", "allow", "deny", "judged"}
+        NP-20: ICMP and the like match rules without ports, or are always, or never, allowed by a policy; or match
+        rules without ports, and this is settled.
     service_hairpin : {"allow", "policy"}
         NP-27: a pod that reaches itself through a Service is let through, or judged.
     egress_to_own_node : {"policy", "allow"}
@@ -53,10 +59,12 @@ class Profile:
         CNI-7: a pod that no policy selects is open, or closed both ways.
     tiers : tuple of Tier
         The tiers that rules know by name only, with their positions.
+    cilium : CiliumAgent or None
+        Set where Cilium's agent reads the policies; its fields are settings too.
     """
 
     ipblock_matches_pods: bool = True
-    other_protocols: Literal["follow-peers", "allow", "deny"] = "follow-peers"
+    other_protocols: Literal["follow-peers", "allow", "deny", "judged"] = "follow-peers"
     service_hairpin: Literal["allow", "policy"] = "allow"
     egress_to_own_node: Literal["policy", "allow"] = "policy"
     hostnetwork: Literal["node", "pod"] = "node"
@@ -79,6 +87,7 @@ class Profile:
         Tier("banp", Position((2,)), fallback=True, judges_hairpin=True),
         Tier("cnp-baseline", Position((2,)), fallback=True, judges_hairpin=True),
     )
+    cilium: CiliumAgent | None = None
 
     def place(self, tier: Tier) -> Tier:
         """Return the tier with its position.
@@ -104,7 +113,7 @@ class Profile:
         for field in fields(cls):
             if hints[field.name] is bool:
                 words = ("true", "false") if field.default else ("false", "true")
-            elif field.name == "tiers":
+            elif field.name in ("tiers", "cilium"):
                 continue
             else:
                 words = get_args(hints[field.name])
@@ -120,12 +129,25 @@ class Profile:
             There is no such field, or it does not take this word; the message lists what is possible.
         """
         choices = self.choices()
+        if name in CiliumAgent.choices() or name == CIDR_MATCH_MODE:
+            return self._with_agent_setting(name, word)
         if name not in choices:
-            raise ValueError(f"no setting is named {name!r}; there are {', '.join(choices)}")
+            known = ", ".join((*choices, *CiliumAgent.choices(), CIDR_MATCH_MODE))
+            raise ValueError(f"no setting is named {name!r}; there are {known}")
         if word not in choices[name]:
             raise ValueError(f"{name} takes {' or '.join(choices[name])}, not {word!r}")
         value: object = word == "true" if choices[name][0] in ("true", "false") else word
         return replace(self, **{name: value})  # type: ignore[arg-type]
+
+    def _with_agent_setting(self, name: str, word: str) -> Profile:
+        if self.cilium is None:
+            raise ValueError(f"{name} is a setting of Cilium. Name --cni cilium, or leave it out")
+        if name != CIDR_MATCH_MODE:
+            return replace(self, cilium=self.cilium.with_setting(name, word))
+        parts = [] if word == "none" else word.split(",")
+        if not {"nodes", "pods"}.issuperset(parts):
+            raise ValueError(f"{name} takes none, nodes, pods or nodes,pods, not {word!r}")
+        return replace(self, ipblock_matches_pods="pods" in parts, ipblock_matches_nodes="nodes" in parts)
 
 
 UPSTREAM = Profile()

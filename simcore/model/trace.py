@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 
 from .flows import Flow, Judgement, Outcome, Verdict
 from .labels import NAMESPACE_NAME_LABEL, LabelSelector, Operator
+from .match import Match
 from .peers import (
     AllOf,
     AnyOf,
@@ -20,7 +20,9 @@ from .peers import (
     Network,
     Nodes,
     OfFamily,
+    Outside,
     PeerSet,
+    Reserved,
     ThroughService,
     Unresolved,
 )
@@ -47,19 +49,6 @@ SETTING_NUMBERS = {
     "unselected_pods": "CNI-7",
 }
 """The semantics number behind each setting of a Profile."""
-
-
-class Match(IntEnum):
-    """Whether a part of a rule holds for a flow; the least of its parts is the rule's own."""
-
-    NO = 0
-    MAYBE = 1
-    YES = 2
-
-    @property
-    def word(self) -> str:
-        """The answer in lower case."""
-        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +167,12 @@ def peer_words(peer: PeerSet) -> str:
             return f"{cidr} except {', '.join(map(str, excluded))}" if excluded else str(cidr)
         case OfFamily(family):
             return f"IPv{family.value}"
-        case Nodes(labels):
-            return f"nodes with {labels}" if labels.requirements else "all nodes"
+        case Nodes():
+            return _node_words(peer)
+        case Outside():
+            return "addresses outside the cluster"
+        case Reserved(identity):
+            return f"{identity} endpoints"
         case Backends(namespace, service):
             return f"the backends of Service {namespace}/{service}"
         case ThroughService(namespace, service):
@@ -199,6 +192,13 @@ def peer_words(peer: PeerSet) -> str:
 def _part_words(peer: PeerSet) -> str:
     """Say a part of a peer set, in parentheses where it has parts of its own."""
     return f"({peer_words(peer)})" if isinstance(peer, AnyOf | AllOf) and len(peer.members) > 1 else peer_words(peer)
+
+
+def _node_words(peer: Nodes) -> str:
+    which = {"anywhere": "all nodes", "here": "its own node", "elsewhere": "other nodes"}[peer.where]
+    if not peer.labels.requirements:
+        return which
+    return f"{which.removeprefix('all ')} with {peer.labels}"
 
 
 def _pod_words(selector: LabelSelector) -> str:

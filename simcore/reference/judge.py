@@ -10,6 +10,7 @@ from ..model.cluster import Cluster
 from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, agreed, both
 from ..model.habits import Habits
 from ..model.labels import NAMESPACE_NAME_LABEL
+from ..model.match import Match
 from ..model.policy import Action, Direction, Policy, Position, Role, Rule
 from ..model.ports import protocol_name
 from ..model.profile import PLUGIN_SETTINGS, UPSTREAM, Profile
@@ -18,7 +19,6 @@ from ..model.trace import (
     Consideration,
     Dependence,
     DirectionTrace,
-    Match,
     PairTrace,
     Trace,
     peer_words,
@@ -126,7 +126,7 @@ class Reference:
         if self._is_free_hairpin(question):
             outcome, steps = self._walk(question, self._of_hairpins(rules, is_final=isolation is not None))
             return (replace(outcome, reason=Reason.HAIRPIN) if outcome.rule is None else outcome), steps
-        if question.has_ports or isolation is None:
+        if question.has_ports or isolation is None or self.profile.other_protocols == "judged":
             return self._walk(question, rules)
         return self._without_ports(question, rules, isolation)
 
@@ -246,6 +246,9 @@ class Reference:
         selecting = [step.rule.ports for step in written if step.peer is not Match.NO]
         if not selecting:
             return Reason.PEER_NOT_SELECTED
+        fitting = [step for step in written if Match.NO not in (step.peer, step.ports, step.source_ports)]
+        if any(step.request is Match.NO for step in fitting):
+            return Reason.REQUEST_NOT_ALLOWED
         names = [name for ports in selecting for name in ports.names if name.protocol == question.protocol]
         if any(not self._matcher.numbers(name, question.destination) for name in names):
             return Reason.NAMED_PORT_UNDECLARED

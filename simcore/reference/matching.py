@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from ..model.addresses import Address
 from ..model.cluster import Cluster
 from ..model.flows import Flow, Reason
 from ..model.labels import NAME_KEY, LabelSelector
+from ..model.match import Match
 from ..model.peers import (
     AllOf,
     AnyOf,
@@ -22,7 +23,9 @@ from ..model.peers import (
     Network,
     Nodes,
     OfFamily,
+    Outside,
     PeerSet,
+    Reserved,
     ThroughService,
     Unresolved,
 )
@@ -30,7 +33,6 @@ from ..model.policy import Direction, Position, Rule
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, IcmpType, NamedPort, PortMember, PortRange, PortSet
 from ..model.profile import Profile
 from ..model.services import frontends
-from ..model.trace import Match
 from .candidates import Candidate
 
 
@@ -77,12 +79,13 @@ class Step:
     peer: Match
     ports: Match
     source_ports: Match
+    request: Match
     address_known: bool
 
     @property
     def match(self) -> Match:
         """How far the rule matches as a whole."""
-        match = min(self.subject, self.peer, self.ports, self.source_ports)
+        match = min(self.subject, self.peer, self.ports, self.source_ports, self.request)
         return match if self.rule.certain else min(match, Match.MAYBE)
 
     @property
@@ -93,7 +96,9 @@ class Step:
             return Reason.UNCERTAIN_RULE
         if ends is Match.MAYBE:
             return Reason.UNKNOWN_ADDRESS
-        return Reason.NO_PORT if self.ports is Match.MAYBE else Reason.NO_SOURCE_PORT
+        if self.ports is Match.MAYBE:
+            return Reason.NO_PORT
+        return Reason.NO_SOURCE_PORT if self.source_ports is Match.MAYBE else Reason.UNKNOWN_REQUEST
 
 
 class Matcher:
@@ -108,7 +113,7 @@ class Matcher:
         """Match one rule."""
         subject, peer = (
             self.match_end(rule.subject, question.subject),
-            self.match_end(rule.peer, question.peer),
+            self.match_end(rule.peer, question.peer, self._nearness(question)),
         )
         ends = [end for end, match in ((question.subject, subject), (question.peer, peer)) if match is Match.MAYBE]
         return Step(
@@ -120,26 +125,33 @@ class Matcher:
             source_ports=self._match_ports(
                 rule.source_ports, question.source, question.flow.source_port, question.flow
             ),
+            request=rule.requests.match(question.flow.request) if rule.requests else Match.YES,
             address_known=all(end.address is not None for end in ends),
         )
 
     # Ends
 
-    def match_end(self, peers: PeerSet, end: Candidate) -> Match:
-        """Tell whether a peer set holds an end."""
+    def match_end(self, peers: PeerSet, end: Candidate, near: Match = Match.MAYBE) -> Match:
+        """Tell whether a peer set holds an end, which is on the node of a rule's subject as far as `near` says."""
         match peers:
             case Anything():
                 return Match.YES
             case AnyOf(members):
-                return max((self.match_end(member, end) for member in members), default=Match.NO)
+                return max((self.match_end(member, end, near) for member in members), default=Match.NO)
             case AllOf(members):
-                return min((self.match_end(member, end) for member in members), default=Match.YES)
+                return min((self.match_end(member, end, near) for member in members), default=Match.YES)
             case Except(peer):
-                return Match(Match.YES - self.match_end(peer, end))
+                return Match(Match.YES - self.match_end(peer, end, near))
             case Unresolved():
                 return Match.MAYBE
             case Endpoints():
                 return _sure(end.is_pod and self._selects(peers, end))
+            case Reserved(identity):
+                return _sure(end.is_pod and self.cluster.pods[end.pod].reserved == identity)
+            case Outside():
+                return _sure(not end.is_pod and end.node is None)
+            case Nodes():
+                return self._match_node(peers, end, near)
             case ThroughService(namespace, service):
                 return _sure(end.service == f"{namespace}/Service/{service}")
             case Backends(namespace, service):
@@ -150,27 +162,52 @@ class Matcher:
     def _selects(self, peers: Endpoints, end: Candidate) -> bool:
         pod = self.cluster.pods[end.pod]
         return (
-            peers.namespaces.matches(self.cluster.namespace_labels(pod.namespace))
+            not pod.reserved
+            and peers.namespaces.matches(self.cluster.namespace_labels(pod.namespace))
             and peers.pods.matches(pod.labels)
             and peers.accounts.matches(self.cluster.account_labels(pod))
         )
 
-    def _match_address(self, peers: Network | OfFamily | Nodes | DomainNames, end: Candidate) -> Match:
+    def _match_node(self, peers: Nodes, end: Candidate, near: Match) -> Match:
+        if end.is_pod:
+            return Match.NO
+        if end.address is None:
+            return Match.MAYBE
+        if end.node is None or not self._is_node(peers.labels, end.node):
+            return Match.NO
+        if peers.where == "anywhere":
+            return Match.YES
+        return near if peers.where == "here" else Match(Match.YES - near)
+
+    def _nearness(self, question: Question) -> Match:
+        """Tell whether the peer, if it is a node, is the one that the subject runs on, or is."""
+        subject, peer = question.subject, question.peer
+        own = self.cluster.pods[subject.pod].node if subject.is_pod else subject.node
+        if not own or not peer.node:
+            return Match.MAYBE
+        return _sure(own == peer.node)
+
+    def _match_address(self, peers: Network | OfFamily | DomainNames, end: Candidate) -> Match:
         if isinstance(peers, Network) and not self._sees(end):
             return Match.NO
-        if isinstance(peers, DomainNames) and self.cluster.names is None:
-            return Match.MAYBE
+        if isinstance(peers, DomainNames):
+            return self._match_names(peers, end)
         if end.address is None:
-            return Match.NO if isinstance(peers, Nodes) and end.is_pod else Match.MAYBE
+            return Match.MAYBE
         match peers:
             case Network():
                 return _sure(peers.contains(end.address))
             case OfFamily(family):
                 return _sure(end.address.family is family)
-            case Nodes(labels):
-                return _sure(not end.is_pod and end.node is not None and self._is_node(labels, end.node))
-            case DomainNames(patterns):
-                return _sure(end.address in self._addresses_of(patterns))
+
+    def _match_names(self, peers: DomainNames, end: Candidate) -> Match:
+        if peers.external and (end.is_pod or end.node is not None):
+            return Match.NO
+        if self.cluster.names is None or end.address is None:
+            return Match.MAYBE
+        if end.address in self._addresses_of(peers.patterns):
+            return Match.YES
+        return Match.NO if not peers.external or end.address in self._named else Match.MAYBE
 
     def _sees(self, end: Candidate) -> bool:
         """Whether a block may match this kind of end (NP-16, CNI-2)."""
@@ -194,6 +231,11 @@ class Matcher:
             self._backends[key] = pods, {t.address for t in targets if t.pod < 0 and t.address is not None}
         pods, addresses = self._backends[key]
         return _sure(end.pod in pods or end.address in addresses)
+
+    @cached_property
+    def _named(self) -> frozenset[Address]:
+        """The addresses that any known name stands for."""
+        return frozenset(address for found in (self.cluster.names or {}).values() for address in found)
 
     def _addresses_of(self, patterns: Iterable[str]) -> set[Address]:
         names = self.cluster.names or {}

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ..model.flows import Verdict
+from ..model.match import Match
 from ..model.policy import Action
-from ..model.trace import Match
 from .matching import Step
 
 VERDICTS = {Action.ALLOW: Verdict.ALLOW, Action.DENY: Verdict.DENY}

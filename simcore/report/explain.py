@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..model.flows import End, Outcome, Reason, Verdict
+from ..model.match import Match
 from ..model.policy import Action, Direction, Role, Rule
-from ..model.trace import Consideration, Dependence, DirectionTrace, Match, PairTrace, Trace
+from ..model.trace import Consideration, Dependence, DirectionTrace, PairTrace, Trace
 from .fixes import fixes
 from .groups import judgement_json, outcome_json
 from .structure import (

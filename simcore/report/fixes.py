@@ -15,6 +15,7 @@ FIXES = {
     "Behind a Service the pod's own port counts, not the Service's.",
     Reason.NAMED_PORT_UNDECLARED: "Declare the port's name in the destination's containers, or write the "
     "number in the rule.",
+    Reason.REQUEST_NOT_ALLOWED: "Add the request to the rule, or another rule for it.",
     Reason.RULE_DENIES: "Narrow the rule that denies, or put one that allows before it.",
     Reason.RULE_REJECTS: "Narrow the rule that rejects, or put one that allows before it.",
     Reason.PROTOCOL_DENIED: "If your dataplane lets such protocols through: --set other_protocols=allow, or "
@@ -29,6 +30,7 @@ FIXES = {
     Reason.UNKNOWN_PROTOCOL: "Nothing to do: network policies do not judge what is not IP.",
     Reason.NO_PORT: "Name the destination port.",
     Reason.NO_SOURCE_PORT: "Name the source port.",
+    Reason.UNKNOWN_REQUEST: "Capture requests with method, path, host and headers.",
     Reason.UNKNOWN_POD: "Load the cluster as it was when the capture was made, so that it holds this pod.",
     Reason.NO_BACKEND: "Check the Service's ports and selector, and that the input holds its pods or its "
     "EndpointSlices.",

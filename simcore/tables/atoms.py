@@ -113,7 +113,8 @@ class PodSelector:
         of_pod = np.array([number_of[pod.namespace] for pod in cluster.pods], np.int64)
         self._order = np.argsort(of_pod, kind="stable")
         self._starts = np.searchsorted(of_pod[self._order], np.arange(len(names) + 1))
-        self._selectable = selectable[self._order]
+        reserved = np.array([bool(pod.reserved) for pod in cluster.pods], bool)
+        self._selectable = (selectable & ~reserved)[self._order]
         self._namespaces = LabelColumns([cluster.namespace_labels(name) for name in names])
         self._pods = LabelColumns([cluster.pods[number].labels for number in self._order])
         self._cluster = cluster

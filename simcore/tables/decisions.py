@@ -42,7 +42,7 @@ _TOLD = (
 )
 """Reasons in the order in which `simcore.kernels.walks` knows them."""
 _ACTIONS = (Action.ALLOW, Action.DENY, Action.PASS)
-_OTHER_PROTOCOLS = ("follow-peers", "allow", "deny")
+_OTHER_PROTOCOLS = ("follow-peers", "allow", "deny", "judged")
 
 
 class PortMasks(NamedTuple):

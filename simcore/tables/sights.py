@@ -24,7 +24,9 @@ from ..model.peers import (
     Network,
     Nodes,
     OfFamily,
+    Outside,
     PeerSet,
+    Reserved,
     ThroughService,
     Unresolved,
 )
@@ -154,6 +156,11 @@ class Sights:
                 return np.full(ends.size, MAYBE, np.uint8)
             case Endpoints():
                 return _sure(_among(self._selector.select(peer), ends.pod, len(self._cluster.pods)))
+            case Outside():
+                return _sure((ends.pod < 0) & (ends.node < 0))
+            case Reserved(identity):
+                own = [number for number, pod in enumerate(self._cluster.pods) if pod.reserved == identity]
+                return _sure(_among(np.array(own, np.int64), ends.pod, len(self._cluster.pods)))
             case ThroughService(namespace, service):
                 return _sure(ends.service == self.services.get((namespace, service), -2))
             case Backends():

@@ -11,9 +11,9 @@ import re
 from functools import cache
 
 from simcore.model.flows import Flow, Verdict
+from simcore.model.match import Match
 from simcore.model.policy import Role
 from simcore.model.ports import PROTOCOL_NUMBERS
-from simcore.model.trace import Match
 from simcore.reference import Reference
 from tests.corpus import test_netpol_analyzer as connections
 

@@ -8,11 +8,12 @@ from simcore.model.addresses import Address, Cidr
 from simcore.model.cluster import Cluster, ContainerPort, Namespace, Node, Pod, Service, ServicePort
 from simcore.model.flows import End, Flow, Judgement, Outcome, Reason, Verdict
 from simcore.model.labels import NAMESPACE_NAME_LABEL, LabelSelector
+from simcore.model.match import Match
 from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network
 from simcore.model.policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Role, Rule, Tier
 from simcore.model.ports import EVERY_PORT, ICMP, SCTP, TCP, UDP, NamedPort, PortRange, PortSet
 from simcore.model.profile import UPSTREAM
-from simcore.model.trace import SETTING_NUMBERS, Match
+from simcore.model.trace import SETTING_NUMBERS
 from simcore.reference import Reference
 
 ALLOW, DENY, UNKNOWN = Verdict.ALLOW, Verdict.DENY, Verdict.UNKNOWN

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from simcore.errors import Diagnostic
 from simcore.model.peers import AnyOf, DomainNames, Endpoints, PeerSet
 from simcore.model.policy import Action, Direction, Policy, PolicyRef, Rule, Tier
+from simcore.model.profile import UPSTREAM, Profile
 
 from ...documents import Document
 from ..fields import Field, read_alone
@@ -33,7 +34,7 @@ _SPEC_HINTS = {
 }
 
 
-def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: bool = False) -> list[Policy]:
+def lower(document: Document, diagnostics: list[Diagnostic], *, profile: Profile = UPSTREAM) -> list[Policy]:
     """Turn one policy of policy.networking.k8s.io into rules.
 
     Parameters
@@ -42,8 +43,8 @@ def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: boo
         The manifest.
     diagnostics : list of Diagnostic
         Written: every problem found, as the schema of its kind would refuse it, and warnings.
-    strict_cidr : bool
-        Refuse CIDRs with host bits rather than warn (NP-15).
+    profile : Profile
+        How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
 
     Returns
     -------
@@ -51,7 +52,7 @@ def lower(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: boo
         The policy; empty where the manifest is invalid.
     """
     form = FORMS[document.kind]
-    return read_alone(document, diagnostics, lambda root: _Lowering(root, form, strict_cidr).policy())
+    return read_alone(document, diagnostics, lambda root: _Lowering(root, form, profile.strict_cidr).policy())
 
 
 @dataclass(frozen=True, slots=True)

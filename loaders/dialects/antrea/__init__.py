@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from simcore.errors import Diagnostic, Severity
 from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy
+from simcore.model.profile import UPSTREAM, Profile
 
 from ...documents import Document
 from . import groups, policies, tiers
@@ -30,7 +31,7 @@ _SPEC_FIELDS = {
 
 
 def lower(
-    documents: Sequence[Document], cluster: Cluster, diagnostics: list[Diagnostic], *, strict_cidr: bool = False
+    documents: Sequence[Document], cluster: Cluster, diagnostics: list[Diagnostic], *, profile: Profile = UPSTREAM
 ) -> list[Policy]:
     """Turn the policies among Antrea's objects into rules.
 
@@ -42,8 +43,8 @@ def lower(
         Its namespaces and Services say what ``namespaces`` and ``serviceReference`` mean.
     diagnostics : list of Diagnostic
         Written: every problem found, as Antrea's admission would refuse it, and warnings.
-    strict_cidr : bool
-        Refuse CIDRs that mean another block than they seem to rather than warn (NP-15).
+    profile : Profile
+        How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
 
     Returns
     -------
@@ -55,7 +56,8 @@ def lower(
         read_object(document, own, _SPEC_FIELDS[document.kind])
         for document, own in zip(documents, problems, strict=True)
     ]
-    around = policies.Surroundings(cluster, tiers.Tiers(), groups.Groups(cluster, strict_cidr=strict_cidr), strict_cidr)
+    strict = profile.strict_cidr
+    around = policies.Surroundings(cluster, tiers.Tiers(), groups.Groups(cluster, strict_cidr=strict), strict)
     for item in found:
         if item.kind == "Tier":
             around.tiers.add(item)

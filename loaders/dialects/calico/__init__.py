@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simcore.errors import Diagnostic, Place
+from simcore.model import profile as profiles
 from simcore.model.cluster import Cluster
 from simcore.model.policy import Policy
 
@@ -36,7 +37,11 @@ _FROM_CLUSTER = ("kns.", "ksa.")
 
 
 def lower(
-    documents: Sequence[Document], cluster: Cluster, diagnostics: list[Diagnostic], *, strict_cidr: bool = False
+    documents: Sequence[Document],
+    cluster: Cluster,
+    diagnostics: list[Diagnostic],
+    *,
+    profile: profiles.Profile = profiles.UPSTREAM,
 ) -> list[Policy]:
     """Turn all of Calico's documents into rules.
 
@@ -48,15 +53,15 @@ def lower(
         Whose namespaces, pods and Services they mean.
     diagnostics : list of Diagnostic
         Written: every problem found, as the API would refuse it, and warnings.
-    strict_cidr : bool
-        Refuse CIDRs with host bits, leading zeros or IPv4-mapped ones rather than warn (NP-15).
+    profile : Profile
+        How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
 
     Returns
     -------
     list of Policy
         The policies, and a policy for each host endpoint; invalid documents are left out.
     """
-    return _Reading(documents, cluster, diagnostics, strict_cidr).policies()
+    return _Reading(documents, cluster, diagnostics, profile.strict_cidr).policies()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from simcore.model.labels import EVERYTHING, LabelSelector
 from simcore.model.peers import AnyOf, DomainNames, Endpoints, Network, Nodes
 from simcore.model.policy import Action, Direction, PolicyRef, Role, Tier
 from simcore.model.ports import EVERY_PORT, PORT_PROTOCOLS, SCTP, TCP, UDP, NamedPort, PortRange, PortSet
+from simcore.model.profile import UPSTREAM
 
 OLD, NEW = "policy.networking.k8s.io/v1alpha1", "policy.networking.k8s.io/v1alpha2"
 ANP, BANP, CNP = "AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"
@@ -371,7 +373,10 @@ def test_a_peer_has_at_most_25_blocks_or_names(tmp_path, field):
 
 def test_strict_cidrs(tmp_path):
     written = in_peer(ANP, networks=["10.0.0.1/8"])
-    assert "strict CIDR checking refuses it" in complaints(tmp_path, written, strict_cidr=True)[0]
+    assert (
+        "strict CIDR checking refuses it"
+        in complaints(tmp_path, written, profile=replace(UPSTREAM, strict_cidr=True))[0]
+    )
 
 
 # Kinds

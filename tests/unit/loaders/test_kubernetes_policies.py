@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from textwrap import dedent
 
 import pytest
@@ -10,6 +11,7 @@ from simcore.model.labels import EVERYTHING, LabelSelector, Operator, Requiremen
 from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network
 from simcore.model.policy import NETWORKPOLICY, Action, Direction, PolicyRef, Role
 from simcore.model.ports import EVERY_PORT, SCTP, TCP, UDP, NamedPort, PortRange, PortSet
+from simcore.model.profile import UPSTREAM
 
 HEAD = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: web, namespace: shop}\n"
 OWN = LabelSelector.namespace("shop")
@@ -234,7 +236,9 @@ def test_loose_cidrs_are_warned_of_or_refused(tmp_path, cidr, meant, habit):
     assert first_rule(tmp_path, rule, diagnostics=warnings).peer == Network(Cidr.parse(meant))
     assert habit in warnings[0].message
     assert f"Write {meant}" in warnings[0].message
-    (complaint,) = complaints(tmp_path, HEAD + f"spec: {{ingress: [{rule}]}}\n", strict_cidr=True)
+    (complaint,) = complaints(
+        tmp_path, HEAD + f"spec: {{ingress: [{rule}]}}\n", profile=replace(UPSTREAM, strict_cidr=True)
+    )
     assert "strict CIDR checking refuses it" in complaint
 
 

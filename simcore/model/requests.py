@@ -1,0 +1,178 @@
+"""What proxies look at inside a connection: requests, and what rules ask of them (docs/semantics/cilium.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from .match import Match
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of a connection; None for what the record does not tell.
+
+    Attributes
+    ----------
+    http_path : str or None
+        With the query string, as in the request line.
+    http_host : str or None
+        The authority, with the port if it was sent.
+    http_headers : tuple of (str, str), or None
+        Names and values.
+    dns_query : str or None
+        In lower case, without the last dot.
+    tls_sni : str or None
+        The name that the client asked for in the handshake.
+    """
+
+    http_method: str | None = None
+    http_path: str | None = None
+    http_host: str | None = None
+    http_headers: tuple[tuple[str, str], ...] | None = None
+    dns_query: str | None = None
+    tls_sni: str | None = None
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it tells anything of an HTTP request."""
+        parts = (self.http_method, self.http_path, self.http_host, self.http_headers)
+        return any(part is not None for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    """A header that a request must have; with this very value, unless `value` is None.
+
+    Attributes
+    ----------
+    name : str
+        In lower case.
+    """
+
+    name: str
+    value: str | None = None
+
+    def match(self, headers: Iterable[tuple[str, str]] | None) -> Match:
+        """Tell whether headers hold it; MAYBE where none are recorded."""
+        if headers is None:
+            return Match.MAYBE
+        values = [value for name, value in headers if name.lower() == self.name]
+        return Match.YES if (self.value in values if self.value is not None else values) else Match.NO
+
+
+@dataclass(frozen=True, slots=True)
+class HttpMatch:
+    """An HTTP request: regular expressions that whole values match; None asks for nothing.
+
+    Attributes
+    ----------
+    never : bool
+        It asks for something that no request has.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    host: str | None = None
+    headers: tuple[HeaderMatch, ...] = ()
+    never: bool = False
+
+    def match(self, request: Request) -> Match | None:
+        """Tell whether a request matches; None where it tells nothing of HTTP."""
+        if not request.is_http:
+            return None
+        if self.never:
+            return Match.NO
+        asked = (
+            (self.method, request.http_method),
+            (self.path, request.http_path),
+            (self.host, request.http_host),
+        )
+        parts = [_match_text(pattern, value) for pattern, value in asked]
+        return min([*parts, *(header.match(request.http_headers) for header in self.headers)])
+
+
+@dataclass(frozen=True, slots=True)
+class DnsMatch:
+    """A DNS question for a name that `pattern`, a regular expression, matches as a whole.
+
+    Attributes
+    ----------
+    written : str
+        The pattern as the policy wrote it.
+    """
+
+    pattern: str
+    written: str
+
+    def match(self, request: Request) -> Match | None:
+        """Tell whether a request matches; None where it tells nothing of DNS."""
+        return None if request.dns_query is None else _match_text(self.pattern, request.dns_query)
+
+
+@dataclass(frozen=True, slots=True)
+class SniMatch:
+    """A TLS handshake for a name that `pattern`, a regular expression, matches as a whole.
+
+    Attributes
+    ----------
+    written : str
+        The pattern as the policy wrote it.
+    """
+
+    pattern: str
+    written: str
+
+    def match(self, request: Request) -> Match | None:
+        """Tell whether a request matches; None where it tells nothing of TLS."""
+        return None if request.tls_sni is None else _match_text(self.pattern, request.tls_sni)
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueMatch:
+    """A request of a protocol that captures do not show."""
+
+    written: str
+
+    def match(self, request: Request) -> Match | None:
+        """Tell nothing."""
+        return None
+
+
+RequestMatch = HttpMatch | DnsMatch | SniMatch | OpaqueMatch
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSet:
+    """Requests that any of `members` matches; no member, none."""
+
+    members: tuple[RequestMatch, ...]
+
+    def match(self, request: Request | None) -> Match:
+        """Tell whether a request is among them.
+
+        YES where there is no request, or it tells nothing of what is asked for: then the connection is judged, and
+        what it carries is a condition.
+        """
+        if request is None:
+            return Match.YES
+        found = [member.match(request) for member in self.members]
+        told = [match for match in found if match is not None]
+        if not told:
+            return Match.YES if found else Match.NO
+        return max(told)
+
+
+def _match_text(pattern: str | None, value: str | None) -> Match:
+    if pattern is None:
+        return Match.YES
+    if value is None:
+        return Match.MAYBE
+    return Match.YES if _compiled(pattern).fullmatch(value) else Match.NO
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)

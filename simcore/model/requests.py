@@ -26,6 +26,10 @@ class Request:
         In lower case, without the last dot.
     tls_sni : str or None
         The name that the client asked for in the handshake.
+    kafka_api_key : str or None
+        What a Kafka request asks for, by name, such as ``produce``.
+    kafka_topic : str or None
+        The topic it is about; empty: it is about none.
     """
 
     http_method: str | None = None
@@ -34,6 +38,8 @@ class Request:
     http_headers: tuple[tuple[str, str], ...] | None = None
     dns_query: str | None = None
     tls_sni: str | None = None
+    kafka_api_key: str | None = None
+    kafka_topic: str | None = None
 
     @property
     def is_http(self) -> bool:
@@ -131,6 +137,36 @@ class SniMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class KafkaMatch:
+    """A Kafka request.
+
+    Attributes
+    ----------
+    api_keys : frozenset of str or None
+        What it may ask for, in lower case; None: anything.
+    topic : str or None
+        The only topic it may be about; None: any.
+    unseen : bool
+        It is also asked for something that no record tells, such as the client's name.
+    """
+
+    api_keys: frozenset[str] | None = None
+    topic: str | None = None
+    unseen: bool = False
+
+    def match(self, request: Request) -> Match | None:
+        """Tell whether a request matches; None where it tells nothing of Kafka. One without topic is about any."""
+        if request.kafka_api_key is None:
+            return None
+        if self.api_keys is not None and request.kafka_api_key.lower() not in self.api_keys:
+            return Match.NO
+        if self.topic is not None and request.kafka_topic not in ("", None, self.topic):
+            return Match.NO
+        is_told = not self.unseen and (self.topic is None or request.kafka_topic is not None)
+        return Match.YES if is_told else Match.MAYBE
+
+
+@dataclass(frozen=True, slots=True)
 class OpaqueMatch:
     """A request of a protocol that captures do not show."""
 
@@ -141,7 +177,7 @@ class OpaqueMatch:
         return None
 
 
-RequestMatch = HttpMatch | DnsMatch | SniMatch | OpaqueMatch
+RequestMatch = HttpMatch | DnsMatch | SniMatch | KafkaMatch | OpaqueMatch
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from simcore.errors import Diagnostic, LoadError
 from simcore.model.flows import Split
 
+from .answers import find_answers
 from .origins import Origin
 from .shapes import FLOWS, Shape
 from .sources import MAGIC, problem
@@ -116,7 +117,7 @@ class ParquetCapture:
         For each file, what makes up each column of a row that the file has.
     shape : Shape
         What a row is.
-    files, splits, columns
+    files, splits, columns, answers
         See `simcore.model.flows.Capture`.
     formats : sequence of str
         For each file, the name of its format; empty where that does not matter.
@@ -129,6 +130,7 @@ class ParquetCapture:
     splits: Sequence[Split]
     columns: frozenset[str]
     formats: Sequence[str] = ()
+    answers: Sequence[Split] = ()
 
     @classmethod
     def of(
@@ -141,7 +143,9 @@ class ParquetCapture:
         """Make the capture of these files."""
         splits = [split for number, file in enumerate(contents) for split in _splits(number, file.metadata)]
         columns = frozenset(name for each in origins for name in each)
-        return cls(contents, origins, shape, [file.path for file in contents], splits, columns, formats)
+        answers = find_answers(contents, origins, splits)
+        flows = [split for split in splits if split not in answers] if answers else splits
+        return cls(contents, origins, shape, [file.path for file in contents], flows, columns, formats, answers)
 
     def read(self, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a split, in its row order, as batches of at most `batch_rows` rows.

@@ -32,17 +32,16 @@ def command(
 
     CAPTURE is Parquet: a file, several, or a folder.
     """
-    from loaders import open_capture
-
     from ..analyses.replay import replay
     from ..report import replay as report
     from ..report.enforcement import headed, json_with
+    from .captures import open_flows
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
 
     gathering = Gathering(sources, wanted)
-    capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
+    capture = gathering.attempt(lambda: open_flows(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
     options = stateful.options(capture)

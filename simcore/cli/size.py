@@ -44,13 +44,12 @@ def command(
     yet, whose they are, and what to set. A change of policies (--candidate, --apply, --delete), of timeouts (--set)
     or of traffic (--scale) is compared with how things are. CAPTURE is Parquet: a file, several, or a folder.
     """
-    from loaders import open_capture
-
     from ..analyses.sizing.sizing import Assumptions, size
     from ..report.enforcement import headed, json_with
     from ..report.plot import occupancy_plot
     from ..report.sizing import sizing
     from ..report.sizing_json import sizing_json
+    from .captures import open_flows
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
@@ -61,7 +60,7 @@ def command(
         if output and Path(plot).resolve() == Path(output).resolve():
             raise click.UsageError(f"--plot and --output name the same file, {plot}. Name another one")
     gathering = Gathering(sources, wanted)
-    capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
+    capture = gathering.attempt(lambda: open_flows(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
     changes = asked.changes(sources)

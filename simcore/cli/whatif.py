@@ -50,11 +50,10 @@ def command(
     (--delete), staged policies put in force (--enforce-staged), or several of these: deletions come first, then what
     is applied, then what was staged. CAPTURE is Parquet: a file, several, or a folder.
     """
-    from loaders import open_capture
-
     from ..analyses.whatif import whatif
     from ..report import whatif as report
     from ..report.enforcement import headed, json_with
+    from .captures import open_flows
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
@@ -64,7 +63,7 @@ def command(
             "name the change: --candidate PATH, --apply PATH, --delete KIND/[NAMESPACE/]NAME or --enforce-staged"
         )
     gathering = Gathering(sources, wanted)
-    capture = gathering.attempt(lambda: open_capture(capture_paths, mapping))
+    capture = gathering.attempt(lambda: open_flows(capture_paths, mapping))
     inputs = gathering.finish()
     assert capture is not None
     options = stateful.options(capture)

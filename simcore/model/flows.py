@@ -223,6 +223,11 @@ class Capture(Protocol):
         ...
 
     @property
+    def answers(self) -> Sequence[Split]:
+        """Further parts, which hold nothing but DNS answers: to be learnt from, not to be judged."""
+        ...
+
+    @property
     def columns(self) -> frozenset[str]:
         """The columns of FLOW_SCHEMA that any of its files has."""
         ...

@@ -217,6 +217,11 @@ class OrientedCapture:
         return self._capture.splits
 
     @property
+    def answers(self) -> Sequence[Split]:
+        """Its parts that are DNS answers."""
+        return self._capture.answers
+
+    @property
     def columns(self) -> frozenset[str]:
         """The columns that any of its files has, at either end."""
         held = self._capture.columns

@@ -7,7 +7,7 @@ import pytest
 from loaders.captures import FlowWriter, open_capture, write_flows
 from loaders.captures.addresses import AddressReader
 from simcore.model.schema import FLOW_SCHEMA
-from tests.captures import wide
+from tests.captures import errors, read, wide
 
 
 def batch_of(words, pods):
@@ -39,6 +39,43 @@ def test_times_are_delta_encoded_and_addresses_a_dictionary(tmp_path):
     assert ["DELTA_BINARY_PACKED" in group.column(leaf).encodings for leaf in range(3)] == [True, False, True]
     assert [group.column(leaf).has_dictionary_page for leaf in range(3)] == [False, True, False]
     assert group.column(0).compression == "LZ4"
+
+
+def records(words, pods):
+    batch = batch_of(["10.0.0.1"] * len(words), pods)
+    batch = batch.append_column("destination_pod", batch["source_pod"])
+    return batch.append_column("record", pa.array(words).dictionary_encode())
+
+
+def test_dns_answers_have_row_groups_of_their_own(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    words = ["answer", "connection", None, "answer", "request", "answer"]
+    with FlowWriter(path, group_rows=2) as writer:
+        writer.write(records(words, ["a/0", "a/1", "a/2", "a/3", "a/4", "a/5"]))
+    capture = open_capture([path])
+    assert read(capture)["source_pod"] == ["a/1", "a/2", "a/4"]
+    pods = [
+        pod
+        for split in capture.answers
+        for batch in capture.read(split, ["source_pod"], 10)
+        for pod in batch["source_pod"].to_pylist()
+    ]
+    assert pods == ["a/0", "a/3", "a/5"]
+    assert sorted(split.first_row for split in (*capture.splits, *capture.answers)) == [0, 2, 4, 5]
+
+
+def test_answers_are_found_where_the_footer_tells_nothing(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    pq.write_table(pa.table(records(["answer", "answer"], ["a/0", "a/1"])), path, write_statistics=False)
+    capture = open_capture([path])
+    assert (len(capture.splits), len(capture.answers)) == (0, 1)
+
+
+def test_answers_among_other_rows_are_refused(tmp_path):
+    path = str(tmp_path / "a.parquet")
+    pq.write_table(pa.table(records(["answer", "request"], ["a/0", "a/1"])), path)
+    text = "row group 0 mixes 1 DNS answers with other rows. Write it with write_flows"
+    assert errors([path]) == [f"{path}: {text}"]
 
 
 def test_a_wide_file_takes_both_families(tmp_path):

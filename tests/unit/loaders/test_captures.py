@@ -47,7 +47,7 @@ def test_our_own_schema_survives_the_way_to_a_file_and_back(tmp_path):
         "destination_workload": ["a/Deployment/b", None, "a/Deployment/b"],
         "source_labels": ["k8s:app=b,k8s:x=y", None, "reserved:world"],
         "destination_labels": ["k8s:app=b,k8s:x=y", None, "reserved:world"],
-        "record": ["connection", None, "answer"],
+        "record": ["connection", None, "request"],
     }
     kinds = dict(zip(FLOW_SCHEMA.names, FLOW_SCHEMA.types, strict=True))
     texts = {name for name, kind in kinds.items() if pa.types.is_dictionary(kind)}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..errors import Place
+from .cilium import AgentReading
 from .cluster import Cluster
 from .labels import LabelSelector, Operator, Requirement
 from .peers import ANYTHING, AllOf, AnyOf, Endpoints, Except, Network, PeerSet, any_of
@@ -34,6 +35,7 @@ class Habits:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
+        self._agent = AgentReading(profile.cilium) if profile.cilium else None
         self._changes: list[_Change] = []
         if not profile.endport:
             self._changes.append(_without_ranges)
@@ -46,7 +48,9 @@ class Habits:
         self._read: dict[int, tuple[Policy, Policy]] = {}
 
     def cluster(self, cluster: Cluster) -> Cluster:
-        """Mark the pods without owner, where they are no subjects."""
+        """Mark the pods without owner, where they are no subjects; to be asked before `policies`."""
+        if self._agent:
+            self._agent.learn(cluster)
         if self._profile.bare_pods == "enforced":
             return cluster
         pods = tuple(pod if pod.owners else replace(pod, labels={**pod.labels, BARE_KEY: ""}) for pod in cluster.pods)
@@ -54,6 +58,8 @@ class Habits:
 
     def policies(self, policies: Sequence[Policy]) -> Sequence[Policy]:
         """Return the policies as the dataplane reads them."""
+        if self._agent:
+            policies = self._agent.policies(policies)
         found = [self._policy(policy) for policy in policies] if self._changes else policies
         if self._profile.unselected_pods == "open":
             return found

@@ -14,6 +14,7 @@ NETWORK_POLICY = "NetworkPolicy"
 ADMIN_V1ALPHA1 = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy")
 CLUSTER_V1ALPHA2 = ("ClusterNetworkPolicy",)
 CALICO_KINDS = tuple(f"{kind}.projectcalico.org" for kind in ("NetworkPolicy", "GlobalNetworkPolicy", "HostEndpoint"))
+CILIUM_KINDS = ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
 ANTREA_KINDS = ("NetworkPolicy.crd.antrea.io", "ClusterNetworkPolicy.crd.antrea.io")
 
 
@@ -108,6 +109,13 @@ _CILIUM = replace(
     ipblock_matches_nodes=False,
     sctp="unknown",
     on_change="reevaluate",
+    other_protocols="judged",
+    tiers=(
+        Tier("cnp-admin", Position((0,))),
+        *(Tier(name, Position((1,), (0,))) for name in (NETWORKPOLICY.name, "cilium")),
+        Tier("cnp-baseline", Position((1,), (1,))),
+        Tier("cilium-default", Position((1,), (2,))),
+    ),
     cilium=CiliumAgent(),
 )
 _AWS = replace(UPSTREAM, named_ports_from_blocks=False, bare_pods="ignored")
@@ -157,7 +165,7 @@ PLUGINS = (
         "cilium",
         "Cilium",
         _CILIUM,
-        (NETWORK_POLICY,),
+        (NETWORK_POLICY, *CLUSTER_V1ALPHA2, *CILIUM_KINDS),
         _CILIUM_HABITS,
     ),
     NetworkPlugin(

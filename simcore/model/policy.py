@@ -32,12 +32,16 @@ class Direction(IntEnum):
 
 
 class Role(StrEnum):
-    """Whether a rule was written out, stands for the isolation that a policy brings along, or for its tier's end."""
+    """Whether a rule was written out; or stands for the isolation that a policy brings along, for the end of its tier,
+    or for a habit of the dataplane.
+    """
 
     WRITTEN = "written"
     ISOLATION = "isolation"
     TIER_END = "tier-end"
     """What a tier does to traffic that no rule of it decides, where any policy of it applies."""
+    HABIT = "habit"
+    """What the dataplane does whatever policies say."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -187,6 +191,8 @@ class Rule:
                 return f"{self.policy} {self.direction.word} isolation"
             case Role.TIER_END:
                 return f"{self.policy} {self.direction.word}, end of tier {self.tier.name}"
+            case Role.HABIT:
+                return str(self.policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,8 @@ class Reference:
             return None if self._rules_of(question) else Outcome(Verdict.ALLOW, Reason.NODE)
         if not subject.is_pod:
             return Outcome(Verdict.ALLOW, Reason.NOT_A_POD)
+        if self.profile.cilium:
+            return None
         own_node = self.cluster.pods[subject.pod].node
         is_open = question.direction is Direction.INGRESS or self.profile.egress_to_own_node == "allow"
         if is_open and own_node and peer.node == own_node:

@@ -57,8 +57,9 @@ def build_tables(
         raise ValueError("base is of another cluster or profile: give build_tables base.cluster and base.profile")
     with collection_paused():
         habits = Habits(profile)
+        marked = habits.cluster(cluster)
         read = [habits.policies(policies) for policies in policy_sets]
-        return _build(cluster, read, habits.cluster(cluster), profile, base.kept if base else None)
+        return _build(cluster, read, marked, profile, base.kept if base else None)
 
 
 def _build(

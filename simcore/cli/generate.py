@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from .console import emit
 from .inputs import Gathering, Sources, WantedProfile
-from .options import Count, Number, cluster_option
+from .options import Count, Number, cluster_option, cluster_options, profile_options
 
 SIZES = ("S", "M", "L", "XL")
 
@@ -68,6 +69,51 @@ def flows(sources: Sources, count: int, seed: int, out: str) -> None:
         return reference.judge(flow).verdict is Verdict.ALLOW
 
     emit(f"{generate_flows(inputs.cluster, count, seed, out, expected=expected)}\n")
+
+
+@command.command("hubble")
+@cluster_options
+@profile_options
+@click.option("--count", type=Count(), required=True, metavar="N", help="How many lines: 5000, 50k, 2M.")
+@_seed
+@click.option("--per-node", is_flag=True, help="A file for each node, its name before the suffixes.")
+@click.option("--audit", is_flag=True, help="Policies are in audit mode: what they deny is let through, and told.")
+@click.option("--bad-line", is_flag=True, help="Cut off a line in the middle.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    required=True,
+    metavar="FILE.json[.gz|.zst]",
+    help="File to write; its name tells how it is packed.",
+)
+def hubble(
+    sources: Sources,
+    wanted: WantedProfile,
+    count: int,
+    seed: int,
+    per_node: bool,
+    audit: bool,
+    bad_line: bool,
+    out: str,
+) -> None:
+    """Make a Hubble export: what a cluster's nodes write down of connections that its policies allow and deny."""
+    from loaders.synthetic.hubble.export import generate_hubble
+
+    from ..reference import Reference
+
+    inputs = Gathering(sources, replace(wanted, plugin=wanted.plugin or "cilium")).finish()
+    files = generate_hubble(
+        inputs.cluster,
+        inputs.after,
+        count,
+        seed,
+        out,
+        lambda cluster: Reference(cluster, inputs.after, inputs.profile).judge,
+        per_node=per_node,
+        audit=audit,
+        bad_line=bad_line,
+    )
+    emit("".join(f"{file}\n" for file in files))
 
 
 @command.command("packets")

@@ -190,6 +190,7 @@ def _refuse_stdin_twice(ctx: click.Context) -> None:
 
 
 cluster_option = _sources(_CLUSTER)
+cluster_options = _sources(_CLUSTER, _POLICIES)
 source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _HOSTS)
 change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _ENFORCE_STAGED, _HOSTS)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simcore.model.addresses import Address, Family
+from simcore.model.cilium import is_identity_label
 from simcore.model.cluster import Cluster, Pod
 from simcore.model.flows import End
 
@@ -16,8 +17,6 @@ CLUSTER_NAME = "default"
 _NAMESPACE = "k8s:io.kubernetes.pod.namespace"
 _NAMESPACE_LABELS = "k8s:io.cilium.k8s.namespace.labels"
 _POLICY = "k8s:io.cilium.k8s.policy"
-_NO_IDENTITY = ("pod-template-hash", "controller-revision-hash", "statefulset.kubernetes.io/pod-name", "job-name")
-"""Labels that differ between pods of a workload, or from one rollout to the next: they are no part of an identity."""
 _FIRST_IDENTITY = 10_000
 _HOST, _WORLD, _REMOTE_NODE = 1, 2, 6
 
@@ -90,7 +89,7 @@ class Parties:
 
 
 def _identity_labels(cluster: Cluster, pod: Pod) -> list[str]:
-    held = [f"k8s:{key}={value}" for key, value in pod.labels.items() if key not in _NO_IDENTITY]
+    held = [f"k8s:{key}={value}" for key, value in pod.labels.items() if is_identity_label(key)]
     of_namespace = cluster.namespace_labels(pod.namespace).items()
     held += [f"{_NAMESPACE_LABELS}.{key}={value}" for key, value in of_namespace]
     held += [f"{_POLICY}.cluster={CLUSTER_NAME}", f"{_POLICY}.serviceaccount={pod.account}"]

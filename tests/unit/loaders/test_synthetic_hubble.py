@@ -13,7 +13,7 @@ from simcore.model.addresses import Address
 from simcore.model.cluster import Cluster
 from simcore.model.flows import End, Flow, Verdict
 from simcore.model.plugins import plugin_named
-from simcore.model.policy import Direction
+from simcore.model.policy import Direction, Role
 from simcore.model.ports import PROTOCOL_NUMBERS
 from simcore.reference import Reference
 

@@ -11,9 +11,12 @@ from simcore.model.cluster import Backend, Cluster, Namespace, Node, Pod, Servic
 from simcore.model.labels import NAMESPACE_NAME_LABEL
 
 from ..documents import Document
+from .cilium import Endpoint, Given, bearers, located, read_endpoints, with_cilium_nodes
 from .decoding import decode
+from .identities import Identity, namespaces_of, read_identities, stand_ins_for
 from .objects import (
     KINDS,
+    CiliumIdentityObject,
     CronJobObject,
     EndpointSliceObject,
     NodeObject,
@@ -31,7 +34,8 @@ from .services import make_backends, make_service, service_of
 from .workloads import Workloads
 
 DEFAULT_NAMESPACE = "default"
-_CLUSTER_WIDE = ("Namespace", "Node")
+_CLUSTER_WIDE = ("Namespace", "Node", "CiliumNode", "CiliumIdentity")
+_CILIUM_KINDS = ("CiliumNode", "CiliumEndpoint", "CiliumIdentity")
 _ADDRESS_TYPES = ("InternalIP", "ExternalIP")
 """Entries that are to hold addresses; names of hosts may stand in others, and so may addresses (NP-NODE)."""
 _MOST_NAMED = 5
@@ -79,16 +83,23 @@ class Collector:
     def cluster(self, policy_namespaces: Iterable[str]) -> Cluster:
         """Make the cluster; namespaces that only pods, services or policies name exist as well (NP-36)."""
         nodes = [self._node(name, cast(NodeObject, o), d) for (_, name), o, d in self._of("Node")]
-        pods = self._pods(len(nodes))
+        nodes, reserved = with_cilium_nodes(nodes, self._given("CiliumNode"))
+        endpoints = list(read_endpoints(self._given("CiliumEndpoint")))
+        identities = self._identities(endpoints)
+        pods = located(self._pods(len(nodes)), endpoints, identities, nodes)
         services = self._services()
         known = {name: self._namespace(name, o, d) for (_, name), o, d in self._of("Namespace")}
         used = {pod.namespace for pod in pods} | {service.namespace for service in services}
         self._warn_of_missing_namespaces(known, {pod.namespace for pod in pods}, set(policy_namespaces))
-        for name in sorted(used.union(policy_namespaces) - known.keys()):
-            known[name] = Namespace(name, {NAMESPACE_NAME_LABEL: name})
+        told = namespaces_of(identities)
+        for name in sorted(used.union(policy_namespaces, told) - known.keys()):
+            known[name] = Namespace(name, {**told.get(name, {}), NAMESPACE_NAME_LABEL: name})
         warn_of_repeats(self._repeats, self._problems)
         accounts = {key: labels_of(found.metadata) for key, found, _ in self._of("ServiceAccount")}
-        return Cluster.of(known.values(), pods, nodes, services, accounts)
+        stand_ins = stand_ins_for(identities, bearers(pods, endpoints)) if self._runs_cilium else {}
+        numbers = {number: pod.full_name for number, pod in stand_ins.items()}
+        everyone = [*pods, *reserved, *stand_ins.values()]
+        return Cluster.of(known.values(), everyone, nodes, services, accounts, identities=numbers)
 
     def plugin(self, cluster: Cluster, groups: Iterable[str]) -> Guess | None:
         """Tell the network plugin of the cluster, if anything does; `groups` are those of all objects there are."""
@@ -99,6 +110,21 @@ class Collector:
         nodes = [(name, found.metadata) for (_, name), found, _ in self._of("Node")]
         annotations = {name: (metadata.annotations if metadata else None) or {} for name, metadata in nodes}
         return guess_plugin(daemon_sets, annotations, groups)
+
+    @property
+    def _runs_cilium(self) -> bool:
+        return not self._found.keys().isdisjoint(_CILIUM_KINDS)
+
+    def _identities(self, endpoints: Iterable[Endpoint]) -> dict[int, Identity]:
+        objects = [
+            (name, cast(CiliumIdentityObject, found), self._errors(document))
+            for (_, name), found, document in self._of("CiliumIdentity")
+        ]
+        return read_identities(objects, [endpoint.identity for endpoint in endpoints])
+
+    def _given(self, kind: str) -> Iterator[Given]:
+        for key, found, document in self._of(kind):
+            yield Given(*key, found, self._errors(document))
 
     def _of(self, *kinds: str) -> Iterator[tuple[_Key, Object, Document]]:
         for kind in kinds:

@@ -222,6 +222,67 @@ class EndpointSliceObject(Object):
     ports: list[SlicePort] | None = None
 
 
+class CiliumAddress(Struct):
+    """One address of a node, as Cilium uses it."""
+
+    ip: str | None = None
+
+
+class AddressPair(Struct):
+    """An address of each family."""
+
+    ipv4: str | None = None
+    ipv6: str | None = None
+
+
+class CiliumNodeSpec(Struct):
+    """Addresses of a node and of the endpoints that Cilium keeps on it."""
+
+    addresses: list[CiliumAddress] | None = None
+    health: AddressPair | None = None
+    ingress: AddressPair | None = None
+
+
+class CiliumNodeObject(Object):
+    """A CiliumNode."""
+
+    spec: CiliumNodeSpec | None = None
+
+
+class EndpointIdentity(Struct):
+    """The identity of an endpoint: its number, and its labels as ``source:key=value``."""
+
+    id: int | None = None
+    labels: list[str] | None = None
+
+
+class EndpointNetworking(Struct):
+    """Where an endpoint is; `node` is an address."""
+
+    addressing: list[AddressPair] | None = None
+    node: str | None = None
+
+
+class CiliumEndpointStatus(Struct):
+    """What the agent tells of an endpoint."""
+
+    identity: EndpointIdentity | None = None
+    networking: EndpointNetworking | None = None
+    named_ports: list[SlicePort] | None = msgspec.field(name="named-ports", default=None)
+
+
+class CiliumEndpointObject(Object):
+    """A CiliumEndpoint: a pod by its name."""
+
+    status: CiliumEndpointStatus | None = None
+
+
+class CiliumIdentityObject(Object):
+    """A CiliumIdentity: its name is a number, and its labels are ``source:key``."""
+
+    security_labels: Labels | None = msgspec.field(name="security-labels", default=None)
+
+
 KINDS: dict[tuple[str, str], type[Object]] = {
     ("", "Namespace"): Object,
     ("", "Pod"): PodObject,
@@ -238,6 +299,9 @@ KINDS: dict[tuple[str, str], type[Object]] = {
     ("apps", "StatefulSet"): WorkloadObject,
     ("batch", "Job"): WorkloadObject,
     ("batch", "CronJob"): CronJobObject,
+    ("cilium.io", "CiliumNode"): CiliumNodeObject,
+    ("cilium.io", "CiliumEndpoint"): CiliumEndpointObject,
+    ("cilium.io", "CiliumIdentity"): CiliumIdentityObject,
 }
 """What each (API group, kind) that makes up a cluster is decoded as."""
 

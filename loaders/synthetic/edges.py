@@ -65,7 +65,9 @@ def draw_traffic(cluster: Cluster, random: Random, ipv6: float, expected: Expect
 class _Drawing:
     def __init__(self, cluster: Cluster, random: Random, ipv6: float, expected: Expected | None) -> None:
         self._expected = expected
-        self._pod_of = {pod.workload: pod.full_name for pod in reversed(cluster.pods) if not pod.finished}
+        self._pod_of = {
+            pod.workload: pod.full_name for pod in reversed(cluster.pods) if pod.is_plain and not pod.finished
+        }
         self._shares = {Family.V4: 1 - ipv6, Family.V6: ipv6} if ipv6 else {Family.V4: 1.0}
         self._places = Places(cluster, tuple(self._shares), random)
         self._cluster = cluster

@@ -57,7 +57,7 @@ def generate_flows(
     """
     if count < 0 or not 0 <= ipv6 <= 1:
         raise ValueError(f"{count} flows with a share of {ipv6} of IPv6 cannot be made")
-    running = [pod for pod in cluster.pods if not pod.finished]
+    running = [pod for pod in cluster.pods if pod.is_plain and not pod.finished]
     if not any(address.family is Family.V6 for pod in running for address in pod.addresses):
         ipv6 = 0.0
     traffic = draw_traffic(cluster, Random(f"flows {seed}"), ipv6, expected)

@@ -67,7 +67,7 @@ class Places:
     def _workloads(self) -> list[Place]:
         places: dict[WorkloadRef, Place] = {}
         for pod in self._cluster.pods:
-            if pod.finished:
+            if pod.finished or not pod.is_plain:
                 continue
             place = places.get(pod.workload)
             if place is None:

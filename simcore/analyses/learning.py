@@ -26,7 +26,7 @@ def learn_addresses(
     some pod has no address and the capture has both columns of an end. A pod keeps every address that is seen; equal
     captures teach equal clusters. `simcore.replay` and `simcore.whatif` do this themselves where they get a cluster.
     """
-    homeless = {pod.full_name for pod in cluster.pods if not pod.addresses}
+    homeless = {pod.full_name for pod in cluster.pods if pod.is_plain and not pod.addresses}
     ends = [end for end in ENDS if {f"{end}_address", f"{end}_pod"} <= capture.columns]
     if not homeless or not ends:
         return cluster
@@ -43,8 +43,7 @@ def learn_addresses(
     for found in (engine or Threads()).map(look, capture.splits):
         for name, addresses in found.items():
             seen.setdefault(name, set()).update(addresses)
-    owned = {*cluster.pods_at, *cluster.host_pods_at, *cluster.node_at}
-    owned |= {address for service in cluster.services for address in service.addresses}
+    owned = cluster.owned
     learned = {
         name: tuple(sorted(address for address in map(Address.from_bytes, packed) if address not in owned))
         for name, packed in seen.items()

@@ -114,7 +114,7 @@ def measure_pace(
     ][1:]
     one_thread, all_threads = (in_memory / median(seconds) for seconds in zip(*judging, strict=True))
     return Pace(
-        pods=len(cluster.pods),
+        pods=sum(pod.is_plain for pod in cluster.pods),
         policies=len(policies),
         flows=rows,
         threads=engine.count,

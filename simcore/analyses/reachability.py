@@ -107,6 +107,7 @@ def reachability(tables: Tables, number: int = 0, threads: int | None = None) ->
 def _pods_of_identities(tables: Tables) -> NDArray[np.int64]:
     """Count the pods of each identity."""
     first = np.where(tables.pod_families[:, 0] == Family.V4, tables.pod_places[:, 0], tables.pod_places[:, 1])
+    first = first[np.array([pod.is_plain for pod in tables.cluster.pods], bool)]
     identities = first[tables.arrays.kind[first] == Kind.POD]
     return np.bincount(identities, minlength=tables.arrays.kind.size)
 

@@ -70,13 +70,12 @@ class Names:
             It stands for nothing; the message names what comes near.
         """
         parts = text.split("/")
+        if (number := self._cluster.pod_numbers.get(text)) is not None:
+            return Party(text, (number,))
         if len(parts) == 1:
             return self._address(text)
         if len(parts) == 2 and all(parts):
-            number = self._cluster.pod_numbers.get(text)
-            if number is None:
-                raise ResolveError(f"the cluster has no pod {text!r}{self._near_pods(*parts)}")
-            return Party(text, (number,))
+            raise ResolveError(f"the cluster has no pod {text!r}{self._near_pods(*parts)}")
         if len(parts) == 3 and all(parts):
             return self._by_kind(text, *parts)
         raise ResolveError(f"{text!r} is not {FORMS}")
@@ -119,7 +118,7 @@ class Names:
         return tuple(
             number
             for number, pod in enumerate(self._cluster.pods)
-            if pod.namespace == service.namespace and not pod.finished and selector.matches(pod.labels)
+            if pod.is_plain and not pod.finished and pod.namespace == service.namespace and selector.matches(pod.labels)
         ), ()
 
     @cached_property
@@ -131,7 +130,7 @@ class Names:
         """Positions of the pods below each controller, by namespace, lower-case kind and name."""
         found: dict[tuple[str, str, str], list[int]] = {}
         for number, pod in enumerate(self._cluster.pods):
-            for owner in pod.owners:
+            for owner in pod.owners if pod.is_plain else ():
                 found.setdefault((owner.namespace, owner.kind.lower(), owner.name), []).append(number)
         return found
 
@@ -140,9 +139,9 @@ class Names:
     @cached_property
     def _refs(self) -> dict[str, list[WorkloadRef]]:
         """Every controller and Service, by namespace, those at the top of a chain first."""
-        refs = dict.fromkeys(pod.workload for pod in self._cluster.pods if pod.owners)
+        refs = dict.fromkeys(pod.workload for pod in self._cluster.pods if pod.is_plain and pod.owners)
         refs.update(dict.fromkeys(service.ref for service in self._cluster.services))
-        refs.update(dict.fromkeys(owner for pod in self._cluster.pods for owner in pod.owners))
+        refs.update(dict.fromkeys(owner for pod in self._cluster.pods if pod.is_plain for owner in pod.owners))
         found: dict[str, list[WorkloadRef]] = {}
         for ref in refs:
             found.setdefault(ref.namespace, []).append(ref)

@@ -19,8 +19,8 @@ class WorkloadRef:
     name: str
 
     def __str__(self) -> str:
-        """Write as ``namespace/Kind/name``."""
-        return f"{self.namespace}/{self.kind}/{self.name}"
+        """Write as ``namespace/Kind/name``; of what is in no namespace as ``Kind/name``."""
+        return f"{self.namespace}/{self.kind}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class Pod:
     reserved : str
         Set where it is no pod but an endpoint that the dataplane keeps for itself: ``health``, ``ingress``, ``init`` or
         ``unmanaged``. Selectors do not see it.
+    stands_in : bool
+        It stands for whoever has an identity, of whom a capture may tell nothing else; see `Cluster.identities`.
     """
 
     namespace: str
@@ -77,11 +79,17 @@ class Pod:
     synthesised: bool = False
     account: str = "default"
     reserved: str = ""
+    stands_in: bool = False
 
     @property
     def full_name(self) -> str:
-        """``namespace/name``, as captures write it."""
-        return f"{self.namespace}/{self.name}"
+        """``namespace/name``, as captures write it; the name alone where there is no namespace."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a pod that somebody runs: neither reserved nor a stand-in."""
+        return not (self.reserved or self.stands_in)
 
     @property
     def workload(self) -> WorkloadRef:
@@ -169,7 +177,7 @@ class Cluster:
     names : mapping of str to tuple of Address, or None
         What domain names, in lower case and without last dot, stand for; None where nothing is known of any.
     identities : mapping of int to str
-        The pod, as ``namespace/name``, that stands for each numeric identity of Cilium.
+        Full name of the pod that stands in for each numeric identity of Cilium.
     """
 
     namespaces: Mapping[str, Namespace]
@@ -237,6 +245,12 @@ class Cluster:
         for node in self.nodes:
             owners.update(dict.fromkeys(node.addresses, node.name))
         return owners
+
+    @cached_property
+    def owned(self) -> frozenset[Address]:
+        """The addresses of pods, nodes and Services."""
+        of_services = (address for service in self.services for address in service.addresses)
+        return frozenset([*self.pods_at, *self.host_pods_at, *self.node_at, *of_services])
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """Labels of a namespace; one that does not exist has none."""

@@ -61,7 +61,7 @@ class _LabelledPods:
             label: [] for service in cluster.services for label in _labels_asked_for(service)
         }
         for number, pod in enumerate(cluster.pods):
-            if not pod.finished:
+            if pod.is_plain and not pod.finished:
                 self._in_namespace.setdefault(pod.namespace, []).append(number)
                 for key, value in pod.labels.items():
                     if (wanted := self._labelled.get((pod.namespace, key, value))) is not None:

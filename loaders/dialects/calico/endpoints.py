@@ -180,12 +180,14 @@ class Population:
     @cached_property
     def unknown_accounts(self) -> tuple[str, ...]:
         """The service accounts of pods whose labels are not known, as ``namespace/name``."""
-        used = {(pod.namespace, pod.account) for pod in self.cluster.pods if not pod.host_network}
+        used = {(pod.namespace, pod.account) for pod in self.cluster.pods if pod.is_plain and not pod.host_network}
         return tuple(sorted(f"{namespace}/{name}" for namespace, name in used - self.cluster.accounts.keys()))
 
     @cached_property
     def _long_accounts(self) -> frozenset[str]:
-        return frozenset(pod.account for pod in self.cluster.pods if len(pod.account) > _LONGEST_ACCOUNT)
+        return frozenset(
+            pod.account for pod in self.cluster.pods if pod.is_plain and len(pod.account) > _LONGEST_ACCOUNT
+        )
 
     @cached_property
     def _own_keys(self) -> frozenset[str]:

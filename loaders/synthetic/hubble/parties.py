@@ -68,7 +68,7 @@ class Parties:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        running = [pod for pod in cluster.pods if not pod.finished and not pod.host_network and not pod.reserved]
+        running = [pod for pod in cluster.pods if pod.is_plain and not pod.finished and not pod.host_network]
         labels = {pod.full_name: tuple(_identity_labels(cluster, pod)) for pod in running}
         identities = {held: _FIRST_IDENTITY + n for n, held in enumerate(sorted(set(labels.values())))}
         self._pods = {

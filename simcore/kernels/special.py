@@ -11,7 +11,7 @@ from .places import FIRST_COMPOSITE, FIRST_NODE, MIXED_FAMILIES, NO_ADDRESS, NOD
 CELL_UNKNOWN_PROTOCOL, CELL_NO_ADDRESS, CELL_UNKNOWN_POD, CELL_NO_BACKEND, CELL_MIXED_FAMILIES = 0, 1, 2, 3, 4
 CELL_SELF, CELL_HAIRPIN, CELL_OWN_NODE = 5, 6, 7
 
-HAIRPIN_ALLOWED, OWN_NODE_EGRESS_ALLOWED = 1, 2
+HAIRPIN_ALLOWED, OWN_NODE_EGRESS_ALLOWED, OWN_NODE_INGRESS_ALLOWED = 1, 2, 4
 KIND_NODE_V4, KIND_NODE_V6 = 2, 3
 FLAG_SERVICE, FLAG_NODE_V4, FLAG_NODE_V6 = 1, 2, 4
 
@@ -78,6 +78,9 @@ def judge_special(
     judged_hairpins = program_of.shape[0] > 2 * egress.shape[0]
     scan = t.scan
     own_node_egress = t.limits[SETTINGS] & OWN_NODE_EGRESS_ALLOWED != 0
+    own_node_ingress = t.limits[SETTINGS] & OWN_NODE_INGRESS_ALLOWED != 0
+    nearness = t.nearness
+    asks_nearness = nearness.shape[1] > 0
     all_known, none_named = port_known.size == 0, destination_named.size == 0
 
     for m in range(special.size):
@@ -139,13 +142,19 @@ def judge_special(
             continue
         if source_row < 0 and target_row < 0 and source_object[m] != destination_object[m] and d != s:
             near = object_node[source_object[m]] == object_node[destination_object[m]]
-            enters = near and destination_object[m] < pods and pods <= source_object[m] < last_node
+            enters = near and own_node_ingress and destination_object[m] < pods and pods <= source_object[m] < last_node
             leaves = near and own_node_egress and source_object[m] < pods and pods <= destination_object[m] < last_node
             to_class = np.int64(port_class[slot << 16 | np.int64(port[i])] if known else t.missing_port_class[slot])
+            from_source, from_destination = d, s
+            if asks_nearness and (object_node[source_object[m]] < 0 or object_node[destination_object[m]] < 0):
+                from_source, from_destination = np.int64(nearness[1, d]), np.int64(nearness[1, s])
+            elif asks_nearness and near:
+                from_source, from_destination = np.int64(nearness[0, d]), np.int64(nearness[0, s])
             if destination_place[i] > MIXED_FAMILIES:
                 for k in range(egress.shape[0]):
-                    out_cell = np.int64(decision[row_of[program_of[2 * k, s] + column_of[0, d]], to_class])
-                    back_cell = np.int64(decision[row_of[program_of[2 * k + 1, d] + column_of[1, s]], to_class])
+                    out_row = row_of[program_of[2 * k, s] + column_of[0, from_source]]
+                    back_row = row_of[program_of[2 * k + 1, d] + column_of[1, from_destination]]
+                    out_cell, back_cell = np.int64(decision[out_row, to_class]), np.int64(decision[back_row, to_class])
                     if leaves:
                         out_cell = np.int64(cells[CELL_OWN_NODE])
                     if enters:
@@ -191,10 +200,15 @@ def judge_special(
                             ports = np.int64(port_class[slot << 16 | np.int64(port[i])])
                         else:
                             ports = np.int64(t.missing_port_class[slot])
-                        out = decision[row_of[program_of[programs, source] + column_of[0, target]], ports]
-                        back = decision[row_of[program_of[programs + 1, target] + column_of[1, source]], ports]
+                        from_source, from_target = target, source
+                        if asks_nearness and (object_node[from_object] < 0 or object_node[to_object] < 0):
+                            from_source, from_target = np.int64(nearness[1, target]), np.int64(nearness[1, source])
+                        elif asks_nearness and object_node[from_object] == object_node[to_object]:
+                            from_source, from_target = np.int64(nearness[0, target]), np.int64(nearness[0, source])
+                        out = decision[row_of[program_of[programs, source] + column_of[0, from_source]], ports]
+                        back = decision[row_of[program_of[programs + 1, target] + column_of[1, from_target]], ports]
                         if object_node[from_object] == object_node[to_object]:
-                            if to_object < pods and pods <= from_object < last_node:
+                            if own_node_ingress and to_object < pods and pods <= from_object < last_node:
                                 back = cells[CELL_OWN_NODE]
                             if own_node_egress and from_object < pods and pods <= to_object < last_node:
                                 out = cells[CELL_OWN_NODE]

@@ -118,6 +118,10 @@ def _build(
     )
 
 
+def _bits(*flags: bool) -> int:
+    return sum(flag << place for place, flag in enumerate(flags))
+
+
 def _limits(ground: Ground, rows: Rows, profile: Profile) -> NDArray[np.int64]:
     return np.array(
         [
@@ -125,7 +129,11 @@ def _limits(ground: Ground, rows: Rows, profile: Profile) -> NDArray[np.int64]:
             ground.identities.count,
             ground.objects.pods,
             ground.objects.nodes,
-            (profile.service_hairpin == "allow") | (profile.egress_to_own_node == "allow") << 1,
+            _bits(
+                profile.service_hairpin == "allow",
+                not profile.cilium and profile.egress_to_own_node == "allow",
+                not profile.cilium,
+            ),
             rows.blocks[Direction.EGRESS].size,
         ],
         np.int64,

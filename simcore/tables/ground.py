@@ -97,6 +97,7 @@ def lay_ground(rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: P
         "port_class": classes.table,
         "missing_port_class": classes.unknown,
         "kind": identities.kind,
+        "nearness": identities.nearness(),
         "composite_flags": composites.flags,
         "composite_starts": composites.starts,
         "frontend_keys": composites.frontend_keys,

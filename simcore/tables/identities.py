@@ -3,12 +3,13 @@
 An end is a pod at one of its addresses (or at an unknown one), a node at one of its addresses, or any other
 range of addresses. What the rules can see of it (the atoms that hold it, its kind, the named ports it declares) is
 hashed to a signature; equal signatures are one identity. An end that is reached through a Service which rules name is
-another one.
+another one, and so is a node as its own pods see it, where rules ask for that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,14 @@ from numpy.typing import NDArray
 from ..kernels.rows import number_signatures
 from ..model.addresses import Address, Family
 from ..model.cluster import Cluster, Service
-from ..model.peers import Atom, Endpoints, Network, PeerSet
+from ..model.peers import Atom, Endpoints, Network, Nodes, PeerSet
 from ..model.policy import Rule
 from ..model.ports import NamedPort
 from ..model.profile import Profile
 from .atoms import Atoms, Plain, PodSelector
 from .ends import Ends, Kind, Numbers, Owner
 from .ports import Declared, declared_by, names_of, port_sets_of
-from .sights import Samples, Sights
+from .sights import HERE, SOMEWHERE, Samples, Sights
 from .space import Space, cut_space, halves, network_ranges
 from .words import words
 
@@ -81,7 +82,8 @@ class Identities:
             if isinstance(atom, Endpoints):
                 labels[self.selector.select(atom)] ^= of_atom[number]
         self.sights.spaces = self.spaces
-        self._through: dict[tuple[int, int], int] = {}
+        self._again: dict[tuple[int, int, int], int] = {}
+        self._by_nearness = any(isinstance(atom, Nodes) and atom.where != "anywhere" for atom in self._seen)
         self._number(labels, self._port_keys(rules, profile))
 
     def _cut(self, family: Family, atoms: Atoms, of_atom: NDArray[np.uint64]) -> Space:
@@ -146,13 +148,14 @@ class Identities:
         pod[: self.ends.pod.size] = self.ends.pod
         number_of = {name: number for number, name in enumerate(self.sights.nodes)}
         node[first_node:] = [number_of[name] for _, name in self.ends.nodes]
-        return Samples(pod, family, ranges, node, none)
+        return Samples(pod, family, ranges, node, none, np.zeros(family.size, np.int64))
 
     def _look(self, signatures: NDArray[np.uint64], samples: Samples) -> None:
         """Enter into the signatures of ends what other atoms than plain ones say, and whether addresses are known."""
         signatures[samples.family == 0] ^= words(1, seed=12)
         atoms = [atom for atom in self._seen if isinstance(atom, Atom)]
         none = np.zeros((1, 2), np.uint64)
+        samples = replace(samples, near=np.full(samples.size, SOMEWHERE))
         for atom, pair in zip(atoms, words(2 * len(atoms), seed=13).reshape(-1, 2, 2), strict=True):
             signatures ^= np.concatenate([none, pair])[self.sights.states(atom, samples)]
 
@@ -259,32 +262,57 @@ class Identities:
         number = self.sights.services.get((service.namespace, service.name))
         if number is None:
             return identity
-        return self._through.setdefault((identity, number), self.count + len(self._through))
+        return self._seen_again(identity, number)
+
+    def _seen_again(self, identity: int, service: int = -1, near: int = 0) -> int:
+        return self._again.setdefault((identity, service, near), self.count + len(self._again))
+
+    def _see_from_other_nodes(self) -> None:
+        """Make identities of nodes as their own pods see them, and pods of which it is not known where they run."""
+        reached = [(identity, service) for identity, service, _ in self._again if identity >= self.first_node]
+        for identity, service in [*((node, -1) for node in range(self.first_node, self.count)), *reached]:
+            self._seen_again(identity, service, HERE)
+            self._seen_again(identity, service, SOMEWHERE)
+
+    def nearness(self) -> NDArray[np.int32]:
+        """Return for every identity, int32[2, count], what it is to its own pods, and to pods that may be such.
+
+        It is empty where no rule asks.
+        """
+        if not self._by_nearness:
+            return np.empty((2, 0), np.int32)
+        found = np.tile(np.arange(self.count, dtype=np.int32), (2, 1))
+        for (identity, service, near), number in self._again.items():
+            if near:
+                found[near - HERE, identity if service < 0 else self._again[identity, service, 0]] = number
+        return found
 
     def count_reached(self) -> None:
-        """Count the identities that `reached` made with the others."""
-        if not self._through:
+        """Count the identities that `reached` made, and those of nodes seen from elsewhere, with the others."""
+        if self._by_nearness:
+            self._see_from_other_nodes()
+        if not self._again:
             return
-        bases, services = np.array(list(self._through)).T
+        bases, services, near = np.array(list(self._again)).T
         self.kind = np.append(self.kind, self.kind[bases])
         self.port_key = np.append(self.port_key, self.port_key[bases])
-        self.firsts = self.firsts.reached_through(bases, services)
+        self.firsts = self.firsts.seen_again(bases, services, near)
         self._order = np.argsort(bases, kind="stable")
         self._more = np.searchsorted(bases[self._order], np.arange(self.count + 1))
         edges = np.cumsum(np.append(0, 1 + np.diff(self._more)[self.by_range]))
         self.range_starts = {family: edges[starts] for family, starts in self.range_starts.items()}
-        self.count += len(self._through)
+        self.count += len(self._again)
         self.by_range, self.at_unknown_address = self.widened(self.by_range), self.widened(self.at_unknown_address)
 
     def widened(self, identities: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return identities, each followed by what it is when reached through Services that rules name."""
-        if not self._through:
+        """Return identities, each followed by what else it is: through Services that rules name, from other nodes."""
+        if not self._again:
             return identities
         counts = 1 + np.diff(self._more)[identities]
         starts = np.repeat(np.cumsum(counts) - counts, counts)
         bases = np.repeat(identities, counts)
         offsets = np.arange(bases.size) - starts
-        more = self.count - len(self._through) + np.append(self._order, 0)[self._more[bases] + offsets - 1]
+        more = self.count - len(self._again) + np.append(self._order, 0)[self._more[bases] + offsets - 1]
         return np.where(offsets == 0, bases, more).astype(np.int32)
 
     def at(self, owner: Owner, address: Address | None) -> int:

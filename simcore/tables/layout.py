@@ -56,6 +56,9 @@ class Arrays(NamedTuple):
         Cells.
     kind : uint8[identities]
         `simcore.tables.identities.Kind`.
+    nearness : int32[2, identities] or int32[2, 0]
+        What an identity is to pods on the same node, and to pods of which it is not known where they run: another one
+        only where it is a node. Empty where no rule asks.
     object_node : int32[objects]
         Number of a pod's node, or of a node itself; negative where there is none.
     composite_flags, composite_starts, frontend_keys, first_keys, frontend_starts, distinct_starts, frontend_plain, ends
@@ -72,7 +75,7 @@ class Arrays(NamedTuple):
         where nothing is enforced, all are those of its last one.
     limits : int64[6]
         First node identity, first composite, number of pods, number of nodes, whether a hairpin is let through
-        (bit 0) and egress to the own node (bit 1), where ingress programs begin in `row_of`.
+        (bit 0), egress to the own node (bit 1) and ingress from it (bit 2), where ingress programs begin in `row_of`.
     """
 
     trie_v4: NDArray[np.int32]
@@ -93,6 +96,7 @@ class Arrays(NamedTuple):
     decision: NDArray[np.unsignedinteger]
     scan: NDArray[np.uint32]
     kind: NDArray[np.uint8]
+    nearness: NDArray[np.int32]
     object_node: NDArray[np.int32]
     composite_flags: NDArray[np.uint8]
     composite_starts: NDArray[np.int32]

@@ -38,6 +38,10 @@ from .space import Space, halves, network_ranges
 States = NDArray[np.uint8]
 
 
+ELSEWHERE, HERE, SOMEWHERE = range(3)
+"""Where a node is to the subject of a rule: not the node that it runs on, that node, or it is not known which."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """Some ends.
@@ -54,6 +58,8 @@ class Samples:
         Which name among `Sights.nodes` a node has; -1 where it is none.
     service : int64[n]
         Which of `Sights.services` it is reached through; -1 where through none.
+    near : int64[n]
+        Where a node is to the subject: ELSEWHERE, HERE or SOMEWHERE.
     """
 
     pod: NDArray[np.int64]
@@ -61,6 +67,7 @@ class Samples:
     range: NDArray[np.int64]
     node: NDArray[np.int64]
     service: NDArray[np.int64]
+    near: NDArray[np.int64]
 
     @property
     def size(self) -> int:
@@ -69,10 +76,11 @@ class Samples:
 
     def take(self, rows: NDArray[np.integer]) -> Samples:
         """Return some of them."""
-        return Samples(self.pod[rows], self.family[rows], self.range[rows], self.node[rows], self.service[rows])
+        parts = (self.pod, self.family, self.range, self.node, self.service, self.near)
+        return Samples(*(part[rows] for part in parts))
 
-    def reached_through(self, rows: NDArray[np.integer], service: NDArray[np.int64]) -> Samples:
-        """Return these and some of them once more, reached through Services."""
+    def seen_again(self, rows: NDArray[np.integer], service: NDArray[np.int64], near: NDArray[np.int64]) -> Samples:
+        """Return these and some of them once more, reached through Services or seen from other nodes."""
         more = self.take(rows)
         return Samples(
             np.append(self.pod, more.pod),
@@ -80,6 +88,7 @@ class Samples:
             np.append(self.range, more.range),
             np.append(self.node, more.node),
             np.append(self.service, service),
+            np.append(self.near, near),
         )
 
 
@@ -179,10 +188,8 @@ class Sights:
                 found = _sure(inside & (ends.family == peer.cidr.family))
             case OfFamily(family):
                 found = _sure(ends.family == family)
-            case Nodes(labels):
-                known = self._cluster.node_labels
-                chosen = [n for n, name in enumerate(self.nodes) if labels.matches(known.get(name, {NAME_KEY: name}))]
-                found = _sure(_among(np.array(chosen, np.int64), ends.node, len(self.nodes)))
+            case Nodes():
+                found = self._nodes(peer, ends)
             case DomainNames():
                 found = _sure(self._stands_at(peer, ends))
         found[ends.family == 0] = MAYBE
@@ -193,6 +200,15 @@ class Sights:
         if isinstance(peer, Network) and not self._blocks_see_nodes:
             found[ends.node >= 0] = NO
         return found
+
+    def _nodes(self, peer: Nodes, ends: Samples) -> States:
+        known = self._cluster.node_labels
+        chosen = [n for n, name in enumerate(self.nodes) if peer.labels.matches(known.get(name, {NAME_KEY: name}))]
+        found = _sure(_among(np.array(chosen, np.int64), ends.node, len(self.nodes)))
+        if peer.where == "anywhere":
+            return found
+        answers = (NO, YES, MAYBE) if peer.where == "here" else (YES, NO, MAYBE)
+        return np.minimum(found, np.array(answers, np.uint8)[ends.near])
 
     def _stands_at(self, atom: PeerSet, ends: Samples) -> NDArray[np.bool_]:
         """Tell which ends stand at the addresses that an atom names."""

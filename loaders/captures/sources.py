@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from simcore.errors import Diagnostic, Place, Severity
@@ -16,20 +17,30 @@ _SUFFIXES = (".parquet", ".parq", ".pq")
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which files of a folder are meant: what they are called, and what tells them."""
+
+    noun: str
+    takes: Callable[[str], bool]
+
+
 def problem(file: str, message: str) -> Diagnostic:
     """Make the error of a file, a path or an option."""
     return Diagnostic(Severity.ERROR, Place(file), message)
 
 
-def find_files(paths: Iterable[str], problems: list[Diagnostic]) -> Iterator[str]:
+def find_files(paths: Iterable[str], problems: list[Diagnostic], wanted: Wanted | None = None) -> Iterator[str]:
     """Find the files that `paths` stand for: a folder is all its Parquet files, a pattern what it matches.
+
+    `wanted` chooses other files of a folder than Parquet.
 
     The paths keep their order, the files of a folder or pattern are sorted by name. A file that two paths lead to
     is read once: its flows would count twice.
     """
     seen: set[str] = set()
     for path in paths:
-        for file in _files_of(path, problems):
+        for file in _files_of(path, problems, wanted or Wanted("Parquet file", _looks_like_parquet)):
             if not is_utf8(file):
                 problems.append(problem(file, "this path is not UTF-8. Rename it"))
                 continue
@@ -39,13 +50,13 @@ def find_files(paths: Iterable[str], problems: list[Diagnostic]) -> Iterator[str
                 yield file
 
 
-def _files_of(path: str, problems: list[Diagnostic]) -> list[str]:
+def _files_of(path: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
     if os.path.isdir(path):
-        return _folder(path, problems)
+        return _folder(path, problems, wanted)
     if os.path.exists(path):
         return [path]
     if glob.has_magic(path):
-        return _pattern(path, problems)
+        return _pattern(path, problems, wanted)
     problems.append(problem(path, _missing(path)))
     return []
 
@@ -58,18 +69,18 @@ def _missing(path: str) -> str:
     return "there is no such file or folder. Check the path"
 
 
-def _pattern(pattern: str, problems: list[Diagnostic]) -> list[str]:
+def _pattern(pattern: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
     found: list[str] = []
     for path in sorted(glob.glob(pattern, recursive=True)):
         if _hidden(os.path.basename(path)) and not _hidden(os.path.basename(pattern)):
             continue
-        found += _folder(path, problems) if os.path.isdir(path) else [path]
+        found += _folder(path, problems, wanted) if os.path.isdir(path) else [path]
     if not found:
         problems.append(problem(pattern, "no file matches this pattern. Check it, or quote it for the shell"))
     return found
 
 
-def _folder(folder: str, problems: list[Diagnostic]) -> list[str]:
+def _folder(folder: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
     found: list[str] = []
     before = len(problems)
 
@@ -79,10 +90,10 @@ def _folder(folder: str, problems: list[Diagnostic]) -> list[str]:
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = [name for name in folders if not _hidden(name)]
         found += [os.path.join(parent, name) for name in files if not _hidden(name)]
-    captures = [path for path in sorted(found) if _looks_like_parquet(path)]
+    captures = [path for path in sorted(found) if wanted.takes(path)]
     if not captures and len(problems) == before:
         held = f" among its {len(found)} files" if found else ": it is empty"
-        problems.append(problem(folder, f"this folder holds no Parquet file{held}. Name a folder of captures"))
+        problems.append(problem(folder, f"this folder holds no {wanted.noun}{held}. Name a folder of captures"))
     return captures
 
 

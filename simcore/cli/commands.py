@@ -15,6 +15,7 @@ COMMANDS = {
     "explain": "Tell why one connection is allowed or denied.",
     "replay": "Judge every flow of a capture by the policies.",
     "whatif": "Show which connections a policy change would cut, and why.",
+    "convert": "Turn exports of Hubble into a capture.",
     "size": "Size the conntrack tables of every node, before and after a change.",
     "conntrack": "Show what a kernel's connection tracking makes of each packet.",
     "profiles": "Show what each network plugin enforces.",

@@ -41,14 +41,27 @@ def _bar(verb: str, noun: str) -> Iterator[Advance]:
         yield lambda done, total: bar.update(task, completed=done, total=total, rows=f"{done:,} of {total:,} {noun}")
 
 
+@contextmanager
+def counting(verb: str, noun: str) -> Iterator[Callable[[int], None]]:
+    """Show how much has been read of what has no known end, while the block runs."""
+    if not sys.stderr.isatty():
+        advance = _lines(verb, noun)
+        yield lambda done: advance(done, 0)
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(verb) as status:
+        yield lambda done: status.update(f"{verb}: {done:,} {noun}")
+
+
 def _lines(verb: str, noun: str) -> Advance:
     last = time.monotonic()
 
     def advance(done: int, total: int) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= SECONDS_BETWEEN_LINES and done < total:
+        if now - last >= SECONDS_BETWEEN_LINES and (done < total or not total):
             last = now
-            click.echo(f"{verb}: {done:,} of {total:,} {noun}", err=True)
+            click.echo(f"{verb}: {done:,}{f' of {total:,}' if total else ''} {noun}", err=True)
 
     return advance

@@ -22,7 +22,7 @@ def make_service(
     """Make the model's Service of a manifest's; an ExternalName has neither addresses nor backends."""
     spec = found.spec or ServiceSpec()
     if spec.type == "ExternalName":
-        return Service(namespace, name, backends=())
+        return Service(namespace, name, backends=(), labels=labels_of(found.metadata))
     return Service(
         namespace=namespace,
         name=name,
@@ -30,6 +30,7 @@ def make_service(
         ports=tuple(_ports(spec, complain)),
         selector=_selector(spec),
         backends=backends,
+        labels=labels_of(found.metadata),
     )
 
 

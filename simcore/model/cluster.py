@@ -149,6 +149,8 @@ class Service:
         None: no selector, its backends are listed by hand.
     backends : tuple of Backend or None
         What its EndpointSlices list; None where the input holds no slice of it.
+    labels : mapping of str to str
+        Its own labels, by which some policies name it.
     """
 
     namespace: str
@@ -157,6 +159,7 @@ class Service:
     ports: tuple[ServicePort, ...] = ()
     selector: LabelSelector | None = None
     backends: tuple[Backend, ...] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def ref(self) -> WorkloadRef:

@@ -100,7 +100,7 @@ class Rule:
     policy : PolicyRef
         The policy it belongs to.
     index : int
-        0-based number among the policy's written rules of this direction; -1 for isolation and the end of a tier.
+        0-based number among the policy's written rules of this section; -1 for isolation and the end of a tier.
     subject : PeerSet
         The guarded end: pods, or nodes where `hosts` is set.
     order : tuple
@@ -116,6 +116,8 @@ class Rule:
         policy follow each other.
     name : str
         Its own name within the policy, if it has one.
+    section : str
+        The list it stands in, such as ``ingressDeny`` or ``specs[1].egress``; empty: the one named by the direction.
     condition : str
         What must hold besides and flows do not show; the verdict stands as if it held.
     requests : RequestSet or None
@@ -143,6 +145,7 @@ class Rule:
     rejects: bool = False
     tie: tuple[float | str, ...] | None = None
     name: str = ""
+    section: str = ""
     condition: str = ""
     requests: RequestSet | None = None
     proxy: str = ""
@@ -160,6 +163,7 @@ class Rule:
         role: Role,
         *,
         hosts: bool = False,
+        section: str = "",
     ) -> Rule:
         """Make the rule that denies whatever none before it decides."""
         return cls(
@@ -175,6 +179,7 @@ class Rule:
             place=place,
             role=role,
             hosts=hosts,
+            section=section,
         )
 
     @property
@@ -184,13 +189,14 @@ class Rule:
 
     def __str__(self) -> str:
         """Write as ``NetworkPolicy shop/web ingress[0]``."""
+        section = self.section or self.direction.word
         match self.role:
             case Role.WRITTEN:
-                return f"{self.policy} {self.direction.word}[{self.index}]"
+                return f"{self.policy} {section}[{self.index}]"
             case Role.ISOLATION:
-                return f"{self.policy} {self.direction.word} isolation"
+                return f"{self.policy} {section} isolation"
             case Role.TIER_END:
-                return f"{self.policy} {self.direction.word}, end of tier {self.tier.name}"
+                return f"{self.policy} {section}, end of tier {self.tier.name}"
             case Role.HABIT:
                 return str(self.policy)
 

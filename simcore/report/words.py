@@ -45,7 +45,7 @@ REASONS = {
 
 TIER_WORDS = {"anp": "admin", "cnp-admin": "admin", "banp": "baseline", "cnp-baseline": "baseline"}
 """Tiers of the cluster's policies, as people call them; there a policy's kind goes without saying."""
-WITHOUT_ORDER = (NETWORKPOLICY.name, "banp")
+WITHOUT_ORDER = (NETWORKPOLICY.name, "banp", "cilium", "cilium-default")
 """Tiers whose policies have no order among each other, or are one."""
 
 ENDS = {Direction.EGRESS: ("source", "destination"), Direction.INGRESS: ("destination", "source")}
@@ -80,7 +80,7 @@ def step_words(rule: Rule) -> str:
     tier = TIER_WORDS.get(rule.tier.name, rule.tier.name)
     order = order_of(rule)
     policy = f'"{rule.policy.name}"' if rule.tier.name in TIER_WORDS else str(rule.policy)
-    number = f"rule {rule.index + 1}" + (f' "{rule.name}"' if rule.name else "")
+    number = f"{rule.section} rule {rule.index + 1}".lstrip() + (f' "{rule.name}"' if rule.name else "")
     parts = {Role.WRITTEN: number, Role.ISOLATION: "isolation", Role.TIER_END: "end of tier"}
     shown = "" if rule.tier.name == NETWORKPOLICY.name else tier
     return " ".join(filter(None, (shown, "" if order is None else f"{order:g}", policy, parts[rule.role])))

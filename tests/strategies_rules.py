@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from simcore.errors import Place
 from simcore.model.addresses import Address, Cidr, Family
+from simcore.model.agent import CiliumAgent
 from simcore.model.cluster import Backend, Cluster
 from simcore.model.flows import End
 from simcore.model.labels import NAME_KEY, LabelSelector, Operator, Requirement
@@ -20,9 +21,12 @@ from simcore.model.peers import (
     Network,
     Nodes,
     OfFamily,
+    Outside,
+    Reserved,
     ThroughService,
     Unresolved,
 )
+from simcore.model.plugins import plugin_named
 from simcore.model.policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Position, Role, Rule, Tier
 from simcore.model.ports import (
     EVERY_PORT,
@@ -49,10 +53,19 @@ OWN_TIERS = (
     Tier("beside", Position((1,), (5.0,))),
     Tier("last", Position((3,)), fallback=True),
 )
-TIERS = (NETWORKPOLICY, NETWORKPOLICY, Tier("anp"), Tier("cnp-admin"), Tier("banp"), Tier("cnp-baseline"), *OWN_TIERS)
+NAMED = tuple(map(Tier, ("anp", "cnp-admin", "banp", "cnp-baseline")))
+TIERS = (NETWORKPOLICY, NETWORKPOLICY, NETWORKPOLICY, *NAMED, *OWN_TIERS)
 ADDRESSES = (*strategies.POD_ADDRESSES_V4[:4], *strategies.POD_ADDRESSES_V6[:2], "10.9.0.1", "203.0.113.7", "8.8.8.8")
 BLOCKS = ("10.0.0.0/29", "10.0.0.2/31", "10.9.0.0/24", "0.0.0.0/0", "fd00::/64", "fd00::2/127", "203.0.113.0/24")
 NAMES = {"a.example": ("10.0.0.2", "203.0.113.7"), "b.example": ("fd00::1", "8.8.8.8"), "c.other": ()}
+CILIUM = plugin_named("cilium").profile
+CILIUM_TIERS = (
+    *CILIUM.tiers,
+    Tier("anp", Position((0,), (7.0,))),
+    Tier("banp", Position((2,), (7.0,)), fallback=True, judges_hairpin=True),
+)
+VERSIONS = ((1, 16), (1, 19), (1, 20))
+RESERVED = ("health", "init")
 ACCOUNTS = ("default", "robot")
 SOURCE_PORTS = (0, 53, 1023, 1024, 40_000)
 TYPES = (0, 3, 8, 128)
@@ -68,12 +81,20 @@ def some_cluster(random):
     ends += [End(address) for service in found.services for address in service.addresses]
     ends += [End(Address.parse(random.choice(texts))) for _ in range(2)]
     pods = [replace(pod, account=random.choice(ACCOUNTS)) for pod in found.pods]
+    pods = [reserved(random, pod) if random.random() < 0.1 else pod for pod in pods]
+    renamed = dict(zip((pod.full_name for pod in found.pods), (pod.full_name for pod in pods), strict=True))
+    ends = [replace(end, pod=renamed.get(end.pod, end.pod)) for end in ends]
     nodes = [replace(node, labels=strategies.make_labels(random)) for node in found.nodes]
     accounts = {(name, random.choice(ACCOUNTS)): strategies.make_labels(random) for name in strategies.NAMESPACES}
     names = {name: tuple(map(Address.parse, texts)) for name, texts in NAMES.items()}
     chosen = random.choice([None, names, names])
     services = [some_service(random, service) for service in found.services]
     return Cluster.of(found.namespaces.values(), pods, nodes, services, accounts, chosen), ends
+
+
+def reserved(random, pod):
+    """The pod as an endpoint that the dataplane keeps for itself."""
+    return replace(pod, namespace="", labels={}, host_network=False, reserved=random.choice(RESERVED))
 
 
 def some_service(random, service):
@@ -189,6 +210,10 @@ def some_peer(random, depth):
             OfFamily(random.choice(list(Family))),
             Nodes(some_name(random, tuple(strategies.NODES))),
             Nodes(),
+            *(Nodes(some_selector(random), where) for where in ("here", "here", "elsewhere")),
+            Outside(),
+            Reserved(random.choice(RESERVED)),
+            DomainNames((r"[^.]*\.example",), ("*.example",), external=True),
             Backends("n1", "s0"),
             ThroughService("n1", "s0"),
             ThroughService("n1", "s0"),
@@ -266,9 +291,23 @@ def some_flow(random, cluster, ends):
 def some_profile(random):
     """Any settings; now and then tiers where the profile has them in another order."""
     profile = strategies.make_profile(random)
+    if random.random() < 0.4:
+        mode = {"ipblock_matches_nodes": random.random() < 0.5, "ipblock_matches_pods": random.random() < 0.2}
+        sctp = random.choice(["unknown", "enforced"])
+        words = {"other_protocols": "judged", "enforced": True, "sctp": sctp, **mode}
+        profile = replace(profile, tiers=CILIUM_TIERS, cilium=some_agent(random), **words)
     if random.random() < 0.2:
         profile = replace(profile, tiers=tuple(reversed_tiers(profile.tiers)))
     return profile
+
+
+def some_agent(random):
+    """Any settings of Cilium's agent."""
+    agent = replace(CiliumAgent(), version=random.choice(VERSIONS))
+    for name, words in CiliumAgent.choices().items():
+        if words:
+            agent = agent.with_setting(name, random.choice([*words, words[0]]))
+    return agent
 
 
 def reversed_tiers(tiers):

@@ -53,7 +53,7 @@ class Nodes:
     Attributes
     ----------
     where : {"anywhere", "here", "elsewhere"}
-        Only the node that the rule's subject runs on, or is; or only the others.
+        Only the node that the rule's subject runs on, or is; or only the others. In a subject, all nodes are elsewhere.
     """
 
     labels: LabelSelector = EVERYTHING

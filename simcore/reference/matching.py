@@ -131,7 +131,7 @@ class Matcher:
 
     # Ends
 
-    def match_end(self, peers: PeerSet, end: Candidate, near: Match = Match.MAYBE) -> Match:
+    def match_end(self, peers: PeerSet, end: Candidate, near: Match = Match.NO) -> Match:
         """Tell whether a peer set holds an end, which is on the node of a rule's subject as far as `near` says."""
         match peers:
             case Anything():

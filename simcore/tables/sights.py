@@ -101,8 +101,8 @@ class Sights:
         Names of nodes.
     services : dict
         The Services, by namespace and name, that ends are known to be reached through, numbered.
-    addresses : set of Address
-        Those that sets name one by one.
+    addresses : frozenset of Address
+        Those that sets name one by one; all that any name stands for where the rest is in doubt.
     """
 
     def __init__(
@@ -126,11 +126,14 @@ class Sights:
         self.services = {key: number for number, key in enumerate(dict.fromkeys(through))}
         for atom in atoms:
             if isinstance(atom, DomainNames):
-                self._addresses[atom] = self._named(atom)
+                self._addresses[atom] = self._addresses_of(atom)
         self._find_backends([atom for atom in atoms if isinstance(atom, Backends)])
-        self.addresses = set().union(*self._addresses.values())
+        self._named = frozenset[Address]()
+        if any(isinstance(atom, DomainNames) and atom.external for atom in atoms):
+            self._named = frozenset(address for found in (cluster.names or {}).values() for address in found)
+        self.addresses = self._named.union(*self._addresses.values())
 
-    def _named(self, atom: DomainNames) -> frozenset[Address]:
+    def _addresses_of(self, atom: DomainNames) -> frozenset[Address]:
         matches = [re.compile(pattern).fullmatch for pattern in atom.patterns]
         names = self._cluster.names or {}
         return frozenset(a for name, found in names.items() if any(match(name) for match in matches) for a in found)
@@ -174,7 +177,8 @@ class Sights:
                 return _sure(ends.service == self.services.get((namespace, service), -2))
             case Backends():
                 pods = np.array(sorted(self._pods[peer]), np.int64)
-                return _sure(_among(pods, ends.pod, len(self._cluster.pods)) | self._stands_at(peer, ends))
+                is_pod = _among(pods, ends.pod, len(self._cluster.pods))
+                return _sure(is_pod | self._stands_at(self._addresses[peer], ends))
             case _:
                 return self._by_address(peer, ends)
 
@@ -191,14 +195,33 @@ class Sights:
             case Nodes():
                 found = self._nodes(peer, ends)
             case DomainNames():
-                found = _sure(self._stands_at(peer, ends))
+                found = self._by_name(peer, ends)
         found[ends.family == 0] = MAYBE
         if isinstance(peer, DomainNames) and self._cluster.names is None:
             found[:] = MAYBE
-        elif isinstance(peer, Nodes) or (isinstance(peer, Network) and not self._blocks_see_pods):
+        sees_pods, sees_nodes = self._sees(peer)
+        if not sees_pods:
             found[ends.pod >= 0] = NO
-        if isinstance(peer, Network) and not self._blocks_see_nodes:
+        if not sees_nodes:
             found[ends.node >= 0] = NO
+        return found
+
+    def _sees(self, peer: PeerSet) -> tuple[bool, bool]:
+        """Whether an atom that goes by addresses may hold pods and nodes."""
+        match peer:
+            case Network():
+                return self._blocks_see_pods, self._blocks_see_nodes
+            case Nodes():
+                return False, True
+            case DomainNames(external=True):
+                return False, False
+            case _:
+                return True, True
+
+    def _by_name(self, peer: DomainNames, ends: Samples) -> States:
+        found = _sure(self._stands_at(self._addresses[peer], ends))
+        if peer.external:
+            found[~self._stands_at(self._named, ends)] = MAYBE
         return found
 
     def _nodes(self, peer: Nodes, ends: Samples) -> States:
@@ -210,11 +233,11 @@ class Sights:
         answers = (NO, YES, MAYBE) if peer.where == "here" else (YES, NO, MAYBE)
         return np.minimum(found, np.array(answers, np.uint8)[ends.near])
 
-    def _stands_at(self, atom: PeerSet, ends: Samples) -> NDArray[np.bool_]:
-        """Tell which ends stand at the addresses that an atom names."""
+    def _stands_at(self, addresses: Iterable[Address], ends: Samples) -> NDArray[np.bool_]:
+        """Tell which ends stand at some of the addresses that atoms name."""
         found = np.zeros(ends.size, bool)
         for family, space in self.spaces.items():
-            ours = [address.value for address in self._addresses[atom] if address.family is family]
+            ours = [address.value for address in addresses if address.family is family]
             found |= (ends.family == family) & np.isin(ends.range, space.ranges_at(halves(ours)))
         return found
 

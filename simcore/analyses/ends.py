@@ -23,6 +23,8 @@ JUDGED_COLUMNS = (
 """What a verdict needs of a capture."""
 EXTRA_COLUMNS = ("source_port", "icmp_type", "icmp_code")
 """What it needs besides where rules ask for it."""
+IDENTITY_COLUMNS = tuple(f"{end}_identity" for end in ENDS)
+"""What it needs besides where the cluster knows whom numbers stand for."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def _pods(column: pa.Array, pod_numbers: Mapping[str, int]) -> NDArray[np.int32]
     return np.asarray(numbers[codes], np.int32)
 
 
-def _checked(batch: pa.RecordBatch, name: str) -> pa.Array:
+def checked(batch: pa.RecordBatch, name: str) -> pa.Array:
     """Return a column; kernels index with what it holds, so its type is not taken on trust."""
     column, kind = batch.column(name), FLOW_SCHEMA.field(name).type
     if column.type != kind:
@@ -218,7 +220,8 @@ class PortColumns:
 
 def judged_columns(tables: Tables) -> tuple[str, ...]:
     """Name what the verdicts of some tables need of a capture."""
-    return (*JUDGED_COLUMNS, *(EXTRA_COLUMNS if tables.arrays.scan.size else ()))
+    extras = EXTRA_COLUMNS if tables.arrays.scan.size else ()
+    return (*JUDGED_COLUMNS, *extras, *(IDENTITY_COLUMNS if tables.cluster.identities else ()))
 
 
 def read_ports(batch: pa.RecordBatch) -> PortColumns:
@@ -232,7 +235,7 @@ def read_extras(batch: pa.RecordBatch) -> ExtraColumns:
     parts: list[NDArray[Any]] = []
     for name in EXTRA_COLUMNS:
         if name in batch.schema.names:
-            column = _checked(batch, name)
+            column = checked(batch, name)
             parts += [raw_values(column), validity(column) if column.null_count else np.empty(0, bool)]
         else:
             kind = FLOW_SCHEMA.field(name).type.to_pandas_dtype()
@@ -245,13 +248,13 @@ def _read_ports(batch: pa.RecordBatch) -> PortColumns:
     names = batch.schema.names
     protocol = np.full(count, UNKNOWN_PROTOCOL, np.uint8)
     if "protocol" in names:
-        column = _checked(batch, "protocol")
+        column = checked(batch, "protocol")
         if column.null_count:
             protocol = np.where(validity(column), raw_values(column), np.uint8(UNKNOWN_PROTOCOL))
         else:
             protocol = raw_values(column)
     if "destination_port" not in names:
         return PortColumns(protocol, np.zeros(count, np.uint16), np.zeros(count, bool))
-    ports = _checked(batch, "destination_port")
+    ports = checked(batch, "destination_port")
     known = validity(ports) if ports.null_count else np.empty(0, bool)
     return PortColumns(protocol, raw_values(ports), known)

@@ -30,7 +30,8 @@ from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.build import build_tables
 from ..tables.layout import Tables
-from .ends import EndColumn, ExtraColumns, PortColumns, read_end, read_ports
+from .ends import EndColumn, ExtraColumns, PortColumns, read_ports
+from .identified import identify, read_ends, tell_apart
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,7 @@ def judge_batch(tables: Tables, batch: pa.RecordBatch, workspace: Workspace | No
     workspace : Workspace, optional
         Arrays of at least as many rows, which the result then is a view of.
     """
-    numbers = tables.cluster.pod_numbers
-    source = read_end(batch, "source", numbers)
-    destination = read_end(batch, "destination", numbers)
-    return judge_columns(tables, source, destination, read_ports(batch), workspace)
+    return judge_columns(tables, *read_ends(tables, batch), read_ports(batch), workspace)
 
 
 def judge_columns(
@@ -216,6 +214,7 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
         _families(tables, destination),
         places[1],
     )
+    tell_apart(tables, source, destination, places)
 
 
 def _families(tables: Tables, end: EndColumn) -> NDArray[np.uint8]:
@@ -276,7 +275,12 @@ def judge_flows(
         One for each flow, in their order.
     """
     tables = build_tables(cluster, policies, profile=profile)
-    judged = judge_columns(tables, *flow_columns(cluster, flows))
+    source, destination, ports = flow_columns(cluster, flows)
+    here, there = (
+        np.array([end.identity or 0 for end in ends], np.uint32)
+        for ends in ([flow.source for flow in flows], [flow.destination for flow in flows])
+    )
+    judged = judge_columns(tables, identify(tables, source, here), identify(tables, destination, there), ports)
     return [
         judgement_of(tables, int(judged.egress[0, i]), int(judged.ingress[0, i]), int(judged.verdict[0, i]))
         for i in range(len(flows))

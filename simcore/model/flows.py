@@ -99,10 +99,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a flow: an address, a pod as ``namespace/name``, or both; the pod's name then wins."""
+    """One end of a flow: an address, a pod as ``namespace/name``, or both; the pod's name then wins.
+
+    `identity` is a number that may tell the pod where the cluster knows neither its name nor its address.
+    """
 
     address: Address | None = None
     pod: str | None = None
+    identity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,8 @@ class Ends:
 
     def of(self, flow: Flow) -> tuple[list[Candidate], list[Candidate], Reason | None]:
         """List the candidates of both ends, or say why there are none."""
+        if self.cluster.identities:
+            flow = replace(flow, source=self._identified(flow.source), destination=self._identified(flow.destination))
         ends = (flow.source, flow.destination)
         if flow.protocol is None:
             return [], [], Reason.UNKNOWN_PROTOCOL
@@ -57,6 +59,17 @@ class Ends:
         if not destinations:
             return [], [], Reason.NO_BACKEND
         return self._end(flow.source, None), destinations, None
+
+    def _identified(self, end: End) -> End:
+        """Name the pod of an end's identity where no pod of the cluster is named and the address is nobody's."""
+        stand_in = self.cluster.identities.get(end.identity or 0)
+        if stand_in is None or end.pod in self.cluster.pod_numbers:
+            return end
+        if end.address is not None:
+            owners = self._at(end.address, None)
+            if end.address in self._service_addresses or any(o.is_pod or o.node is not None for o in owners):
+                return end
+        return replace(end, pod=stand_in)
 
     def _end(self, end: End, port: int | None) -> list[Candidate]:
         """List what an end may stand for, services left aside."""

@@ -99,7 +99,7 @@ class Reference:
 
     def _pair(self, source: Candidate, destination: Candidate, flow: Flow) -> tuple[_Answer, _Answer]:
         """Judge one source with one destination: egress, ingress."""
-        same = self._common_outcome(source, destination)
+        same = self._common_outcome(source, destination, flow)
         if same is not None:
             return (same, ()), (same, ())
         return (
@@ -107,15 +107,22 @@ class Reference:
             self._direction(Question(Direction.INGRESS, destination, source, flow)),
         )
 
-    def _common_outcome(self, source: Candidate, destination: Candidate) -> Outcome | None:
+    def _common_outcome(self, source: Candidate, destination: Candidate, flow: Flow) -> Outcome | None:
         """Answer what no rule is asked about, for both directions at once."""
         if not self.profile.enforced:
             return NOT_ENFORCED
         if _differ_in_family(source, destination):
             return Outcome(Verdict.UNKNOWN, Reason.MIXED_FAMILIES)
-        if not source.is_pod or source.pod != destination.pod:
+        if not self._is_one_pod(source, destination, flow):
             return None
         return Outcome(Verdict.ALLOW, Reason.SELF) if destination.service is None else None
+
+    def _is_one_pod(self, source: Candidate, destination: Candidate, flow: Flow) -> bool:
+        """Whether both ends are the same pod; who stands in for both does not make them one, only an address does."""
+        if not source.is_pod or source.pod != destination.pod:
+            return False
+        here, there = flow.source.address, flow.destination.address
+        return not self.cluster.pods[source.pod].stands_in or (here is not None and here == there)
 
     def _direction(self, question: Question) -> _Answer:
         exempt = self._exempt(question)
@@ -155,7 +162,8 @@ class Reference:
 
     def _is_free_hairpin(self, question: Question) -> bool:
         """Whether a pod reaches itself through a Service, and NetworkPolicy is not asked (NP-27)."""
-        return question.subject.pod == question.peer.pod >= 0 and self.profile.service_hairpin == "allow"
+        is_hairpin = self._is_one_pod(question.source, question.destination, question.flow)
+        return is_hairpin and self.profile.service_hairpin == "allow"
 
     def _exempt(self, question: Question) -> Outcome | None:
         """Answer for a subject that no policy binds, and for traffic with the own node."""

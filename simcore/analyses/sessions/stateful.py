@@ -16,7 +16,8 @@ from ...kernels.sessions.sessions import EVIDENCE, FLAGS, family_of
 from ...model.conntrack import LINUX, SECOND, Cilium, Conntrack
 from ...model.flows import Capture, Split
 from ...tables.layout import Tables
-from ..ends import EndColumn, PortColumns, judged_columns, read_end, read_ports
+from ..ends import EndColumn, PortColumns, judged_columns, read_ports
+from ..identified import read_ends
 from ..judging import Workspace, judge_columns, objects_of
 from ..shards import Threads
 from ..sweep import DEFAULT_BATCH_ROWS, Progress
@@ -194,8 +195,7 @@ class Following:
             What the tables of connections are shown, called from several threads.
         """
         tables = self._tables
-        numbers = tables.cluster.pod_numbers
-        ends = read_end(batch, "source", numbers), read_end(batch, "destination", numbers)
+        ends = read_ends(tables, batch)
         habits = records.ONE_WAY if self.habits.one_way else 0
         habits |= records.SPARSE_FLAGS if split.file in self.habits.sparse else 0
         record = Records(batch, ends, read_ports(batch), self._served, self._methods, habits)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from types import MappingProxyType
 
 from pyarrow.types import is_null
@@ -10,12 +11,14 @@ from pyarrow.types import is_null
 from simcore.errors import Diagnostic, LoadError
 from simcore.model.flows import Capture
 
+from .converted import HUBBLE, convert_events, name_of
+from .hubble.streams import is_hubble
 from .mapping import read_mapping
 from .numbers import NANOSECONDS, is_time
 from .origins import Origin, Recognised, recognise_names
 from .parquet import File, ParquetCapture, open_file
 from .shapes import FLOWS, Shape
-from .sources import find_files, partitions_of, problem
+from .sources import Wanted, find_files, looks_like_parquet, partitions_of, problem
 from .vpc import recognise_vpc
 
 CAPTURES: Mapping[str, Callable[[Collection[str], Collection[str]], Recognised | None]] = MappingProxyType(
@@ -27,12 +30,12 @@ _ENDS = ("source", "destination")
 
 
 def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None) -> Capture:
-    """Open the capture that lies in some Parquet files.
+    """Open the capture that lies in some Parquet files, or in exports of Hubble, which are converted first.
 
     Parameters
     ----------
     paths : sequence of str
-        Files, folders (with all the Parquet files below them) and patterns such as ``logs/*.parquet``.
+        Files, folders (with all the captures below them) and patterns such as ``logs/*.parquet``.
     mapping : mapping of str to str, optional
         What makes up a column of a flow, where the file's own names do not say it: a column of the file;
         ``column:unit`` for times in numbers, unit one of s, ms, us, ns; ``namespace+name`` for a pod told in two
@@ -46,20 +49,42 @@ def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None)
     if not paths:
         raise ValueError("a capture needs at least one path")
     problems: list[Diagnostic] = []
-    files = list(open_files(paths, problems))
+    found = list(find_files(paths, problems, Wanted("capture", _is_capture)))
+    events = [path for path in found if is_hubble(path)]
+    files = list(_opened([path for path in found if path not in events], problems))
     held = {column for file in files for column in file.columns}
     asked = read_mapping(mapping or {}, FLOWS, held, problems) if files else {}
     failed = (mapping or {}).keys() - asked.keys()
+    if events and mapping and not files:
+        problems.append(problem("--map", "there is no column to name: Hubble's events say what they hold"))
     origins = [_origins(file, asked, failed, problems) for file in files]
     if problems:
         raise LoadError(problems)
+    if events:
+        return _with_events(files, origins, events)
     return ParquetCapture.of(files, origins, formats=[_format(file) for file in files])
+
+
+def _is_capture(path: str) -> bool:
+    return looks_like_parquet(path) or is_hubble(path)
+
+
+def _with_events(files: list[File], origins: list[dict[str, Origin]], events: Sequence[str]) -> ParquetCapture:
+    """Open a capture of which some files are events, which are converted; their rows come last."""
+    file, temporary, found = convert_events(events)
+    formats = [*(_format(each) for each in files), HUBBLE]
+    made = ParquetCapture.of([*files, file], [*origins, dict(recognise_names(file.types, ()).origins)], formats=formats)
+    return replace(made, files=[*made.files[:-1], name_of(events)], diagnostics=found, keeps=temporary)
 
 
 def open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
     """Open all the files that paths lead to; those that cannot be read become problems."""
+    return _opened(find_files(paths, problems), problems)
+
+
+def _opened(paths: Iterable[str], problems: list[Diagnostic]) -> list[File]:
     files: list[File] = []
-    for path in find_files(paths, problems):
+    for path in paths:
         try:
             files.append(open_file(path, partitions_of(path)))
         except LoadError as error:

@@ -95,7 +95,7 @@ def _complaint(path: str, error: Exception) -> str:
     if start == b"PARE":
         return "this Parquet file is encrypted. Decrypt it first"
     if start != MAGIC:
-        return "this is not a Parquet file. Captures are read from Parquet"
+        return "this is neither Parquet nor an export of Hubble's"
     if end != MAGIC:
         return "this Parquet file is cut off: its end is missing. Copy or write it again"
     return f"this Parquet file is damaged: {_first_line(error)}. Copy or write it again"
@@ -121,6 +121,10 @@ class ParquetCapture:
         See `simcore.model.flows.Capture`.
     formats : sequence of str
         For each file, the name of its format; empty where that does not matter.
+    diagnostics : sequence of Diagnostic
+        What is not quite right with it.
+    keeps : object
+        What is to live as long as it does.
     """
 
     contents: Sequence[File]
@@ -130,6 +134,8 @@ class ParquetCapture:
     splits: Sequence[Split]
     columns: frozenset[str]
     formats: Sequence[str] = ()
+    diagnostics: Sequence[Diagnostic] = ()
+    keeps: object = None
     answers: Sequence[Split] = ()
 
     @classmethod
@@ -145,7 +151,8 @@ class ParquetCapture:
         columns = frozenset(name for each in origins for name in each)
         answers = find_answers(contents, origins, splits)
         flows = [split for split in splits if split not in answers] if answers else splits
-        return cls(contents, origins, shape, [file.path for file in contents], flows, columns, formats, answers)
+        files = [file.path for file in contents]
+        return cls(contents, origins, shape, files, flows, columns, formats, answers=answers)
 
     def read(self, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a split, in its row order, as batches of at most `batch_rows` rows.

@@ -40,7 +40,7 @@ def find_files(paths: Iterable[str], problems: list[Diagnostic], wanted: Wanted 
     """
     seen: set[str] = set()
     for path in paths:
-        for file in _files_of(path, problems, wanted or Wanted("Parquet file", _looks_like_parquet)):
+        for file in _files_of(path, problems, wanted or Wanted("Parquet file", looks_like_parquet)):
             if not is_utf8(file):
                 problems.append(problem(file, "this path is not UTF-8. Rename it"))
                 continue
@@ -101,8 +101,8 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
-def _looks_like_parquet(path: str) -> bool:
-    """Hive tables have files without suffix: those are known by their first bytes."""
+def looks_like_parquet(path: str) -> bool:
+    """Whether a file is Parquet; Hive tables have files without suffix, known by their first bytes."""
     if path.lower().endswith(_SUFFIXES):
         return True
     try:

@@ -30,7 +30,7 @@ def command(
 ) -> None:
     """Judge every flow of a capture by the policies, and show what is denied and why.
 
-    CAPTURE is Parquet: a file, several, or a folder.
+    CAPTURE is Parquet or an export of Hubble's: a file, several, or a folder.
     """
     from ..analyses.replay import replay
     from ..report import replay as report

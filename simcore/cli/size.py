@@ -42,7 +42,8 @@ def command(
 
     Tells how many entries each node holds, how many it may hold with those that have expired and are not collected
     yet, whose they are, and what to set. A change of policies (--candidate, --apply, --delete), of timeouts (--set)
-    or of traffic (--scale) is compared with how things are. CAPTURE is Parquet: a file, several, or a folder.
+    or of traffic (--scale) is compared with how things are. CAPTURE is Parquet or an export of
+    Hubble's: a file, several, or a folder.
     """
     from ..analyses.sizing.sizing import Assumptions, size
     from ..report.enforcement import headed, json_with

@@ -48,7 +48,7 @@ def command(
 
     The change is a whole new set (--candidate), policies to add or replace (--apply), policies to delete
     (--delete), staged policies put in force (--enforce-staged), or several of these: deletions come first, then what
-    is applied, then what was staged. CAPTURE is Parquet: a file, several, or a folder.
+    is applied, then what was staged. CAPTURE is Parquet or an export of Hubble's: a file, several, or a folder.
     """
     from ..analyses.whatif import whatif
     from ..report import whatif as report

@@ -47,6 +47,11 @@ class EventCounts:
         """How many lines were read, blank ones left out."""
         return self.fates.total()
 
+    @property
+    def unreadable(self) -> int:
+        """How many lines could not be read."""
+        return self.fates[UNREADABLE]
+
     def complain(self, problem: Diagnostic) -> None:
         """Count a line that cannot be read."""
         self.fates[UNREADABLE] += 1

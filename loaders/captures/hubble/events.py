@@ -13,7 +13,7 @@ from . import counts as fates
 from . import enums
 from .counts import EventCounts
 from .ends import EndBook, PolicyBook
-from .messages import Flow, Ip, Layer4, Line, read_aggregate, read_flow, read_line, read_switches
+from .messages import Flow, Ip, Layer4, Line, read_aggregate, read_flags, read_flow, read_line
 from .requests import NO_DETAILS, Details, read_details
 from .values import Values
 
@@ -25,7 +25,6 @@ Of ICMP, both ports are ``type << 8 | code``, the type being that of a request. 
 ABSENT = -1
 EGRESS, INGRESS = 0, 1
 SYN, RST, ACK, FIN = 2, 4, 16, 1
-_FLAG_BITS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
 _EPHEMERAL = 32_768
 """Ports from here on are mostly clients'."""
 _REQUEST_OF = {ICMP: {0: 8, 14: 13, 16: 15, 18: 17}, ICMPV6: {129: 128, 140: 139}}
@@ -234,8 +233,8 @@ class EventReader:
         text = b"" if l4 is None or l4.tcp is None else bytes(l4.tcp.flags)
         bits = self._flags.get(text)
         if bits is None:
-            told = read_switches(text) if text and text != b"null" else {}
-            bits = sum(_FLAG_BITS.get(name, 0) for name, is_set in told.items() if is_set)
+            told = msgspec.structs.astuple(read_flags(text)) if text and text != b"null" else ()
+            bits = sum(1 << bit for bit, is_set in enumerate(told) if is_set)
             if len(self._flags) < 1 << 16:
                 self._flags[text] = bits
         return bits

@@ -111,7 +111,7 @@ class Merger:
     def _opened(self, number: int, source: Source) -> _Feed:
         """Find the first time of a file, and close it again unless it can be read only once."""
         feed = _Feed(number, source)
-        if source.path == "-":
+        if source.is_stream:
             feed.lines = read_lines(source)
             self._read_some(feed, feed.lines, feed.ahead, 1)
             return feed

@@ -182,6 +182,28 @@ class Aggregate(Struct, gc=False):
     unknown_direction_flow_count: Word = 0
 
 
+class Flags(Struct, gc=False):
+    """TCP flags of one packet, by rising bits."""
+
+    FIN: bool = False
+    SYN: bool = False
+    RST: bool = False
+    PSH: bool = False
+    ACK: bool = False
+    URG: bool = False
+    ECE: bool = False
+    CWR: bool = False
+
+
+LATER: dict[str, type[Struct]] = {
+    "source": Endpoint,
+    "destination": Endpoint,
+    "flags": Flags,
+    "aggregate": Aggregate,
+}
+"""Messages that are read apart from the one that holds them, once for each distinct text."""
+
+
 class Outline(Struct, gc=False):
     """What tells a line of Hubble's from other JSON."""
 
@@ -209,4 +231,4 @@ read_flow = msgspec.json.Decoder(Flow).decode
 read_endpoint = msgspec.json.Decoder(Endpoint).decode
 read_policies = msgspec.json.Decoder(list[Policy]).decode
 read_aggregate = msgspec.json.Decoder(Aggregate).decode
-read_switches = msgspec.json.Decoder(dict[str, bool]).decode
+read_flags = msgspec.json.Decoder(Flags).decode

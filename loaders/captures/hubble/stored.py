@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from .messages import Endpoint, Flow, Line
+from .messages import LATER, Line
 
 _BATCH_ROWS = 8_192
 Path = tuple[str, ...]
@@ -55,7 +55,7 @@ def _below(kind: type, path: Path) -> Iterator[Path]:
     for field in msgspec.structs.fields(kind):
         here = (*path, field.encode_name)
         yield here
-        inner = Endpoint if kind is Flow and field.name in ("source", "destination") else _struct_of(field.type)
+        inner = LATER.get(field.name) if field.type is Raw else _struct_of(field.type)
         if inner is not None:
             yield from _below(inner, here)
 

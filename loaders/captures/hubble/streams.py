@@ -37,6 +37,11 @@ class Source:
     path: str
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it can be read only once."""
+        return self.path == "-" or not os.path.isfile(self.path)
+
+    @property
     def name(self) -> str:
         """The name that messages use."""
         return STDIN if self.path == "-" else self.path
@@ -51,7 +56,7 @@ def find_sources(paths: Iterable[str], problems: list[Diagnostic]) -> list[Sourc
         else:
             found += map(Source, find_files([path], problems, Wanted("export of Hubble", is_hubble)))
     for source in found:
-        if source.path != "-" and os.path.getsize(source.path) and not is_hubble(source.path):
+        if not source.is_stream and os.path.getsize(source.path) and not is_hubble(source.path):
             text = "there is no event of Hubble's in it: JSON lines of `hubble observe -o jsonpb`, or of its exporter"
             problems.append(problem(source.path, text))
     return list({os.path.realpath(source.path) if source.path != "-" else "-": source for source in found}.values())
@@ -59,10 +64,10 @@ def find_sources(paths: Iterable[str], problems: list[Diagnostic]) -> list[Sourc
 
 def is_hubble(path: str) -> bool:
     """Whether a file holds Hubble's events, told by its first lines or by its columns."""
+    if not os.path.isfile(path):
+        return False
     try:
-        with open(path, "rb") as file:
-            start = file.read(len(MAGIC))
-        if start == MAGIC:
+        if _is_parquet(path):
             return is_stored(path)
         with _opened(path) as stream:
             data = stream.read(_LOOKED_AT)
@@ -105,7 +110,7 @@ def read_lines(source: Source) -> Lines:
         It cannot be read, or is cut off or damaged; the lines before that were given out.
     """
     try:
-        if source.path != "-" and _is_parquet(source.path):
+        if not source.is_stream and _is_parquet(source.path):
             yield from read_stored(source.path)
             return
         with _opened(source.path) as stream:

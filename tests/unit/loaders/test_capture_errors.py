@@ -15,8 +15,8 @@ def test_paths_that_lead_nowhere(tmp_path):
     names = [str(tmp_path / name) for name in ("gone.parquet", "empty", "texts", "*.nothing")]
     assert errors([*names, "-", "s3://bucket/logs"]) == [
         f"{names[0]}: there is no such file or folder. Check the path",
-        f"{names[1]}: this folder holds no Parquet file: it is empty. Name a folder of captures",
-        f"{names[2]}: this folder holds no Parquet file among its 1 files. Name a folder of captures",
+        f"{names[1]}: this folder holds no capture: it is empty. Name a folder of captures",
+        f"{names[2]}: this folder holds no capture among its 1 files. Name a folder of captures",
         f"{names[3]}: no file matches this pattern. Check it, or quote it for the shell",
         "-: a capture cannot come from standard input: Parquet is read from its end. Write it to a file",
         "s3://bucket/logs: only local files are read. Copy the capture to this machine",
@@ -30,7 +30,10 @@ def test_files_that_are_not_whole_parquet(save, tmp_path):
     content = (tmp_path / "flows.parquet").read_bytes()
     broken = {
         "a.parquet": (b"", "this file is empty. Was it written to its end?"),
-        "b.parquet": (b"src,dst\n1,2\n", "this is not a Parquet file. Captures are read from Parquet"),
+        "b.parquet": (
+            b"src,dst\n1,2\n",
+            "this is neither Parquet nor an export of Hubble's",
+        ),
         "c.parquet": (content[:-20], "this Parquet file is cut off: its end is missing. Copy or write it again"),
         "d.parquet": (b"PARE" + content[4:-4] + b"PARE", "this Parquet file is encrypted. Decrypt it first"),
     }

@@ -5,11 +5,12 @@ import tempfile
 from pathlib import Path
 
 import loaders
+from simcore.model.profile import UPSTREAM
 
 
-def load(*documents):
+def load(*documents, profile=UPSTREAM):
     """The snapshot of documents that were never in a file of their own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifests.json"
         path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": documents}), "utf-8")
-        return loaders.load_manifests([str(path)])
+        return loaders.load_manifests([str(path)], profile=profile)

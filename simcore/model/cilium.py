@@ -17,7 +17,8 @@ from .ports import EVERY_PORT, ICMP, ICMPV6, PORT_PROTOCOLS, NamedPort, PortMemb
 AGENT = "CiliumAgent"
 """The kind of the policies that stand for what the agent does by itself."""
 NORMAL, DEFAULT = Tier("cilium"), Tier("cilium-default")
-EVERY_ENDPOINT = AnyOf((Endpoints(), Reserved("health"), Reserved("ingress"), Reserved("init")))
+_OPEN_BY_DEFAULT = (Endpoints(), Reserved("health"), Reserved("ingress"))
+EVERY_ENDPOINT = AnyOf((*_OPEN_BY_DEFAULT, Reserved("init")))
 """Whatever has an agent that checks what goes in and out of it."""
 AUDITED = "audit mode: would be denied"
 
@@ -63,7 +64,7 @@ class AgentReading:
         if self._agent.policy_enforcement_mode == "never":
             return [self._own]
         found = [self._policy(policy) for policy in policies]
-        found += [self._own, *self._closing(), *self._localhost(found)]
+        found += [self._own, *self._closing(), *self._localhost(found), *self._loopback()]
         if any(rule.action is Action.PASS and rule.tier.name == "cnp-baseline" for rule in _rules(found)):
             found += [_after_pass(policy) for policy in found]
         return [_audited(policy) for policy in found] if self._agent.policy_audit_mode else found
@@ -109,6 +110,8 @@ class AgentReading:
         rules = [
             Rule.closing(ref, direction, subject, DEFAULT, order, _PLACE, Role.ISOLATION) for direction in Direction
         ]
+        if always and self._agent.host_firewall:
+            rules += [replace(rule, subject=Nodes(), hosts=True) for rule in rules]
         yield Policy(ref, tuple(rules), _PLACE)
 
     def _localhost(self, policies: Sequence[Policy]) -> Iterator[Policy]:
@@ -132,12 +135,38 @@ class AgentReading:
         )
         yield Policy(ref, (rule,), _PLACE)
 
+    def _loopback(self) -> Iterator[Policy]:
+        """Let nodes reach themselves, which the host firewall never sees."""
+        if not self._agent.host_firewall:
+            return
+        ref = PolicyRef(AGENT, "", "loopback")
+        rules = [
+            Rule(
+                policy=ref,
+                index=-1,
+                direction=direction,
+                subject=Nodes(),
+                peer=Nodes(where="here"),
+                ports=EVERY_PORT,
+                action=Action.ALLOW,
+                tier=_BEFORE_ALL,
+                order=(0, 0, "", 0),
+                place=_PLACE,
+                role=Role.HABIT,
+                hosts=True,
+            )
+            for direction in Direction
+        ]
+        yield Policy(ref, tuple(rules), _PLACE)
+
     def _entered(self, policies: Sequence[Policy]) -> PeerSet:
-        """Return the endpoints that any rule for ingress selects, as far as others are closed at all."""
-        if self._agent.policy_enforcement_mode == "default":
-            return EVERY_ENDPOINT
+        """Return the endpoints that any rule for ingress selects, and such others as are not closed."""
         rules = [rule for rule in _rules(policies) if rule.direction is Direction.INGRESS and not rule.hosts]
-        return any_of(rule.subject for rule in rules if rule.policy.kind != AGENT) if rules else NOBODY
+        subjects = [rule.subject for rule in rules if rule.policy.kind != AGENT]
+        if self._agent.policy_enforcement_mode == "always":
+            return any_of(subjects)
+        beyond_pods = [subject for subject in subjects if not isinstance(subject, Endpoints)]
+        return any_of((*_OPEN_BY_DEFAULT, AllOf((Reserved("init"), any_of(beyond_pods)))))
 
 
 def _rules(policies: Iterable[Policy]) -> Iterator[Rule]:

@@ -29,6 +29,7 @@ DEFAULTS = {
     "policy_default_local_cluster": None,
     "ipv6": False,
     "enable_extended_ip_protocols": False,
+    "allow_icmp_frag_needed": True,
 }
 WITHOUT_CHECK = ("world", "unmanaged")
 ICMP = ("ICMP", "ICMPV6")
@@ -202,7 +203,7 @@ class Judge:
         forced = mode == "always" or subject.kind == "init"
         if not entries and not forced:
             return {ALLOWED}
-        if self.protocol == "ICMP" and (self.packet["icmp_type"], self.packet["icmp_code"]) == (3, 4):
+        if self.settings["allow_icmp_frag_needed"] and self.is_frag_needed():
             return {ALLOWED}
         closes = forced or any(entry.default_deny for entry in entries)
         seen = Seen(self.world.labels_of(peer, subject.node), peer.address)
@@ -215,6 +216,9 @@ class Judge:
         if is_let_in and not is_old and found & {PROXY_DENIES, PROXY_ASKS}:
             return found | {ALLOWED}
         return found
+
+    def is_frag_needed(self):
+        return self.protocol == "ICMP" and (self.packet["icmp_type"], self.packet["icmp_code"]) == (3, 4)
 
     def is_local_host(self, seen):
         return seen.is_any(("host",)) and self.settings["allow_localhost"] != "policy"
@@ -331,4 +335,4 @@ def addresses_of(endpoint):
 def is_same(source, destination):
     if source.is_node and destination.is_node:
         return source.node == destination.node
-    return source.kind != "world" and source.endpoint.get("id") == destination.endpoint.get("id")
+    return source.endpoint is destination.endpoint and source.kind != "world"

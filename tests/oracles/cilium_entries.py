@@ -14,7 +14,7 @@ PORT_PROTOCOLS = ("TCP", "UDP", "SCTP")
 EXTENDED = ("VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH")
 LISTS = ("Endpoints", "Nodes", "Entities", "CIDR", "CIDRSet")
 ICMP_NAMES = {
-    "IPv4": {"EchoReply": 0, "DestinationUnreachable": 3, "Redirect": 5, "Echo": 8, "EchoRequest": 8},
+    "IPv4": {"EchoReply": 0, "DestinationUnreachable": 3, "EchoRequest": 8, "TimeExceeded": 11},
     "IPv6": {"DestinationUnreachable": 1, "PacketTooBig": 2, "EchoRequest": 128, "EchoReply": 129},
 }
 IN_CLUSTER = ("host", "remote-node", "init", "ingress", "health", "unmanaged", "kube-apiserver")

@@ -12,13 +12,15 @@ from .cluster import Cluster
 from .labels import LabelSelector, Operator, Requirement
 from .peers import ANYTHING, NOBODY, AllOf, AnyOf, Endpoints, Except, Nodes, PeerSet, Reserved, any_of
 from .policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Position, Role, Rule, Tier
-from .ports import EVERY_PORT, ICMP, ICMPV6, PORT_PROTOCOLS, NamedPort, PortMember, PortRange, PortSet
+from .ports import ESP, EVERY_PORT, GRE, ICMP, ICMPV6, PORT_PROTOCOLS, SCTP, NamedPort, PortMember, PortRange, PortSet
 
 AGENT = "CiliumAgent"
 """The kind of the policies that stand for what the agent does by itself."""
 NORMAL, DEFAULT = Tier("cilium"), Tier("cilium-default")
-_OPEN_BY_DEFAULT = (Endpoints(), Reserved("health"), Reserved("ingress"))
-EVERY_ENDPOINT = AnyOf((*_OPEN_BY_DEFAULT, Reserved("init")))
+TIERS_SINCE = (1, 20)
+"""The version from which on there are tiers, and with them ClusterNetworkPolicy."""
+_OPEN = (Endpoints(), Reserved("health"), Reserved("ingress"))
+EVERY_ENDPOINT = AnyOf((*_OPEN, Reserved("init")))
 """Whatever has an agent that checks what goes in and out of it."""
 AUDITED = "audit mode: would be denied"
 
@@ -27,8 +29,10 @@ _AFTER_PASS = Tier("cilium-default-after-pass", Position((2,)))
 _PLACE = Place("Cilium's agent")
 _ADMIN_TIERS = ("cnp-admin", "cnp-baseline")
 _RANKS = {Action.DENY: 0, Action.ALLOW: 1, Action.PASS: 2}
-_EXTENDED_PROTOCOLS = (2, 4, 41, 47, 50, 51, 112)
-"""IGMP, IPIP, IPv6, GRE, ESP, AH, VRRP."""
+_EXTENDED_PROTOCOLS, _TUNNELS = (2, 112), (4, 41, GRE, ESP, 51)
+"""IGMP and VRRP; IPIP, IPv6, GRE, ESP and AH."""
+_AFTER_PLAIN, _AFTER_PROXIES = 0.25, 0.75
+"""Where rules of the agent stand among policies': behind what they let through at once, and by a proxy."""
 _KEPT = re.compile(r"io\.kubernetes\.pod\.namespace|io\.cilium\.k8s\.|app\.kubernetes\.io")
 _DROPPED = re.compile(
     r"io\.kubernetes|kubernetes\.io|.*beta\.kubernetes\.io|k8s\.io|statefulset\.kubernetes\.io/pod-name"
@@ -44,50 +48,70 @@ def is_identity_label(key: str) -> bool:
 
 
 class AgentReading:
-    """Reads all policies of a cluster as the agent does."""
+    """Reads all policies of a cluster as the agent does.
 
-    def __init__(self, agent: CiliumAgent) -> None:
+    A policy is read once: what was read of it before is the very same object.
+
+    Parameters
+    ----------
+    agent : CiliumAgent
+    sctp : {"enforced", "unknown"}
+        Whether SCTP, which is opt-in, is known to be on (CNI-4).
+    """
+
+    def __init__(self, agent: CiliumAgent, sctp: str = "enforced") -> None:
         self._agent = agent
+        self._has_tiers = agent.version >= TIERS_SINCE
         self._ports: dict[tuple[str, int], set[int]] = {}
-        self._read: dict[int, tuple[Policy, Policy]] = {}
-        self._own = _unsupported(agent)
+        self._read: dict[tuple[int, bool], tuple[Policy, Policy]] = {}
+        self._own = [_unsupported(agent, is_sctp_known=sctp == "enforced")]
+        if agent.policy_enforcement_mode != "never":
+            self._own.append(_closing(agent))
+            if agent.host_firewall:
+                self._own.append(_loopback())
+        self._entering: dict[PeerSet, Policy] = {}
 
     def learn(self, cluster: Cluster) -> None:
         """Look up the names of ports, which mean one number in the whole cluster up to 1.19."""
-        for pod in cluster.pods if self._agent.version < (1, 20) else ():
-            for port in pod.ports:
+        for pod in () if self._has_tiers else cluster.pods:
+            for port in () if pod.finished or pod.host_network else pod.ports:
                 if port.name:
                     self._ports.setdefault((port.name, port.protocol), set()).add(port.number)
 
-    def policies(self, policies: Iterable[Policy]) -> list[Policy]:
+    def policies(self, policies: Sequence[Policy]) -> list[Policy]:
         """Return the policies as they are enforced, and the agent's own."""
         if self._agent.policy_enforcement_mode == "never":
-            return [self._own]
-        found = [self._policy(policy) for policy in policies]
-        found += [self._own, *self._closing(), *self._localhost(found), *self._loopback()]
-        if any(rule.action is Action.PASS and rule.tier.name == "cnp-baseline" for rule in _rules(found)):
-            found += [_after_pass(policy) for policy in found]
-        return [_audited(policy) for policy in found] if self._agent.policy_audit_mode else found
+            return self._own
+        if len(self._read) > 4 * len(policies) + 1000:
+            self._read = {}
+        found = [*policies, *self._own, *self._localhost(policies)]
+        repeats = any(rule.action is Action.PASS and rule.tier.name == "cnp-baseline" for rule in _rules(policies))
+        return [self._policy(policy, repeats=repeats) for policy in found]
 
-    def _policy(self, policy: Policy) -> Policy:
-        known = self._read.get(id(policy))
+    def _policy(self, policy: Policy, *, repeats: bool) -> Policy:
+        known = self._read.get((id(policy), repeats))
         if known is None:
-            rules = tuple(self._rule(rule) for rule in policy.rules)
-            is_same = all(ours is theirs for ours, theirs in zip(rules, policy.rules, strict=True))
-            known = self._read[id(policy)] = (policy, policy if is_same else replace(policy, rules=rules))
+            rules = tuple(found for rule in policy.rules for found in self._rule(rule))
+            if repeats:
+                rules += tuple(replace(rule, tier=_AFTER_PASS) for rule in rules if rule.tier.name == DEFAULT.name)
+            known = self._read[id(policy), repeats] = (policy, replace(policy, rules=rules))
         return known[1]
 
-    def _rule(self, rule: Rule) -> Rule:
+    def _rule(self, rule: Rule) -> Iterator[Rule]:
+        """Read a rule as what it comes to; one that is not enforced is none."""
+        if rule.hosts and not self._agent.host_firewall:
+            return
+        if rule.tier.name in _ADMIN_TIERS:
+            if not self._has_tiers:
+                return
+            rule = _without_tie(rule)
         if rule.tier.name == NETWORKPOLICY.name:
             rule = _as_identities(rule)
             if rule.role is Role.ISOLATION:
-                return replace(rule, tier=DEFAULT)
-        elif rule.tier.name in _ADMIN_TIERS:
-            priority = float(rule.order[1]) + rule.index / 100
-            rule = replace(rule, tie=None, order=(rule.order[0], priority, _RANKS[rule.action], *rule.order[2:]))
-        if self._agent.version < (1, 20) and rule.direction is Direction.EGRESS and rule.ports.names:
-            return replace(rule, ports=self._numbered(rule.ports))
-        return rule
+                rule = replace(rule, tier=DEFAULT)
+        if not self._has_tiers and rule.direction is Direction.EGRESS and rule.ports.names:
+            rule = replace(rule, ports=self._numbered(rule.ports))
+        yield from _audited(rule) if self._agent.policy_audit_mode else (rule,)
 
     def _numbered(self, ports: PortSet) -> PortSet:
         """Put in place of each name of a port the one number that it has in the cluster."""
@@ -100,117 +124,100 @@ class AgentReading:
             elif len(numbers := self._ports.get((member.name, member.protocol), set())) == 1:
                 yield PortRange(member.protocol, min(numbers), min(numbers))
 
-    def _closing(self) -> Iterator[Policy]:
-        """Close endpoints without identity; and all others, where enforcement is always on."""
-        always = self._agent.policy_enforcement_mode == "always"
-        name = "policy-enforcement-mode" if always else "endpoints-in-creation"
-        ref = PolicyRef(AGENT, "", name)
-        subject: PeerSet = EVERY_ENDPOINT if always else Reserved("init")
-        order = (1, 0, "", 0)
-        rules = [
-            Rule.closing(ref, direction, subject, DEFAULT, order, _PLACE, Role.ISOLATION) for direction in Direction
-        ]
-        if always and self._agent.host_firewall:
-            rules += [replace(rule, subject=Nodes(), hosts=True) for rule in rules]
-        yield Policy(ref, tuple(rules), _PLACE)
+    # The local host
 
     def _localhost(self, policies: Sequence[Policy]) -> Iterator[Policy]:
         """Let a pod's own node enter: after all policies; up to 1.19 as a policy would, so that denials come first."""
         if self._agent.allow_localhost == "policy":
             return
-        ref = PolicyRef(AGENT, "", "allow-localhost")
-        late = self._agent.version >= (1, 20)
-        rule = Rule(
-            policy=ref,
-            index=-1,
-            direction=Direction.INGRESS,
-            subject=self._entered(policies) if late else EVERY_ENDPOINT,
-            peer=Nodes(where="here"),
-            ports=EVERY_PORT,
-            action=Action.ALLOW,
-            tier=DEFAULT if late else NORMAL,
-            order=(0, 0, "", 0),
-            place=_PLACE,
-            role=Role.HABIT,
-        )
-        yield Policy(ref, (rule,), _PLACE)
-
-    def _loopback(self) -> Iterator[Policy]:
-        """Let nodes reach themselves, which the host firewall never sees."""
-        if not self._agent.host_firewall:
-            return
-        ref = PolicyRef(AGENT, "", "loopback")
-        rules = [
-            Rule(
-                policy=ref,
-                index=-1,
-                direction=direction,
-                subject=Nodes(),
-                peer=Nodes(where="here"),
-                ports=EVERY_PORT,
-                action=Action.ALLOW,
-                tier=_BEFORE_ALL,
-                order=(0, 0, "", 0),
-                place=_PLACE,
-                role=Role.HABIT,
-                hosts=True,
-            )
-            for direction in Direction
-        ]
-        yield Policy(ref, tuple(rules), _PLACE)
+        subject = self._entered(policies) if self._has_tiers else EVERY_ENDPOINT
+        if subject not in self._entering:
+            self._entering = {subject: _entering(subject, late=self._has_tiers)}
+        yield self._entering[subject]
 
     def _entered(self, policies: Sequence[Policy]) -> PeerSet:
-        """Return the endpoints that any rule for ingress selects, and such others as are not closed."""
-        rules = [rule for rule in _rules(policies) if rule.direction is Direction.INGRESS and not rule.hosts]
-        subjects = [rule.subject for rule in rules if rule.policy.kind != AGENT]
+        """Return the endpoints that any rule for ingress selects; of those that are open otherwise, all."""
+        subjects = [
+            rule.subject
+            for rule in _rules(policies)
+            if rule.direction is Direction.INGRESS and not rule.hosts and rule.policy.kind != AGENT
+        ]
         if self._agent.policy_enforcement_mode == "always":
-            return any_of(subjects)
-        beyond_pods = [subject for subject in subjects if not isinstance(subject, Endpoints)]
-        return any_of((*_OPEN_BY_DEFAULT, AllOf((Reserved("init"), any_of(beyond_pods)))))
+            return any_of(subjects) if subjects else NOBODY
+        others = [subject for subject in subjects if not isinstance(subject, Endpoints)]
+        return AnyOf((*_OPEN, AllOf((Reserved("init"), any_of(others))))) if others else AnyOf(_OPEN)
 
 
 def _rules(policies: Iterable[Policy]) -> Iterator[Rule]:
     return (rule for policy in policies for rule in policy.rules)
 
 
-def _unsupported(agent: CiliumAgent) -> Policy:
-    """Deny protocols that the agent's connection tracking does not know, whatever policies say."""
-    known = [*PORT_PROTOCOLS, ICMP, ICMPV6, *(_EXTENDED_PROTOCOLS if agent.enable_extended_ip_protocols else ())]
-    ref = PolicyRef(AGENT, "", "unsupported-protocols")
-    ports = PortSet(None, tuple(PortRange(protocol) for protocol in known))
+def _rule(name: str, direction: Direction, subject: PeerSet, action: Action, tier: Tier) -> Rule:
+    """Make a rule of the agent's own, for every peer and port."""
+    ref = PolicyRef(AGENT, "", name)
+    return Rule(ref, -1, direction, subject, ANYTHING, EVERY_PORT, action, tier, (0, 0), _PLACE, Role.HABIT)
+
+
+def _entering(subject: PeerSet, *, late: bool) -> Policy:
+    """Let the node of some endpoints enter them: behind all policies, or behind what they let in without a proxy."""
+    rule = _rule("allow-localhost", Direction.INGRESS, subject, Action.ALLOW, DEFAULT if late else NORMAL)
+    rule = replace(rule, peer=Nodes(where="here"), order=(0 if late else _AFTER_PLAIN, 0))
+    return Policy(rule.policy, (rule,), _PLACE)
+
+
+def _closing(agent: CiliumAgent) -> Policy:
+    """Close endpoints without identity; and all others, where enforcement is always on."""
+    always = agent.policy_enforcement_mode == "always"
+    ref = PolicyRef(AGENT, "", "policy-enforcement-mode" if always else "endpoints-in-creation")
+    subjects: list[tuple[PeerSet, bool]] = [(EVERY_ENDPOINT, False), (Nodes(), True)]
     rules = [
-        Rule(
-            policy=ref,
-            index=0,
-            direction=direction,
-            subject=EVERY_ENDPOINT,
-            peer=ANYTHING,
-            ports=ports,
-            action=Action.DENY,
-            tier=_BEFORE_ALL,
-            order=(0, 0, "", 0),
-            place=_PLACE,
-        )
+        Rule.closing(ref, direction, subject, DEFAULT, (2, 0), _PLACE, Role.ISOLATION, hosts=hosts)
+        for subject, hosts in (subjects if always else [(Reserved("init"), False)])
         for direction in Direction
     ]
     return Policy(ref, tuple(rules), _PLACE)
 
 
-def _after_pass(policy: Policy) -> Policy:
-    """Repeat what comes last, for what a rule of the baseline tier passes on."""
-    rules = tuple(replace(rule, tier=_AFTER_PASS) for rule in policy.rules if rule.tier.name == DEFAULT.name)
-    return Policy(policy.ref, rules, policy.place)
+def _loopback() -> Policy:
+    """Let nodes reach themselves, which the host firewall never sees."""
+    rules = [_rule("loopback", direction, Nodes(), Action.ALLOW, _BEFORE_ALL) for direction in Direction]
+    rules = [replace(rule, peer=Nodes(where="here"), hosts=True) for rule in rules]
+    return Policy(rules[0].policy, tuple(rules), _PLACE)
 
 
-def _audited(policy: Policy) -> Policy:
-    """Let through what is denied, and say so; what the agent cannot handle at all is stopped as ever."""
-    if policy.ref.name == "unsupported-protocols" and policy.ref.kind == AGENT:
-        return policy
-    rules = tuple(
-        replace(rule, action=Action.ALLOW, condition=AUDITED) if rule.action is Action.DENY else rule
-        for rule in policy.rules
-    )
-    return replace(policy, rules=rules)
+def _unsupported(agent: CiliumAgent, *, is_sctp_known: bool) -> Policy:
+    """Deny protocols that the agent's connection tracking does not know, whatever policies say."""
+    known = [*PORT_PROTOCOLS, ICMP, ICMPV6]
+    if agent.enable_extended_ip_protocols:
+        known += [*_EXTENDED_PROTOCOLS, *(_TUNNELS if agent.version >= TIERS_SINCE else ())]
+    rules = []
+    for direction in Direction:
+        rule = _rule("unsupported-protocols", direction, EVERY_ENDPOINT, Action.DENY, _BEFORE_ALL)
+        rules.append(replace(rule, ports=PortSet(None, tuple(PortRange(protocol) for protocol in known))))
+        if not is_sctp_known:
+            doubt = "SCTP is opt-in, and whether it is on is not known"
+            rules.append(replace(rule, ports=PortSet((PortRange(SCTP),)), doubt=doubt))
+    return Policy(rules[0].policy, tuple(rules), _PLACE)
+
+
+def _without_tie(rule: Rule) -> Rule:
+    """Order rules of ClusterNetworkPolicies of one priority: by their numbers, then denials first and passes last."""
+    priority = float(rule.order[1]) + rule.index / 100
+    return replace(rule, tie=None, order=(rule.order[0], priority, _RANKS[rule.action], *rule.order[2:]))
+
+
+def _audited(rule: Rule) -> Iterator[Rule]:
+    """Let through what is denied, and say so; not what the agent cannot handle, nor requests that a proxy denies."""
+    if rule.action is Action.DENY and rule.tier.name != _BEFORE_ALL.name:
+        yield replace(rule, action=Action.ALLOW, condition=AUDITED)
+        return
+    yield rule
+    if rule.requests is not None:
+        order = (_AFTER_PROXIES, *rule.order[1:])
+        closing = Rule.closing(
+            rule.policy, rule.direction, rule.subject, rule.tier, order, rule.place, Role.ISOLATION, hosts=rule.hosts
+        )
+        yield replace(closing, peer=rule.peer, ports=rule.ports, source_ports=rule.source_ports)
 
 
 def _as_identities(rule: Rule) -> Rule:

@@ -35,13 +35,13 @@ class Habits:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._agent = AgentReading(profile.cilium) if profile.cilium else None
+        self._agent = AgentReading(profile.cilium, profile.sctp) if profile.cilium else None
         self._changes: list[_Change] = []
         if not profile.endport:
             self._changes.append(_without_ranges)
         if not profile.named_ports_from_blocks:
             self._changes.append(_without_names_from_blocks)
-        if profile.sctp == "unknown":
+        if profile.sctp == "unknown" and not profile.cilium:
             self._changes.append(_with_doubt_about_sctp)
         if profile.bare_pods == "ignored":
             self._changes.append(_without_bare_pods)

@@ -183,6 +183,11 @@ class Rule:
         )
 
     @property
+    def closes(self) -> bool:
+        """Whether it stands for what becomes of traffic that no other rule decides."""
+        return self.role in (Role.ISOLATION, Role.TIER_END)
+
+    @property
     def certain(self) -> bool:
         """Whether it matches wherever all of its parts do."""
         return not self.doubt
@@ -198,7 +203,7 @@ class Rule:
             case Role.TIER_END:
                 return f"{self.policy} {section}, end of tier {self.tier.name}"
             case Role.HABIT:
-                return str(self.policy)
+                return f"{self.policy} {self.direction.word}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,7 +243,7 @@ class Reference:
     def _reason(self, question: Question, decider: Step, steps: Sequence[Step]) -> Reason:
         if decider.rule.action is Action.ALLOW:
             return Reason.RULE
-        if decider.rule.role is Role.WRITTEN:
+        if not decider.rule.closes:
             return Reason.RULE_REJECTS if decider.rule.rejects else Reason.RULE_DENIES
         stage = decider.position.stage
         written = [

@@ -45,7 +45,9 @@ REASONS = {
 
 TIER_WORDS = {"anp": "admin", "cnp-admin": "admin", "banp": "baseline", "cnp-baseline": "baseline"}
 """Tiers of the cluster's policies, as people call them; there a policy's kind goes without saying."""
-WITHOUT_ORDER = (NETWORKPOLICY.name, "banp", "cilium", "cilium-default")
+UNNAMED = (NETWORKPOLICY.name, "cilium", "cilium-default", "cilium-default-after-pass", "cilium-agent")
+"""Tiers that go without saying."""
+WITHOUT_ORDER = (*UNNAMED, "banp")
 """Tiers whose policies have no order among each other, or are one."""
 
 ENDS = {Direction.EGRESS: ("source", "destination"), Direction.INGRESS: ("destination", "source")}
@@ -81,8 +83,8 @@ def step_words(rule: Rule) -> str:
     order = order_of(rule)
     policy = f'"{rule.policy.name}"' if rule.tier.name in TIER_WORDS else str(rule.policy)
     number = f"{rule.section} rule {rule.index + 1}".lstrip() + (f' "{rule.name}"' if rule.name else "")
-    parts = {Role.WRITTEN: number, Role.ISOLATION: "isolation", Role.TIER_END: "end of tier"}
-    shown = "" if rule.tier.name == NETWORKPOLICY.name else tier
+    parts = {Role.WRITTEN: number, Role.ISOLATION: "isolation", Role.TIER_END: "end of tier", Role.HABIT: ""}
+    shown = "" if rule.tier.name in UNNAMED else tier
     return " ".join(filter(None, (shown, "" if order is None else f"{order:g}", policy, parts[rule.role])))
 
 

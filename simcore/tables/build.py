@@ -56,10 +56,10 @@ def build_tables(
     if base and (base.cluster is not cluster or base.profile != profile):
         raise ValueError("base is of another cluster or profile: give build_tables base.cluster and base.profile")
     with collection_paused():
-        habits = Habits(profile)
+        habits = base.kept.habits if base and base.kept else Habits(profile)
         marked = habits.cluster(cluster)
         read = [habits.policies(policies) for policies in policy_sets]
-        return _build(cluster, read, marked, profile, base.kept if base else None)
+        return _build(cluster, read, marked, profile, habits, base.kept if base else None)
 
 
 def _build(
@@ -67,6 +67,7 @@ def _build(
     policy_sets: Sequence[Sequence[Policy]],
     marked: Cluster,
     profile: Profile,
+    habits: Habits,
     kept: Kept | None,
 ) -> Tables:
     book = RuleBook(policy_sets, profile, kept.book if kept else None)
@@ -113,7 +114,7 @@ def _build(
         labels=tuple(picture.painting.labels),
         no_address=ground.objects.no_address,
         unknown_pod=ground.objects.unknown_pod,
-        kept=Kept(book, ground, picture, binding, rows, outcomes),
+        kept=Kept(habits, book, ground, picture, binding, rows, outcomes),
         **ground.pods,
     )
 

@@ -185,7 +185,7 @@ def _columns_of(rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int])
     columns = [
         (
             _ACTIONS.index(rule.action),
-            rule.role is Role.WRITTEN,
+            rule.role is Role.WRITTEN or (rule.role is Role.HABIT and rule.action is not Action.ALLOW),
             rule.rejects,
             rule.role is Role.ISOLATION,
             rule.certain,

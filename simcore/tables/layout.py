@@ -14,6 +14,7 @@ from ..model.policy import Rule
 from ..model.profile import Profile
 
 if TYPE_CHECKING:
+    from ..model.habits import Habits
     from .book import RuleBook
     from .ground import Ground, Picture
     from .outcomes import Outcomes
@@ -117,6 +118,7 @@ class Arrays(NamedTuple):
 class Kept:
     """What other tables of the same cluster and profile can take over."""
 
+    habits: Habits
     book: RuleBook
     ground: Ground
     picture: Picture

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .analyses.sizing.sizing import Assumptions as Assumptions
     from .analyses.sizing.sizing import SizingOptions as SizingOptions
     from .analyses.sizing.sizing import size as size
+    from .analyses.verify import VerifyResult as VerifyResult
+    from .analyses.verify import verify as verify
     from .analyses.whatif import CHANGE_SCHEMA as CHANGE_SCHEMA
     from .analyses.whatif import WhatIfResult as WhatIfResult
     from .analyses.whatif import whatif as whatif
@@ -65,6 +67,7 @@ _HOMES = {
     "StatefulOptions": ".analyses.sessions.stateful",
     "UPSTREAM": ".model.profile",
     "Verdict": ".model.flows",
+    "VerifyResult": ".analyses.verify",
     "WhatIfResult": ".analyses.whatif",
     "build_tables": ".tables.build",
     "judge_batch": ".analyses.judging",
@@ -73,6 +76,7 @@ _HOMES = {
     "reachability": ".analyses.reachability",
     "replay": ".analyses.replay",
     "size": ".analyses.sizing.sizing",
+    "verify": ".analyses.verify",
     "whatif": ".analyses.whatif",
 }
 

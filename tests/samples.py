@@ -1,6 +1,7 @@
 """Results of analyses as a report might get them, without a capture."""
 
 from simcore.analyses.replay import ReplayResult
+from simcore.analyses.verify import MissingPolicy, SideCounts, VerifyResult
 from simcore.analyses.whatif import WhatIfResult
 from simcore.errors import Place
 from simcore.model.flows import Judgement, Outcome, Reason, Verdict
@@ -8,6 +9,7 @@ from simcore.model.groups import Change, Example, FlowGroup
 from simcore.model.peers import ANYTHING
 from simcore.model.policy import Action, Direction, PolicyRef, Role, Rule
 from simcore.model.ports import EVERY_PORT, TCP, UDP
+from simcore.model.verification import Disagreement, Recorded, Suspicion
 
 ALLOW, DENY, UNKNOWN = Verdict.ALLOW, Verdict.DENY, Verdict.UNKNOWN
 EGRESS, INGRESS = Direction.EGRESS, Direction.INGRESS
@@ -108,4 +110,45 @@ REPLAY = ReplayResult(
     ),
     unknown_reasons={"mixed": 5, "no-address": 2},
     rules=None,
+)
+
+
+def disagreement(suspicion, about, recorded, ours, destination, port, flows):
+    example = Example(
+        "capture/part-1.parquet", 17_123, START, "10.0.3.17 (shop/frontend-x7k2p)", "10.0.5.9", 51_234, port
+    )
+    return Disagreement(suspicion, about, recorded, ours, FRONTEND, destination, TCP, port, flows, example)
+
+
+OLD = "CiliumNetworkPolicy shop/checkout-from-frontend"
+LET_IN = Recorded(INGRESS, "forwarded", ALLOW, "", (OLD,), "connection")
+PROXIED = Recorded(EGRESS, "dropped", DENY, "", (), "request")
+KEPT_OUT = Recorded(INGRESS, "dropped", DENY, "POLICY_DENIED", (), "connection")
+REJECTED = Recorded(None, "REJECT", DENY)
+STRANGE = Judgement(Outcome(UNKNOWN, Reason.UNKNOWN_POD), Outcome(UNKNOWN, Reason.UNKNOWN_POD), UNKNOWN)
+VERIFY = VerifyResult(
+    flows=52_000,
+    comparable=50_000,
+    agreeing=46_412,
+    opposite=3_568,
+    undecided=20,
+    not_compared={"mid-stream": 1_800, "": 150, "CT_MAP_INSERTION_FAILED": 50},
+    sides=(
+        SideCounts(EGRESS, {(ALLOW, ALLOW): 44_000, (ALLOW, UNKNOWN): 20, (DENY, DENY): 2_000, (DENY, ALLOW): 12}),
+        SideCounts(INGRESS, {(ALLOW, ALLOW): 39_000, (ALLOW, DENY): 2_223, (DENY, DENY): 400, (DENY, ALLOW): 1_300}),
+        SideCounts(None, {(DENY, DENY): 1_000, (DENY, ALLOW): 33}),
+    ),
+    disagreements=(
+        disagreement(Suspicion.POLICY_MISSING, OLD, LET_IN, BOTH_DENY, "shop/Deployment/checkout", 5050, 2_222),
+        disagreement(Suspicion.POLICY_MISSING, OLD, LET_IN, BOTH_DENY, LONG, 9090, 1),
+        disagreement(Suspicion.ISOLATION_MISSING, "", KEPT_OUT, NOT_ISOLATED, "shop/Deployment/checkout", 22, 1_300),
+        disagreement(Suspicion.OTHER, "", REJECTED, NOT_ISOLATED, "shop/Deployment/checkout", 23, 33),
+        disagreement(Suspicion.POD_UNKNOWN, "", LET_IN, STRANGE, "shop/checkout-5d8c7-gone", 5050, 20),
+        disagreement(Suspicion.REQUEST, "", PROXIED, BY_RULES, "shop/Deployment/checkout", 8080, 12),
+    ),
+    missing=(MissingPolicy(OLD, 9_876, 2_223), MissingPolicy("NetworkPolicy shop/quiet", 77, 0)),
+    audited=41,
+)
+VERIFIED = VerifyResult(
+    1_000, 1_000, 1_000, 0, 0, {}, (SideCounts(EGRESS, {(ALLOW, ALLOW): 900, (DENY, DENY): 100}),), (), ()
 )

@@ -14,6 +14,7 @@ COMMANDS = {
     "check": "Check a file of expected connections.",
     "explain": "Tell why one connection is allowed or denied.",
     "replay": "Judge every flow of a capture by the policies.",
+    "verify": "Compare our verdicts with those that the dataplane recorded.",
     "whatif": "Show which connections a policy change would cut, and why.",
     "convert": "Turn exports of Hubble into a capture.",
     "size": "Size the conntrack tables of every node, before and after a change.",

@@ -242,23 +242,18 @@ def capture_options(output: str) -> Callable[[F], F]:
     """Everything that has to do with reading a capture; `output` tells what is written to a file."""
 
     def decorate(function: F) -> F:
-        return _capture_options(function, output)
+        written = click.option("--output", "-o", metavar="OUT.parquet", type=click.Path(dir_okay=False), help=output)
+        return reading_options(written(function))
 
     return decorate
 
 
-def _capture_options(function: F, help_of_output: str) -> F:
+def reading_options(function: F) -> F:
+    """How a capture is read: its files, what its columns are called, threads and batches."""
     for option in reversed(
         (
             click.argument("capture_paths", metavar="CAPTURE...", nargs=-1, required=True),
             mapping_option("source_address=srcaddr"),
-            click.option(
-                "--output",
-                "-o",
-                metavar="OUT.parquet",
-                type=click.Path(dir_okay=False),
-                help=help_of_output,
-            ),
             click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it."),
             click.option(
                 "--batch-rows",

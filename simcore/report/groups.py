@@ -58,7 +58,7 @@ def _entry(groups: list[FlowGroup]) -> Entry:
 def _pair(group: FlowGroup) -> Member:
     name = unbroken(protocol_port(group.protocol, group.port))
     who = line(strong(f"{group.source} -> {group.destination}"), f"  {name}")
-    details = tuple(line(faint(text)) for text in (_amount(group), _example(group.example)) if text)
+    details = tuple(line(faint(text)) for text in (_amount(group), example_words(group.example)) if text)
     return Member(f"{group.flows:,}", (who, *details))
 
 
@@ -71,7 +71,8 @@ def _amount(group: FlowGroup) -> str:
     return ", ".join(parts)
 
 
-def _example(example: Example) -> str:
+def example_words(example: Example) -> str:
+    """Write a flow of a group, and where it is in the capture."""
     source = _end(example.source, example.source_port)
     destination = _end(example.destination, example.destination_port)
     place = unbroken(f"row {example.row:,} of {example.file.rpartition('/')[2]}")
@@ -93,7 +94,6 @@ def cause_line(cause: Cause) -> Line:
 
 def group_json(group: FlowGroup) -> dict[str, object]:
     """Write one group as JSON does."""
-    example = group.example
     return {
         "change": group.change.value,
         "dns": group.is_dns,
@@ -109,15 +109,20 @@ def group_json(group: FlowGroup) -> dict[str, object]:
         "before": None if group.before is None else judgement_json(group.before),
         "after": judgement_json(group.after),
         "cause": None if group.cause is None else cause_json(group.cause),
-        "example": {
-            "file": example.file,
-            "row": example.row,
-            "time": iso_time(example.time),
-            "source": example.source,
-            "source_port": example.source_port,
-            "destination": example.destination,
-            "destination_port": example.destination_port,
-        },
+        "example": example_json(group.example),
+    }
+
+
+def example_json(example: Example) -> dict[str, object]:
+    """Write a flow of a group as JSON does."""
+    return {
+        "file": example.file,
+        "row": example.row,
+        "time": iso_time(example.time),
+        "source": example.source,
+        "source_port": example.source_port,
+        "destination": example.destination,
+        "destination_port": example.destination_port,
     }
 
 

@@ -3,11 +3,12 @@ import json
 import pytest
 
 from simcore.model.groups import Change
-from simcore.report import replay, whatif
+from simcore.model.verification import Suspicion
+from simcore.report import replay, verify, whatif
 from simcore.report.layout import Layout
 from simcore.report.render import PIPE, json_text, plain_text
 from tests import golden
-from tests.samples import NO_CHANGE, REPLAY, WHATIF
+from tests.samples import NO_CHANGE, REPLAY, VERIFIED, VERIFY, WHATIF
 
 WIDTHS = {"pipe": PIPE, "80": Layout(80, 80), "140": Layout(120, 140)}
 
@@ -55,3 +56,28 @@ def test_a_change_without_effect_is_told_in_a_sentence():
 
 def test_every_change_has_a_meaning():
     assert set(whatif.MEANINGS) == set(Change)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_verify_text(width, update_golden):
+    text = plain_text(verify.verify(VERIFY, 20), Layout(width, width))
+    golden.compare(f"verify-{width}.txt", text, update_golden)
+
+
+def test_verify_json(update_golden):
+    golden.compare("verify.json", json_text(verify.verify_json(VERIFY)), update_golden)
+
+
+def test_agreement_throughout_is_told_in_a_sentence():
+    text = plain_text(verify.verify(VERIFIED, 20))
+    assert "every one of 1,000 flows: 100%" in text
+    assert "Causes" not in text and "note" not in text
+
+
+def test_a_limit_hides_pairs_of_a_cause_and_says_so():
+    text = plain_text(verify.verify(VERIFY, 1))
+    assert "1 more pair with 1 flow" in text
+
+
+def test_every_suspicion_has_its_words():
+    assert set(verify.HEADLINES) == set(verify.ADVICE) == set(Suspicion)

@@ -1,10 +1,14 @@
 """What the tests of captures have in common."""
 
+from dataclasses import replace
+
+import pyarrow as pa
 import pytest
 
 from loaders.captures import open_capture
 from simcore.errors import LoadError
 from simcore.model.addresses import Address, Family
+from simcore.model.requests import write_headers
 from simcore.model.schema import FLOW_SCHEMA
 
 V4 = {"source_address": ["10.0.0.1", "10.0.0.2"], "destination_address": ["10.1.0.1", "10.1.0.2"]}
@@ -45,3 +49,24 @@ def errors(paths, mapping=None):
     with pytest.raises(LoadError) as caught:
         open_capture(paths, mapping)
     return [str(diagnostic) for diagnostic in caught.value.diagnostics]
+
+
+REQUEST_COLUMNS = ("http_method", "http_path", "http_host", "http_headers", "dns_query", "tls_sni")
+
+
+def recorded(flow):
+    """The flow as far as a capture tells its request: nothing of Kafka."""
+    if flow.request is None:
+        return flow
+    return replace(flow, request=replace(flow.request, kafka_api_key=None, kafka_topic=None))
+
+
+def request_columns(flows):
+    """The columns of a capture that tell the requests of flows."""
+    columns = {}
+    for name in REQUEST_COLUMNS:
+        values = [flow.request and getattr(flow.request, name) for flow in flows]
+        if name == "http_headers":
+            values = [None if headers is None else write_headers(headers) for headers in values]
+        columns[name] = pa.array(values, pa.string()).dictionary_encode()
+    return columns

@@ -42,6 +42,16 @@ from simcore.model.ports import (
     PortRange,
     PortSet,
 )
+from simcore.model.requests import (
+    DnsMatch,
+    HeaderMatch,
+    HttpMatch,
+    KafkaMatch,
+    OpaqueMatch,
+    Request,
+    RequestSet,
+    SniMatch,
+)
 
 from . import strategies
 from .manifests import load
@@ -68,6 +78,7 @@ VERSIONS = ((1, 16), (1, 19), (1, 20))
 RESERVED = ("health", "init")
 ACCOUNTS = ("default", "robot")
 SOURCE_PORTS = (0, 53, 1023, 1024, 40_000)
+HEADERS = (HeaderMatch("x-key"), HeaderMatch("x-key", "1"), HeaderMatch("x-other", "1"))
 TYPES = (0, 3, 8, 128)
 """Few, so that rules and flows meet."""
 
@@ -160,6 +171,7 @@ def some_rule(random, ref, number, direction, subject, tier, hosts, tie):
         rejects=random.random() < 0.3,
         tie=tie,
         condition=random.choice(["", "", "", "only GET"]),
+        requests=some_requests(random) if random.random() < 0.3 else None,
         doubt=random.choice([""] * 8 + ["cannot be told"]),
     )
 
@@ -257,6 +269,56 @@ def some_source_ports(random):
     return random.choice([PortSet(chosen), PortSet(chosen), PortSet(None, chosen)])
 
 
+# Requests
+
+
+def some_requests(random):
+    return RequestSet(tuple(some_request_match(random) for _ in range(random.choice([0, 1, 1, 1, 2, 3]))))
+
+
+def some_request_match(random):
+    kind = random.random()
+    if kind < 0.1:
+        return DnsMatch(random.choice([r"[^.]*\.example", r"a\.example"]), "*.example")
+    if kind < 0.2:
+        return SniMatch(random.choice([r"[^.]*\.example", r"a\.example"]), "*.example")
+    if kind < 0.3:
+        keys = random.choice([None, frozenset(["produce"]), frozenset(["produce", "fetch"])])
+        return KafkaMatch(keys, random.choice([None, "orders"]), random.random() < 0.3)
+    if kind < 0.33:
+        return OpaqueMatch("some protocol")
+    return HttpMatch(
+        random.choice([None, "GET", "GET|PUT"]),
+        random.choice([None, None, "/", "/.*", "/a/[0-9]+"]),
+        random.choice([None, None, None, r"a\.example"]),
+        tuple(random.sample(HEADERS, random.choice([0, 0, 0, 1, 2]))),
+        random.random() < 0.05,
+    )
+
+
+def some_request(random):
+    """A request of one protocol, seldom of none or of several; parts are missing."""
+    request = Request()
+    for _ in range(random.choice([0, 1, 1, 1, 1, 2])):
+        kind = random.random()
+        if kind < 0.7:
+            request = replace(
+                request,
+                http_method=random.choice([None, "GET", "GET", "PUT", "POST"]),
+                http_path=random.choice([None, "/", "/a/1", "/a/b", ""]),
+                http_host=random.choice([None, "a.example", "b.example:80"]),
+                http_headers=random.choice([None, (), (("X-Key", "1"),), (("x-key", "2"), ("X-Other", "1"))]),
+            )
+        elif kind < 0.8:
+            request = replace(request, dns_query=random.choice(["a.example", "b.example", "c.other"]))
+        elif kind < 0.9:
+            request = replace(request, tls_sni=random.choice(["a.example", "b.example", "c.other"]))
+        else:
+            keys, topics = ["produce", "Fetch", "metadata"], [None, "", "orders", "other"]
+            request = replace(request, kafka_api_key=random.choice(keys), kafka_topic=random.choice(topics))
+    return request
+
+
 # Flows
 
 
@@ -285,6 +347,7 @@ def some_flow(random, cluster, ends):
         source_port=random.choice([None, *SOURCE_PORTS, *strategies.PORTS]),
         icmp_type=random.choice([None, *TYPES, 0, 3]) if is_icmp else None,
         icmp_code=random.choice([None, None, 0, 1, 2]) if is_icmp else None,
+        request=some_request(random) if random.random() < 0.6 else None,
     )
 
 

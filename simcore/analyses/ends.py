@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ..tables.layout import Tables
 from ..tables.ports import UNKNOWN_PROTOCOL
+from ..tables.requests import PARTS, TextColumn
 
 _MAPPED = np.uint64(0xFFFF << 32)
 ENDS = ("source", "destination")
@@ -25,6 +26,8 @@ EXTRA_COLUMNS = ("source_port", "icmp_type", "icmp_code")
 """What it needs besides where rules ask for it."""
 IDENTITY_COLUMNS = tuple(f"{end}_identity" for end in ENDS)
 """What it needs besides where the cluster knows whom numbers stand for."""
+REQUEST_COLUMNS = tuple(part for part in PARTS if part in FLOW_SCHEMA.names)
+"""What it needs besides where rules look at requests; of these, those that they look at."""
 
 
 @dataclass(frozen=True)
@@ -210,24 +213,59 @@ class PortColumns:
         Whether there is a port; empty where every flow has one.
     extras : ExtraColumns or None
         None: nothing is known, or no rule asks.
+    requests : mapping or None
+        Parts of requests, by name; likewise.
     """
 
     protocol: NDArray[np.uint8]
     port: NDArray[np.uint16]
     port_known: NDArray[np.bool_]
     extras: ExtraColumns | None = None
+    requests: Mapping[str, TextColumn] | None = None
+
+    def take(self, rows: NDArray[np.integer]) -> PortColumns:
+        """Return some rows."""
+        return PortColumns(
+            self.protocol[rows],
+            self.port[rows],
+            self.port_known[rows] if self.port_known.size else self.port_known,
+            self.extras.take(rows) if self.extras else None,
+            {part: column.take(rows) for part, column in self.requests.items()} if self.requests else None,
+        )
 
 
 def judged_columns(tables: Tables) -> tuple[str, ...]:
     """Name what the verdicts of some tables need of a capture."""
-    extras = EXTRA_COLUMNS if tables.arrays.scan.size else ()
-    return (*JUDGED_COLUMNS, *extras, *(IDENTITY_COLUMNS if tables.cluster.identities else ()))
+    extras = EXTRA_COLUMNS if tables.arrays.extra_class.size else ()
+    identities = IDENTITY_COLUMNS if tables.cluster.identities else ()
+    asked = [part for part in tables.requests.parts if part in REQUEST_COLUMNS]
+    return (*JUDGED_COLUMNS, *extras, *identities, *asked)
 
 
 def read_ports(batch: pa.RecordBatch) -> PortColumns:
     """Read protocol and destination port, and what rules may ask for besides; a column that is absent is missing."""
     extras = read_extras(batch) if any(name in batch.schema.names for name in EXTRA_COLUMNS) else None
-    return replace(_read_ports(batch), extras=extras)
+    return replace(_read_ports(batch), extras=extras, requests=read_requests(batch))
+
+
+def read_requests(batch: pa.RecordBatch) -> dict[str, TextColumn]:
+    """Read what is known of requests; a part that is missing throughout is left out."""
+    held = [name for name in REQUEST_COLUMNS if name in batch.schema.names]
+    return {name: _texts(batch.column(name)) for name in held if batch.column(name).null_count < batch.num_rows}
+
+
+def _texts(column: pa.Array) -> TextColumn:
+    """Number the texts that a column holds; its dictionary may hold others too."""
+    if not isinstance(column, pa.DictionaryArray) or column.dictionary.null_count:
+        column = column.cast(pa.string()).dictionary_encode()
+    count = len(column.dictionary)
+    codes = column.indices.fill_null(count).to_numpy(zero_copy_only=False)
+    is_used = np.zeros(count + 1, bool)
+    is_used[codes] = True
+    used = np.flatnonzero(is_used[:count])
+    number_of = np.full(count + 1, used.size, np.int64)
+    number_of[used] = np.arange(used.size)
+    return TextColumn(number_of[codes], column.dictionary.take(pa.array(used)).to_pylist())
 
 
 def read_extras(batch: pa.RecordBatch) -> ExtraColumns:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..kernels.classify import judge
-from ..kernels.extras import find_extras, settle
+from ..kernels.extras import BY_EXTRA, BY_REQUEST, ON_CONDITION, find_extras, settle
 from ..kernels.places import (
     NO_ADDRESS,
     UNKNOWN_POD,
@@ -28,8 +28,10 @@ from ..model.cluster import Cluster
 from ..model.flows import End, Flow, Judgement, Verdict
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
+from ..model.requests import Request, write_headers
 from ..tables.build import build_tables
 from ..tables.layout import Tables
+from ..tables.requests import PARTS, TextColumn
 from .ends import EndColumn, ExtraColumns, PortColumns, read_ports
 from .identified import identify, read_ends, tell_apart
 
@@ -46,8 +48,8 @@ class Judged:
         Cells: ``outcome << 2 | verdict``.
     verdict : uint8[sets, n]
         `Verdict` of each flow under each policy set.
-    settled : int
-        How many flows were decided by their source port, or by their ICMP type or code.
+    notes : uint8[n] or uint8[0]
+        BY_EXTRA, BY_REQUEST and ON_CONDITION of `simcore.kernels.extras`; empty where no rule asks for such things.
     """
 
     source: EndColumn
@@ -56,7 +58,22 @@ class Judged:
     egress: NDArray[np.uint32]
     ingress: NDArray[np.uint32]
     verdict: NDArray[np.uint8]
-    settled: int = 0
+    notes: NDArray[np.uint8]
+
+    @property
+    def settled(self) -> int:
+        """How many flows were decided by their source port, or by their ICMP type or code."""
+        return int(np.count_nonzero(self.notes & np.uint8(BY_EXTRA)))
+
+    @property
+    def by_request(self) -> int:
+        """How many flows were decided by their request."""
+        return int(np.count_nonzero(self.notes & np.uint8(BY_REQUEST)))
+
+    @property
+    def on_condition(self) -> NDArray[np.int64]:
+        """Which flows the last policy set lets through to a proxy that looks at what is not known of them."""
+        return np.flatnonzero(self.notes & np.uint8(ON_CONDITION))
 
 
 class Workspace:
@@ -133,7 +150,8 @@ def judge_columns(
         verdict,
         special,
     )
-    extra, settled = _extras(tables, ports)
+    extra, notes = _extras(tables, ports)
+    request, vectors = _requests(tables, ports)
     if left:
         special = special[:left]
         ends = source.some(special), destination.some(special)
@@ -149,23 +167,33 @@ def judge_columns(
             ports.port,
             ports.port_known,
             extra,
+            request,
+            vectors,
             egress,
             ingress,
             verdict,
-            settled,
+            notes,
         )
-    if settled.size:
-        settle(arrays.scan, extra, egress, ingress, verdict, settled)
-    return Judged(source, destination, ports, egress, ingress, verdict, int(np.count_nonzero(settled)))
+    if notes.size:
+        settle(arrays, extra, request, vectors, egress, ingress, verdict, notes)
+    return Judged(source, destination, ports, egress, ingress, verdict, notes)
 
 
-def _extras(tables: Tables, ports: PortColumns) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
+def _requests(tables: Tables, ports: PortColumns) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Number the requests of flows, and tell what each is to rules; nothing where no rule asks, or no flow tells."""
+    if not ports.requests or not tables.requests.asked:
+        return np.empty(0, np.int32), np.empty((0, 0), np.uint8)
+    return tables.requests.find(ports.requests, ports.protocol.size)
+
+
+def _extras(tables: Tables, ports: PortColumns) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
     """Find the extra class of every flow, and room to note which of them matter; nothing where no rule asks."""
     count = ports.protocol.size if tables.arrays.scan.size else 0
-    extra, settled = np.empty(count, np.uint16), np.zeros(count, bool)
-    if count:
+    extra, notes = np.zeros(count, np.uint16), np.zeros(count, np.uint8)
+    if count and tables.arrays.extra_class.size:
+        none = np.zeros(count, bool)
         given = ports.extras or ExtraColumns(
-            np.zeros(count, np.uint16), settled, np.zeros(count, np.uint8), settled, np.zeros(count, np.uint8), settled
+            np.zeros(count, np.uint16), none, np.zeros(count, np.uint8), none, np.zeros(count, np.uint8), none
         )
         find_extras(
             tables.arrays.extra_kind,
@@ -179,7 +207,7 @@ def _extras(tables: Tables, ports: PortColumns) -> tuple[NDArray[np.uint16], NDA
             given.code_known,
             extra,
         )
-    return extra, settled
+    return extra, notes
 
 
 def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> None:
@@ -302,9 +330,22 @@ def flow_columns(cluster: Cluster, flows: Sequence[Flow]) -> tuple[EndColumn, En
             np.array([f.icmp_code or 0 for f in flows], np.uint8),
             np.array([f.icmp_code is not None for f in flows], bool),
         ),
+        _request_columns([flow.request or Request() for flow in flows]),
     )
     source, destination = [flow.source for flow in flows], [flow.destination for flow in flows]
     return _column(source, numbers), _column(destination, numbers), ports
+
+
+def _request_columns(requests: Sequence[Request]) -> dict[str, TextColumn]:
+    columns = {}
+    for part in PARTS:
+        found = [getattr(request, part) for request in requests]
+        if part == "http_headers":
+            found = [None if headers is None else write_headers(headers) for headers in found]
+        texts = {text: number for number, text in enumerate(dict.fromkeys(text for text in found if text is not None))}
+        codes = [len(texts) if text is None else texts[text] for text in found]
+        columns[part] = TextColumn(np.array(codes, np.int64), tuple(texts))
+    return columns
 
 
 def _column(ends: Sequence[End], numbers: dict[str, int]) -> EndColumn:

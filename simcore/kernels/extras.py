@@ -1,9 +1,10 @@
-"""Kernels for what rules ask of a flow besides its destination port: its source port, its ICMP type and code."""
+"""Kernels for what rules ask of a flow besides its destination port: source port, ICMP type and code, request."""
 
 import numpy as np
 
-from .classify import both
+from .classify import ALLOW, both
 from .jit import kernel
+from .ladders import decide_request
 
 KINDS, NO_KIND = 5, 5
 """TCP, UDP, SCTP, ICMP, ICMPv6; any other protocol is of no kind."""
@@ -13,7 +14,9 @@ MISSING = WITHOUT_CODE + 256
 VALUES = MISSING + 1
 """A source port, or ``type << 8 | code``; a type whose code is missing; or nothing."""
 SCAN = 3
-"""In place of a verdict: the rest of the cell is a row of `scan`, and the flow's extra class tells the cell."""
+"""In place of a verdict: the rest of the cell is a row of `scan`; extra class and request tell the cell."""
+BY_EXTRA, BY_REQUEST, ON_CONDITION = 1, 2, 4
+"""Notes of flows: decided by source port, ICMP type or code; by their request; or let through without looking at it."""
 
 
 @kernel
@@ -50,31 +53,74 @@ def find_extras(kind_of, table, protocol, source_port, source_known, icmp_type, 
 
 
 @kernel
-def settle(scan, extra, egress, ingress, verdict, settled):
+def settled(cell, scan, divided, ladder_of, ladder_starts, rungs, extra, request, vectors):
+    """Return the cell that the row of `scan` leads to which a cell names, and BY_EXTRA or BY_REQUEST if that decided.
+
+    Parameters
+    ----------
+    cell : uint32
+    scan, divided, ladder_of, ladder_starts, rungs
+        Of `Arrays`.
+    extra : uint16
+        Extra class of the flow.
+    request : int
+        Row of its request in `vectors`; -1 where it has none.
+    vectors : uint8[requests, request sets]
+        See `simcore.kernels.ladders.decide_request`.
+    """
+    row = cell >> np.uint32(2)
+    ladder = ladder_of[row, extra]
+    note = np.uint8(BY_EXTRA if divided[row] else 0)
+    if request < 0 or ladder < 0:
+        return np.uint32(scan[row, extra]), note
+    first, end = ladder_starts[ladder], ladder_starts[ladder + 1]
+    found, is_told = decide_request(rungs, first, end, vectors, request)
+    return np.uint32(found), np.uint8(note | BY_REQUEST if is_told else note)
+
+
+@kernel
+def settle(t, extra, request, vectors, egress, ingress, verdict, notes):
     """Settle the cells that name a row of `scan`.
 
     Parameters
     ----------
-    scan : uint16 or uint32[rows, extra classes]
+    t : Arrays
     extra : uint16[n]
         Extra class of each flow.
+    request : int32[n] or int32[0]
+        Rows of their requests in `vectors`, -1 where they have none; empty where none has.
+    vectors : uint8[requests, request sets]
+        See `simcore.kernels.ladders.decide_request`.
     egress, ingress : uint32[sets, n]
         Cells; changed.
     verdict : uint8[sets, n]
         Changed.
-    settled : bool[n]
-        Set where a cell was settled.
+    notes : uint8[n]
+        BY_EXTRA and BY_REQUEST are added where they decided, ON_CONDITION where the last set allows on condition.
     """
-    asks = np.uint32(SCAN)
+    asks, last = np.uint32(SCAN), egress.shape[0] - 1
+    scan, divided, conditional = t.scan, t.divided, t.conditional
+    ladder_of, ladder_starts, rungs = t.ladder_of, t.ladder_starts, t.rungs
     for k in range(egress.shape[0]):
         for i in range(egress.shape[1]):
             out, back = egress[k, i], ingress[k, i]
             if out & asks != asks and back & asks != asks:
                 continue
+            row = request[i] if request.size else np.int32(-1)
             if out & asks == asks:
-                out = np.uint32(scan[out >> np.uint32(2), extra[i]])
+                out, note = settled(out, scan, divided, ladder_of, ladder_starts, rungs, extra[i], row, vectors)
+                notes[i] |= note
             if back & asks == asks:
-                back = np.uint32(scan[back >> np.uint32(2), extra[i]])
+                back, note = settled(back, scan, divided, ladder_of, ladder_starts, rungs, extra[i], row, vectors)
+                notes[i] |= note
             egress[k, i], ingress[k, i] = out, back
             verdict[k, i] = both(out & asks, back & asks)
-            settled[i] = True
+            if k == last:
+                notes[i] |= on_condition(conditional, out, back, verdict[k, i])
+
+
+@kernel
+def on_condition(conditional, egress, ingress, verdict):
+    """Return ON_CONDITION where a flow is let through to a proxy that looks at what is not known."""
+    is_waived = conditional[egress >> np.uint32(2)] or conditional[ingress >> np.uint32(2)]
+    return np.uint8(ON_CONDITION if verdict == ALLOW and is_waived else 0)

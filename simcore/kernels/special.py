@@ -3,7 +3,7 @@
 import numpy as np
 
 from .classify import ALLOW, DENY, MISSING_SLOT, NO_PORT_SLOT, UNKNOWN, both
-from .extras import SCAN
+from .extras import SCAN, on_condition, settled
 from .jit import kernel
 from .places import FIRST_COMPOSITE, FIRST_NODE, MIXED_FAMILIES, NO_ADDRESS, NODES, PODS, SAME, SETTINGS, UNKNOWN_POD
 
@@ -31,10 +31,12 @@ def judge_special(
     port,
     port_known,
     extra,
+    request,
+    vectors,
     egress,
     ingress,
     verdict,
-    settled,
+    notes,
 ):
     """Judge the flows that `judge` left: nodes, Services, shared addresses, a pod and itself, missing parts.
 
@@ -52,11 +54,11 @@ def judge_special(
     destination_named, protocol, port, port_known
         As for `judge`.
     extra : uint16[n] or uint16[0]
-        Extra classes; empty where no rule asks for them.
+        Extra classes; empty where no rule asks for them, nor for requests.
+    request, vectors, notes
+        As for `simcore.kernels.extras.settle`; notes are added for flows with several pairs of ends.
     egress, ingress, verdict
         As for `judge`; cells that name rows of ``t.scan`` are left where a flow has one pair of ends.
-    settled : bool[n] or bool[0]
-        Set where the extra class of a flow with several pairs was needed.
     """  # fmt: skip
     # Arrays are taken out of the tuple once, and ends are ranges of rows, not slices: each of the two would count
     # references in the loop, which made it ten times slower, and slower still on two threads.
@@ -76,7 +78,8 @@ def judge_special(
     last_node = pods + t.limits[NODES]
     hairpin_allowed = t.limits[SETTINGS] & HAIRPIN_ALLOWED != 0
     judged_hairpins = program_of.shape[0] > 2 * egress.shape[0]
-    scan = t.scan
+    scan, divided, conditional = t.scan, t.divided, t.conditional
+    ladder_of, ladder_starts, rungs = t.ladder_of, t.ladder_starts, t.rungs
     own_node_egress = t.limits[SETTINGS] & OWN_NODE_EGRESS_ALLOWED != 0
     own_node_ingress = t.limits[SETTINGS] & OWN_NODE_INGRESS_ALLOWED != 0
     nearness = t.nearness
@@ -88,6 +91,7 @@ def judge_special(
         slot = np.int64(t.slot_of[protocol[i]])
         known = all_known or port_known[i]
         s, d = np.int64(source_place[i]), np.int64(destination_place[i])
+        asked = request[i] if request.size else np.int32(-1)
         fixed = _problem(s, d, slot)
         if d <= MIXED_FAMILIES:
             d = MIXED_FAMILIES - d
@@ -213,9 +217,15 @@ def judge_special(
                             if own_node_egress and from_object < pods and pods <= to_object < last_node:
                                 out = cells[CELL_OWN_NODE]
                         if scan.shape[0] > 0 and out & np.uint32(3) == SCAN:
-                            out, settled[i] = scan[out >> np.uint32(2), extra[i]], True
+                            out, note = settled(
+                                out, scan, divided, ladder_of, ladder_starts, rungs, extra[i], asked, vectors
+                            )
+                            notes[i] |= note
                         if scan.shape[0] > 0 and back & np.uint32(3) == SCAN:
-                            back, settled[i] = scan[back >> np.uint32(2), extra[i]], True
+                            back, note = settled(
+                                back, scan, divided, ladder_of, ladder_starts, rungs, extra[i], asked, vectors
+                            )
+                            notes[i] |= note
                     out_allow, out_deny, out_unknown = _noted(out_allow, out_deny, out_unknown, out)
                     back_allow, back_deny, back_unknown = _noted(back_allow, back_deny, back_unknown, back)
                     together = both(out & np.uint32(3), back & np.uint32(3))
@@ -237,6 +247,8 @@ def judge_special(
                 verdict[k, i] = UNKNOWN
             else:
                 verdict[k, i] = DENY if denied else ALLOW
+            if scan.shape[0] > 0 and k == egress.shape[0] - 1:
+                notes[i] |= on_condition(conditional, egress[k, i], ingress[k, i], verdict[k, i])
 
 
 @kernel

@@ -37,6 +37,8 @@ class Reason(StrEnum):
 
     RULE = "rule"
     """A rule allows it."""
+    REQUEST_ALLOWED = "request-allowed"
+    """A rule lets the connection through to a proxy, which lets this request through."""
     NOT_ISOLATED = "not-isolated"
     """Default allow: no policy applies to the pod in this direction (NP-5)."""
     NOT_A_POD = "not-a-pod"

@@ -48,6 +48,17 @@ class Request:
         return any(part is not None for part in parts)
 
 
+def read_headers(text: str) -> tuple[tuple[str, str], ...]:
+    """Read headers that are written ``Name: value``, a line each."""
+    pairs = ((line, line.find(":", 1)) for line in text.split("\n") if line)
+    return tuple((line[:colon].strip(), line[colon + 1 :].strip()) for line, colon in pairs if colon > 0)
+
+
+def write_headers(headers: Iterable[tuple[str, str]]) -> str:
+    """Write headers ``Name: value``, a line each."""
+    return "\n".join(f"{name}: {value}" for name, value in headers)
+
+
 @dataclass(frozen=True, slots=True)
 class HeaderMatch:
     """A header that a request must have; with this very value, unless `value` is None.
@@ -192,13 +203,19 @@ class RequestSet:
         YES where there is no request, or it tells nothing of what is asked for: then the connection is judged, and
         what it carries is a condition.
         """
-        if request is None:
-            return Match.YES
+        found = self.find(request)
+        return Match.YES if found is None else found
+
+    def find(self, request: Request | None) -> Match | None:
+        """Tell the same; None where there is no request, or it tells nothing of what is asked for."""
+        if request is None or request == _NOTHING:
+            return None
         found = [member.match(request) for member in self.members]
         told = [match for match in found if match is not None]
-        if not told:
-            return Match.YES if found else Match.NO
-        return max(told)
+        return max(told, default=None if found else Match.NO)
+
+
+_NOTHING = Request()
 
 
 def _match_text(pattern: str | None, value: str | None) -> Match:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from ..model.cluster import Cluster
 from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, agreed, both
@@ -238,26 +239,23 @@ class Reference:
             return Outcome(Verdict.UNKNOWN, Reason.PRIORITY_TIE, found[0][0].rule), told
         if decider is None:
             return Outcome(Verdict.ALLOW, Reason.NOT_ISOLATED), walked
-        return Outcome(verdict, self._reason(question, decider, steps), decider.rule, decider.rule.condition), walked
+        reason = self._reason(question, decider, steps)
+        condition = "" if reason is Reason.REQUEST_ALLOWED else decider.rule.condition
+        return Outcome(verdict, reason, decider.rule, condition), walked
 
     def _reason(self, question: Question, decider: Step, steps: Sequence[Step]) -> Reason:
         if decider.rule.action is Action.ALLOW:
-            return Reason.RULE
+            return Reason.REQUEST_ALLOWED if decider.request is not None else Reason.RULE
         if not decider.rule.closes:
             return Reason.RULE_REJECTS if decider.rule.rejects else Reason.RULE_DENIES
-        stage = decider.position.stage
-        written = [
-            step
-            for step in steps
-            if step.rule.role is Role.WRITTEN and step.rule.action is Action.ALLOW and step.position.stage == stage
-        ]
+        written = [step for step in steps if _is_allowing(step, decider.position)]
         if not written:
             return Reason.NO_RULE
         selecting = [step.rule.ports for step in written if step.peer is not Match.NO]
         if not selecting:
             return Reason.PEER_NOT_SELECTED
-        fitting = [step for step in written if Match.NO not in (step.peer, step.ports, step.source_ports)]
-        if any(step.request is Match.NO for step in fitting):
+        asked = takewhile(lambda step: step is not decider, steps)
+        if any(step.refuses for step in asked if _is_allowing(step, decider.position)):
             return Reason.REQUEST_NOT_ALLOWED
         names = [name for ports in selecting for name in ports.names if name.protocol == question.protocol]
         if any(not self._matcher.numbers(name, question.destination) for name in names):
@@ -328,6 +326,12 @@ class Reference:
                 changed = self._under(self.profile.with_setting(setting, word)).judge(flow).verdict
                 if changed is not verdict:
                     yield Dependence(setting, SETTING_NUMBERS[setting], current, word, changed)
+
+
+def _is_allowing(step: Step, position: Position) -> bool:
+    """Whether a rule was written to allow, in the stage of a position."""
+    rule = step.rule
+    return rule.role is Role.WRITTEN and rule.action is Action.ALLOW and step.position.stage == position.stage
 
 
 def _possible_pairs(sources: list[Candidate], destinations: list[Candidate]) -> list[tuple[Candidate, Candidate]]:

@@ -70,7 +70,8 @@ class Question:
 class Step:
     """A rule that may bind the subject, and how far each of its parts matches.
 
-    `address_known` says whether the addresses of both ends are known, as far as the rule asks for them.
+    `address_known` says whether the addresses of both ends are known, as far as the rule asks for them; `request` is
+    None where the rule looks at none, or the flow tells nothing of what it looks at.
     """
 
     rule: Rule
@@ -79,14 +80,24 @@ class Step:
     peer: Match
     ports: Match
     source_ports: Match
-    request: Match
+    request: Match | None
     address_known: bool
 
     @property
     def match(self) -> Match:
         """How far the rule matches as a whole."""
-        match = min(self.subject, self.peer, self.ports, self.source_ports, self.request)
+        return self.connection if self.request is None else min(self.connection, self.request)
+
+    @property
+    def connection(self) -> Match:
+        """How far it matches the connection, whatever it carries."""
+        match = min(self.subject, self.peer, self.ports, self.source_ports)
         return match if self.rule.certain else min(match, Match.MAYBE)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether nothing but the request is not the rule's."""
+        return self.request is Match.NO and self.connection is not Match.NO
 
     @property
     def doubt(self) -> Reason:
@@ -125,7 +136,7 @@ class Matcher:
             source_ports=self._match_ports(
                 rule.source_ports, question.source, question.flow.source_port, question.flow
             ),
-            request=rule.requests.match(question.flow.request) if rule.requests else Match.YES,
+            request=rule.requests.find(question.flow.request) if rule.requests else None,
             address_known=all(end.address is not None for end in ends),
         )
 

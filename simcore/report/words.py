@@ -12,6 +12,7 @@ from .structure import Line, Span, faint, line, strong, verdict_span
 
 REASONS = {
     Reason.RULE: "a rule allows it",
+    Reason.REQUEST_ALLOWED: "a rule lets it through to a proxy, which lets the request through",
     Reason.NOT_ISOLATED: "no policy applies to the {subject}, so everything is allowed",
     Reason.NOT_A_POD: "no policy can bind the {subject}: it is no pod of the cluster",
     Reason.NODE: "no policy can bind the {subject}: it is a node, or shares its node's network",

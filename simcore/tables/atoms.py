@@ -39,6 +39,9 @@ class Atoms:
     def _number(self, peer: PeerSet) -> tuple[int, ...] | None:
         members = peer.members if isinstance(peer, AnyOf) else (peer,)
         if any([isinstance(member, Anything) for member in members]):
+            for atom in atoms_of(peer):
+                if isinstance(atom, Network):  # people see which block an address is in
+                    self.numbers.setdefault(atom, len(self.numbers))
             return None
         if not all([isinstance(member, Plain) for member in members]):
             for atom in atoms_of(peer):

@@ -19,6 +19,7 @@ from .layout import Arrays, Kept, Tables
 from .members import Members
 from .outcomes import fixed_cells, number_outcomes
 from .programs import bind_programs, final_programs
+from .requests import RequestTable
 from .rows import Rows, build_rows
 
 
@@ -98,9 +99,14 @@ def _build(
             program_of=rows.starts_of(final),
             column_of=rows.column_of,
             row_of=rows.row_of,
-            decision=outcomes.cells[rows.decided],
-            scan=outcomes.cells[rows.scanned],
+            decision=outcomes.cells[rows.held.decided],
+            scan=outcomes.cells[rows.held.scanned],
+            ladder_of=rows.held.ladders.of,
+            divided=rows.held.divided,
+            ladder_starts=rows.held.ladders.starts,
+            rungs=rows.held.ladders.leading_to(outcomes.cells),
             reason_of=outcomes.reason_of,
+            conditional=outcomes.conditional,
             mixed=outcomes.mixed,
             cells=fixed_cells(profile),
             limits=_limits(ground, rows, profile),
@@ -114,6 +120,7 @@ def _build(
         labels=tuple(picture.painting.labels),
         no_address=ground.objects.no_address,
         unknown_pod=ground.objects.unknown_pod,
+        requests=RequestTable(rows.asked),
         kept=Kept(habits, book, ground, picture, binding, rows, outcomes),
         **ground.pods,
     )

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.rows import tell_apart
-from ..kernels.walks import ASKS, decide
+from ..kernels.walks import REQUESTS, decide
 from ..model.flows import Reason
 from ..model.policy import Action, Direction, PolicyRef, Position, Role, Rule
 from ..model.ports import PORT_PROTOCOLS, PortSet
 from ..model.profile import Profile
+from ..model.requests import RequestSet
 from .book import RuleBook
 from .columns import Columns
 from .extras import Extras, asks
@@ -39,6 +40,9 @@ _TOLD = (
     Reason.PRIORITY_TIE,
     Reason.PROTOCOL_ALLOWED,
     Reason.PROTOCOL_DENIED,
+    Reason.REQUEST_ALLOWED,
+    Reason.REQUEST_NOT_ALLOWED,
+    Reason.UNKNOWN_REQUEST,
 )
 """Reasons in the order in which `simcore.kernels.walks` knows them."""
 _ACTIONS = (Action.ALLOW, Action.DENY, Action.PASS)
@@ -75,8 +79,32 @@ class PortMasks(NamedTuple):
     slots: NDArray[np.int64]
 
 
+class Decided(NamedTuple):
+    """What a program comes to; see `simcore.kernels.walks.decide`.
+
+    Attributes
+    ----------
+    codes : int64[peers, classes]
+    scans, ladders : int64[..., extra classes]
+    starts : int64[ladders + 1]
+    rungs : int64[..., RUNG]
+    """
+
+    codes: NDArray[np.int64]
+    scans: NDArray[np.int64]
+    ladders: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    rungs: NDArray[np.int64]
+
+
 class Decider:
-    """Walks programs for many peers and all port classes at a time."""
+    """Walks programs for many peers and all port classes at a time.
+
+    Attributes
+    ----------
+    asked : tuple of RequestSet
+        What rules look at in requests, those of `asked` first.
+    """
 
     def __init__(
         self,
@@ -87,6 +115,7 @@ class Decider:
         classes: PortClasses,
         extras: Extras,
         profile: Profile,
+        asked: Sequence[RequestSet],
     ) -> None:
         self._rules = rules
         self._columns = columns
@@ -94,7 +123,9 @@ class Decider:
         self._enforced = profile.enforced
         self._words = words(256, seed=3)
         sets: dict[PortSet, int] = {}
-        self._book = _columns_of(rules, book, sets)
+        requests = {each: number for number, each in enumerate(asked)}
+        self._book = _columns_of(rules, book, sets, requests)
+        self.asked = tuple(requests)
         self._ports = _masks_of(sets, identities, classes, extras)
         self._peers_of = np.array([columns[rule.direction].number(rule.peer) for rule in rules], np.int32)
         self._by_peer = np.array([bool(names_at_peer(rule)) for rule in rules], bool)
@@ -116,7 +147,7 @@ class Decider:
 
     def decide(
         self, program: Program, rules: NDArray[np.int64], subjects: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.int32], Decided]:
         """Decide a program against the peers that it tells apart.
 
         Parameters
@@ -131,9 +162,7 @@ class Decider:
         -------
         numbers : int32[columns]
             Which of these peers each column is; overwritten by the next call.
-        codes : int64[peers, classes]
-        scans : int64[..., extra classes]
-            See `simcore.kernels.walks.decide`.
+        decided : Decided
         """
         columns = self._columns[program.direction]
         while 2 * rules.size > len(self._words):
@@ -154,7 +183,7 @@ class Decider:
         ends = columns.keys[firsts], np.full(firsts.size, program.port_key, np.int64)
         destinations, sources = ends if program.direction is Direction.EGRESS else ends[::-1]
         self._habits[1] = _REASON[program.otherwise if self._enforced else Reason.NOT_ENFORCED]
-        codes, scans = decide(
+        decided = decide(
             rules,
             self._book,
             *self._ports,
@@ -167,11 +196,13 @@ class Decider:
             self._reasons,
             self._habits,
         )
-        return numbers, codes, scans
+        return numbers, Decided(*decided)
 
 
-def _columns_of(rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int]) -> NDArray[np.int32]:
-    """Describe rules in the columns that the kernel knows, and number their port sets."""
+def _columns_of(
+    rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int], requests: dict[RequestSet, int]
+) -> NDArray[np.int32]:
+    """Describe rules in the columns that the kernel knows, and number their port sets and their requests."""
     positions: dict[Position, int] = {}
     stages: dict[object, int] = {}
     policies: dict[PolicyRef, int] = {}
@@ -195,10 +226,11 @@ def _columns_of(rules: Sequence[Rule], book: RuleBook, sets: dict[PortSet, int])
             sets.setdefault(rule.ports, len(sets)),
             -1 if rule.source_ports.is_everything else sets.setdefault(rule.source_ports, len(sets)),
             asks(rule.ports),
+            -1 if rule.requests is None else requests.setdefault(rule.requests, len(requests)),
         )
         for rule in rules
     ]
-    return np.array(columns, np.int32).reshape(-1, ASKS + 1)
+    return np.array(columns, np.int32).reshape(-1, REQUESTS + 1)
 
 
 def _masks_of(sets: Mapping[PortSet, int], identities: Identities, classes: PortClasses, extras: Extras) -> PortMasks:

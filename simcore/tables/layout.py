@@ -12,6 +12,7 @@ from ..model.cluster import Cluster
 from ..model.flows import Outcome
 from ..model.policy import Rule
 from ..model.profile import Profile
+from .requests import RequestTable
 
 if TYPE_CHECKING:
     from ..model.habits import Habits
@@ -52,9 +53,16 @@ class Arrays(NamedTuple):
     row_of : uint16 or uint32[...]
         ``row_of[program + column]`` is a row.
     decision : uint16 or uint32[rows, classes]
-        ``outcome << 2 | verdict``; or ``row of scan << 2 | 3``, where the extra class of a flow decides.
+        ``outcome << 2 | verdict``; or ``row of scan << 2 | 3``, where the extra class of a flow decides, or its
+        request.
     scan : uint32[rows, extra classes]
-        Cells.
+        Cells; of flows without a request.
+    ladder_of : int32[rows, extra classes]
+        The ladder that leads a request to its cell; -1 where requests make no difference.
+    divided : bool[rows]
+        Whether extra classes make one.
+    ladder_starts, rungs : int64[ladders + 1], int32[..., RUNG]
+        See `simcore.kernels.ladders`; what rungs lead to are cells, or -1.
     kind : uint8[identities]
         `simcore.tables.identities.Kind`.
     nearness : int32[2, identities] or int32[2, 0]
@@ -69,6 +77,8 @@ class Arrays(NamedTuple):
         port there. Otherwise -1, as in the last row, which is no frontend's.
     reason_of : uint8[outcomes]
         Position of each outcome's reason among all reasons.
+    conditional : bool[outcomes]
+        Whether each lets a connection through to a proxy that looks at what is not known.
     mixed : uint32[reasons + 1, reasons + 1, reasons + 1]
         Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
     cells : uint32[len(Fixed)]
@@ -96,6 +106,10 @@ class Arrays(NamedTuple):
     row_of: NDArray[np.unsignedinteger]
     decision: NDArray[np.unsignedinteger]
     scan: NDArray[np.uint32]
+    ladder_of: NDArray[np.int32]
+    divided: NDArray[np.bool_]
+    ladder_starts: NDArray[np.int64]
+    rungs: NDArray[np.int32]
     kind: NDArray[np.uint8]
     nearness: NDArray[np.int32]
     object_node: NDArray[np.int32]
@@ -109,6 +123,7 @@ class Arrays(NamedTuple):
     ends: NDArray[np.int32]
     short_ways: NDArray[np.int32]
     reason_of: NDArray[np.uint8]
+    conditional: NDArray[np.bool_]
     mixed: NDArray[np.uint32]
     cells: NDArray[np.uint32]
     limits: NDArray[np.int64]
@@ -151,6 +166,8 @@ class Tables:
         Family (4 or 6, or 0 where unknown) of the pod's address in each of these cases.
     pod_objects : int32[pods]
         Object of each pod when a record names it; its node's where the two count as one.
+    requests : RequestTable
+        Looks requests up.
     no_address, unknown_pod : int
         Objects of missing ends.
     kept : Kept or None
@@ -170,6 +187,7 @@ class Tables:
     pod_objects: NDArray[np.int32]
     no_address: int
     unknown_pod: int
+    requests: RequestTable
     kept: Kept | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:

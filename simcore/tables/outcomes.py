@@ -47,20 +47,24 @@ class Outcomes:
         Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
     reason_of : uint8[outcomes]
         Position of each outcome's reason among all reasons.
+    conditional : bool[outcomes]
+        Whether each lets a connection through to a proxy that looks at what is not known.
     """
 
     outcomes: tuple[Outcome, ...]
     cells: NDArray[np.uint32]
     mixed: NDArray[np.uint32]
     reason_of: NDArray[np.uint8]
+    conditional: NDArray[np.bool_]
 
 
 def number_outcomes(rows: Rows, book: RuleBook, before: Outcomes | None) -> Outcomes:
     """Number the outcomes that rows have; equal rules count as one. What stood `before` for a code is taken over."""
     used = np.flatnonzero(_used(rows))
-    is_scan = rows.codes[used] % 8 == SCANNED
+    codes = rows.held.codes
+    is_scan = codes[used] % 8 == SCANNED
     scans, used = used[is_scan], used[~is_scan]
-    rest, tail = np.divmod(rows.codes[used], 8)
+    rest, tail = np.divmod(codes[used], 8)
     serials, reasons = np.divmod(rest, len(REASONS))
     rules = np.append(book.number_of, -1)[serials - 1]
     order = np.lexsort((tail, reasons, rules))
@@ -71,9 +75,9 @@ def number_outcomes(rows: Rows, book: RuleBook, before: Outcomes | None) -> Outc
     chosen = np.sort(first)
     numbers = np.empty(used.size, np.int64)
     numbers[order] = np.searchsorted(chosen, first)[inverse[len(FIXED) :]]
-    cells = np.zeros(rows.codes.size, np.uint32)
+    cells = np.zeros(codes.size, np.uint32)
     cells[used] = numbers << 2 | tail >> 1
-    cells[scans] = (rows.codes[scans] >> 3) << 2 | SCAN
+    cells[scans] = (codes[scans] >> 3) << 2 | SCAN
     places = order[chosen[len(FIXED) :] - len(FIXED)]
     former = _former(before, used[places])
     told = zip(former, rules[places].tolist(), reasons[places].tolist(), tail[places].tolist(), strict=True)
@@ -81,26 +85,35 @@ def number_outcomes(rows: Rows, book: RuleBook, before: Outcomes | None) -> Outc
     for outcome, number, reason, end in told:
         rule = book.rules[number] if number >= 0 else None
         if outcome is None or outcome.rule is not rule:
-            outcome = Outcome(Verdict(end // 2), REASONS[reason], rule, _detail(rule, end))
+            outcome = Outcome(Verdict(end // 2), REASONS[reason], rule, _detail(rule, REASONS[reason], end))
         outcomes.append(outcome)
     reason_of = [*(REASONS.index(outcome.reason) for outcome in FIXED), *reasons[places].tolist()]
     mixed = _mix(outcomes, [*(outcome.verdict for outcome in FIXED), *(tail[places] >> 1).tolist()], reason_of)
-    return Outcomes(tuple(outcomes), cells, mixed, np.array(reason_of, np.uint8))
+    conditional = np.zeros(len(outcomes), bool)
+    if rows.asked:
+        asking = np.array([rule.requests is not None for rule in book.rules] + [False])
+        allowing = reasons[places] == REASONS.index(Reason.RULE)
+        conditional[len(FIXED) : len(FIXED) + places.size] = asking[rules[places]] & allowing
+    return Outcomes(tuple(outcomes), cells, mixed, np.array(reason_of, np.uint8), conditional)
 
 
-def _detail(rule: Rule | None, tail: int) -> str:
+def _detail(rule: Rule | None, reason: Reason, tail: int) -> str:
     """Say what stands behind the reason of a code."""
     if tail % 2:
         return UNDEFINED_UPSTREAM
-    return rule.condition if rule and tail // 2 != Verdict.UNKNOWN else ""
+    if rule is None or tail // 2 == Verdict.UNKNOWN or reason is Reason.REQUEST_ALLOWED:
+        return ""
+    return rule.condition
 
 
 def _used(rows: Rows) -> NDArray[np.bool_]:
     """Tell which codes the rows have that programs lead to."""
-    used = np.zeros(rows.codes.size, bool)
-    used[rows.decided[rows.uses > 0].ravel()] = True
-    scans = rows.codes[used & (rows.codes % 8 == SCANNED)] >> 3
-    used[rows.scanned[scans].ravel()] = True
+    decided, scanned, ladders, codes = rows.held
+    used = np.zeros(codes.size, bool)
+    used[decided[rows.uses > 0].ravel()] = True
+    scans = codes[used & (codes % 8 == SCANNED)] >> 3
+    used[scanned[scans].ravel()] = True
+    used[ladders.used(scans)] = True
     return used
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,13 @@ from ..kernels.extras import SCAN
 from ..kernels.rows import MAYBE, YES, count_uses, lay_out, number_signatures, sign_columns
 from ..model.policy import Direction
 from ..model.profile import Profile
+from ..model.requests import RequestSet
 from .book import RuleBook
 from .columns import Columns
 from .decisions import REASONS, Decider
 from .extras import Extras
 from .identities import Identities
+from .ladders import Ladders, LadderWriter
 from .members import Members
 from .ports import PortClasses
 from .programs import Binding, Program
@@ -26,6 +29,34 @@ from .words import words
 _PER_RULE = len(REASONS) * 8
 SCANNED = SCAN * 2
 """The end of a code that names a row of extra classes."""
+
+
+class Codes(NamedTuple):
+    """What rows lead to.
+
+    Attributes
+    ----------
+    decided : uint16 or uint32[rows, classes]
+        Numbers of codes.
+    scanned : uint16 or uint32[rows, extra classes]
+        Numbers of codes; of flows without a request.
+    ladders : Ladders
+        Of `scanned`, with numbers of codes.
+    codes : int64[...]
+        ``((serial number of the rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined``; 0 for no rule.
+        Or, where the extra class decides, or the request, ``row of scanned * 8 + SCANNED``.
+    """
+
+    decided: NDArray[np.unsignedinteger]
+    scanned: NDArray[np.unsignedinteger]
+    ladders: Ladders
+    codes: NDArray[np.int64]
+
+    @property
+    def divided(self) -> NDArray[np.bool_]:
+        """Tell of which rows of extra classes these make a difference."""
+        parts = self.scanned, self.ladders.of
+        return np.asarray(np.any([(part != part[:, :1]).any(axis=1) for part in parts], axis=0), bool)
 
 
 @dataclass(frozen=True)
@@ -43,25 +74,20 @@ class Rows:
     column_of : int32[2, identities]
         For either direction, the column of an identity that is the peer: peers that no rule of the direction tells
         apart share one.
-    decided : uint16 or uint32[rows, classes]
-        Numbers of codes.
-    scanned : uint16 or uint32[rows, extra classes]
-        Numbers of codes.
-    codes : int64[...]
-        ``((serial number of the rule + 1) * len(REASONS) + reason) * 8 + verdict * 2 + undefined``; 0 for no rule.
-        Or, where the extra class decides, ``row of scanned * 8 + SCANNED``.
+    held : Codes
     uses : int64[rows]
         In how many lines of `blocks` each row stands; 0 for those left over from programs that are gone.
+    asked : tuple of RequestSet
+        What rungs of ladders look at, by number.
     """
 
     row_of: NDArray[np.unsignedinteger]
     starts: Mapping[Program, int]
     blocks: tuple[NDArray[np.unsignedinteger], ...]
     column_of: NDArray[np.int32]
-    decided: NDArray[np.unsignedinteger]
-    scanned: NDArray[np.unsignedinteger]
-    codes: NDArray[np.int64]
+    held: Codes
     uses: NDArray[np.int64]
+    asked: tuple[RequestSet, ...]
 
     def starts_of(self, binding: Binding) -> NDArray[np.uint32]:
         """Return where the program that binds each identity begins in `row_of`."""
@@ -98,12 +124,14 @@ def build_rows(
     rules = [book.rule(serial) for serial in serials]
     told_apart = before.column_of if before else np.zeros((len(Direction), identities.count), np.int32)
     columns = [Columns(rules, members, identities, direction, told_apart[direction]) for direction in Direction]
-    writer = _Writer(serials, Decider(rules, book, identities, columns, classes, extras, profile), before)
+    asked = before.asked if before else ()
+    decider = Decider(rules, book, identities, columns, classes, extras, profile, asked)
+    writer = _Writer(serials, decider, before)
     parts = []
     for direction in Direction:
         ours = [program for program in programs if program.direction is direction]
         parts.append(_part(ours, columns[direction], direction, writer, before))
-    return _joined(parts, *writer.codes(), before.uses if before else np.empty(0, np.int64))
+    return _joined(parts, writer.codes(), before.uses if before else np.empty(0, np.int64), decider.asked)
 
 
 @dataclass(frozen=True)
@@ -164,6 +192,7 @@ class _Writer:
         self._decided: list[NDArray[np.int64]] = []
         self._scans: dict[bytes, int] = {}
         self._scanned: list[NDArray[np.int64]] = []
+        self._ladders = LadderWriter()
 
     def decide(self, program: Program) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
         """Return which peer each column is, overwritten by the next call, and the row of each peer."""
@@ -171,10 +200,13 @@ class _Writer:
         subjects = np.full(rules.size, YES, np.uint8)
         if program.maybes:
             subjects[[serial in program.maybes for serial in program.rules]] = MAYBE
-        numbers, decided, scans = self._decider.decide(program, rules, subjects)
-        if len(scans):
+        numbers, found = self._decider.decide(program, rules, subjects)
+        decided = found.codes
+        if len(found.scans):
+            ladders = np.append(self._ladders.add(found.starts, found.rungs), -1)[found.ladders]
+            scans = [self._scan(scan) for scan in np.stack([found.scans, ladders], axis=1)]
             asks = decided < 0
-            decided[asks] = -1 - np.array([self._scan(scan) for scan in scans])[-1 - decided[asks]]
+            decided[asks] = -1 - np.array(scans)[-1 - decided[asks]]
         places = np.empty(len(decided), np.uint32)
         for position, row in enumerate(decided):
             place = self._rows.setdefault(row.tobytes(), len(self._rows))
@@ -189,31 +221,37 @@ class _Writer:
             self._scanned.append(scan)
         return place
 
-    def codes(self) -> tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger], NDArray[np.int64]]:
-        """Return the number of the code in every row, then those in every row of extra classes, and the codes."""
+    def codes(self) -> Codes:
+        """Return what all rows lead to."""
         decided = np.array(self._decided, np.int64).reshape(-1, self._decider.classes)
-        scanned = np.array(self._scanned, np.int64).reshape(-1, self._decider.extras)
+        scans = np.array(self._scanned, np.int64).reshape(-1, 2, self._decider.extras)
+        scanned, ladders = scans[:, 0], self._ladders.written(scans[:, 1])
         asks = decided < 0
         rows = -1 - decided[asks]
         if len(scanned):
             decided[asks] = scanned[0, 0]
         present = np.zeros(self._serials.size * _PER_RULE, bool)
         present[decided], present[scanned] = True, True
+        present[ladders.codes[ladders.codes >= 0]] = True
         codes = np.flatnonzero(present)
         numbers = np.cumsum(present, dtype=np.uint32) - 1
         rules, rest = np.divmod(codes, _PER_RULE)
         codes = (self._serials[rules] + 1) * _PER_RULE + rest
         found, found_scanned = numbers[decided], numbers[scanned]
+        ladders.codes[:] = np.where(ladders.codes < 0, np.int64(-1), numbers[ladders.codes])
         found[asks] = codes.size + rows
-        first = len(self._before.scanned) if self._before else 0
+        before = self._before.held if self._before else None
+        first = len(before.scanned) if before else 0
         codes = np.append(codes, (first + np.arange(len(scanned))) * 8 + SCANNED)
-        if self._before:
-            found += self._before.codes.size
-            found_scanned += self._before.codes.size
-            codes = np.append(self._before.codes, codes)
-            found = np.concatenate([self._before.decided, found])
-            found_scanned = np.concatenate([self._before.scanned, found_scanned])
-        return found.astype(_width(codes.size)), found_scanned.astype(_width(codes.size)), codes
+        if before:
+            found += before.codes.size
+            found_scanned += before.codes.size
+            found = np.concatenate([before.decided, found])
+            found_scanned = np.concatenate([before.scanned, found_scanned])
+            ladders = ladders.after(before.ladders, before.codes.size)
+            codes = np.append(before.codes, codes)
+        width = _width(codes.size)
+        return Codes(found.astype(width), found_scanned.astype(width), ladders, codes)
 
 
 def _part(
@@ -241,19 +279,13 @@ def _part(
     return _Part(lines, old, taken, source, new[:, firsts], number_of[columns.of_identity])
 
 
-def _joined(
-    parts: Sequence[_Part],
-    decided: NDArray[np.unsignedinteger],
-    scanned: NDArray[np.unsignedinteger],
-    codes: NDArray[np.int64],
-    used: NDArray[np.int64],
-) -> Rows:
+def _joined(parts: Sequence[_Part], held: Codes, used: NDArray[np.int64], asked: tuple[RequestSet, ...]) -> Rows:
     """Put the lines of both directions into one array."""
-    uses = np.append(used, np.zeros(len(decided) - used.size, np.int64))
+    uses = np.append(used, np.zeros(len(held.decided) - used.size, np.int64))
     sizes = [part.shape[0] * part.shape[1] for part in parts]
     if sum(sizes) > np.iinfo(np.uint32).max:
         raise CapacityError(f"the programs and their peers make {sum(sizes):,} pairs, more than 4 billion")
-    row_of = np.empty(sum(sizes), _width(len(decided)))
+    row_of = np.empty(sum(sizes), _width(len(held.decided)))
     starts, blocks, first = {}, [], 0
     for part, size in zip(parts, sizes, strict=True):
         count_uses(part.new, 1, uses)
@@ -264,7 +296,7 @@ def _joined(
         blocks.append(block)
         first += size
     column_of = np.stack([part.column_of for part in parts])
-    return Rows(row_of, starts, tuple(blocks), column_of, decided, scanned, codes, uses)
+    return Rows(row_of, starts, tuple(blocks), column_of, held, uses, asked)
 
 
 def _width(count: int) -> type[np.unsignedinteger]:

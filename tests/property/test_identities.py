@@ -15,6 +15,7 @@ from simcore.reference import Reference
 from simcore.tables.build import build_tables
 
 from .. import strategies, strategies_rules
+from ..captures import recorded, request_columns
 
 NUMBERS = (4, 300, 301, 16_777_217)
 
@@ -54,7 +55,7 @@ def batch_of(flows, *, wide, named):
     fields |= {name: name for name in ("source_port", "icmp_type", "icmp_code")}
     for column, attribute in fields.items():
         columns[column] = pa.array([getattr(flow, attribute) for flow in flows], FLOW_SCHEMA.field(column).type)
-    return pa.record_batch(columns)
+    return pa.record_batch(columns | request_columns(flows))
 
 
 def packed(address):
@@ -77,6 +78,7 @@ def test_batches_agree_with_the_reference(seed, wide, named):
         flows = [
             replace(f, source=replace(f.source, pod=None), destination=replace(f.destination, pod=None)) for f in flows
         ]
+    flows = [recorded(flow) for flow in flows]
     if not wide:
         flows = [flow for flow in flows if not has_v6(flow)]
     tables = build_tables(cluster, policies, profile=profile)

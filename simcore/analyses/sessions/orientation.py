@@ -200,7 +200,7 @@ class Records:
             types = np.where(turn, REQUEST_OF[extras.icmp_type], extras.icmp_type)
             extras = replace(extras, source_port=source_port, source_known=source_known, icmp_type=types)
         port = np.where(turn, self.source_port, self.ports.port)
-        ports = PortColumns(self.ports.protocol, port, known, extras)
+        ports = PortColumns(self.ports.protocol, port, known, extras, self.ports.requests)
         return *turned_ends(source, destination, turn), ports
 
     def rows(

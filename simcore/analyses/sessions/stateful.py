@@ -234,8 +234,5 @@ class Following:
             return
         source, destination, ports = record.as_recorded
         codes = np.zeros(alone.size, np.uint8)
-        known = ports.port_known[alone] if ports.port_known.size else ports.port_known
-        extras = ports.extras.take(alone) if ports.extras else None
-        some = PortColumns(ports.protocol[alone], ports.port[alone], known, extras)
-        self._judge(source.take(alone), destination.take(alone), some, workspace, codes, 2)
+        self._judge(source.take(alone), destination.take(alone), ports.take(alone), workspace, codes, 2)
         rows["codes"][alone] |= codes

@@ -7,7 +7,6 @@ from .dialects import DIALECTS, LANGUAGES, kubernetes
 from .dialects.admin import FORMS, GROUP
 
 _UNMODELLED = {
-    "cilium.io": ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"),
     "security.antrea.tanzu.vmware.com": ("NetworkPolicy", "ClusterNetworkPolicy"),
     "k8s.ovn.org": ("EgressFirewall",),
     "network.openshift.io": ("EgressNetworkPolicy",),

@@ -164,8 +164,8 @@ def _merged(first: Iterable[Document], second: Iterable[Document]) -> tuple[Docu
 
 def _is_named(document: Document, name: str) -> bool:
     kind, namespace, own_name = parts_of(name)
-    ref = _ref(document)
-    if kind.lower() not in _words(document) or own_name != ref.name:
+    ref, written = _ref(document), name.partition("/")[0]
+    if not {kind.lower(), written.lower()} & _words(document) or own_name != ref.name:
         return False
     return namespace in (ref.namespace, ref.namespace or DEFAULT_NAMESPACE)
 

@@ -12,7 +12,7 @@ from simcore.model.policy import Policy
 from simcore.model.profile import UPSTREAM, Profile
 
 from ..documents import Document
-from . import admin, antrea, calico, kubernetes
+from . import admin, antrea, calico, cilium, kubernetes
 
 
 class Lower(Protocol):
@@ -58,6 +58,7 @@ class Language:
 LANGUAGES: tuple[Language, ...] = (
     Language(antrea.KINDS, antrea.lower, {"acnp": "ClusterNetworkPolicy", "annp": "NetworkPolicy"}),
     Language(calico.KINDS, calico.lower),
+    Language(cilium.KINDS, cilium.lower, cilium.SHORT_NAMES),
 )
 """Languages whose documents are lowered together."""
 

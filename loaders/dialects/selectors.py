@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from simcore.model.labels import LabelSelector, Operator, Requirement
 
@@ -21,47 +21,55 @@ _SET_OPERATORS = (Operator.IN, Operator.NOT_IN)
 _NO_HINTS: Mapping[str, str] = {}
 
 
-def read_selector(field: Field, more_hints: Mapping[str, str] = _NO_HINTS) -> LabelSelector:
+_Complain = Callable[[str], str | None]
+
+
+def read_selector(
+    field: Field, more_hints: Mapping[str, str] = _NO_HINTS, key_complaint: _Complain = label_key_complaint
+) -> LabelSelector:
     """Read a selector; absent, null and empty select everything.
 
-    `more_hints` say what the fields mean that people write here by mistake.
+    `more_hints` say what the fields mean that people write here by mistake; `key_complaint` checks label keys.
     """
     hints = {**_SELECTOR_HINTS, **more_hints}
     if isinstance(field.value, dict) and not {"matchLabels", "matchExpressions"} & field.value.keys():
         loose = "Put labels below matchLabels"
         hints = {name: hints.get(name, loose) for name in field.value}
     selector = field.mapping(("matchLabels", "matchExpressions"), hints)
-    requirements = [*_match_labels(selector.get("matchLabels")), *_match_expressions(selector)]
+    requirements = [
+        *_match_labels(selector.get("matchLabels"), key_complaint),
+        *_match_expressions(selector, key_complaint),
+    ]
     return LabelSelector.of(*requirements)
 
 
-def _match_labels(field: Field) -> list[Requirement]:
-    labels = check_labels(field)
+def _match_labels(field: Field, key_complaint: _Complain) -> list[Requirement]:
+    labels = check_labels(field, key_complaint)
     return [Requirement(key, Operator.IN, frozenset([value])) for key, value in labels.items()]
 
 
-def check_labels(field: Field) -> dict[str, str]:
+def check_labels(field: Field, key_complaint: _Complain = label_key_complaint) -> dict[str, str]:
     """Read labels, reporting keys and values that the API server refuses."""
     labels = field.text_map()
     for key, value in labels.items():
-        for complaint in (label_key_complaint(key), label_value_complaint(value)):
+        for complaint in (key_complaint(key), label_value_complaint(value)):
             if complaint:
                 field.error(complaint, key)
     return labels
 
 
-def _match_expressions(selector: Field) -> list[Requirement]:
-    found = [_requirement(item) for item in selector.get("matchExpressions").items()]
+def _match_expressions(selector: Field, key_complaint: _Complain) -> list[Requirement]:
+    found = [_requirement(item, key_complaint) for item in selector.get("matchExpressions").items()]
     return [requirement for requirement in found if requirement]
 
 
-def _requirement(item: Field) -> Requirement | None:
+def _requirement(item: Field, key_complaint: _Complain) -> Requirement | None:
     expression = item.mapping(("key", "operator", "values"), _REQUIREMENT_HINTS)
     key = expression.get("key").text()
     if not key:
         if expression.get("key").value is None or key == "":
             expression.error("a label key is required", "key")
-    elif complaint := label_key_complaint(key):
+    elif complaint := key_complaint(key):
         expression.error(complaint, "key")
     operator = _operator(expression.get("operator"))
     values = _values(expression.get("values"), operator)

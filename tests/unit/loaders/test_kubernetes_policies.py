@@ -478,8 +478,7 @@ def test_policies_are_sorted_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("api_version", "kind"),
     [
-        ("cilium.io/v2", "CiliumNetworkPolicy"),
-        ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"),
+        ("cilium.io/v2", "CiliumLocalNetworkPolicy"),
         ("security.antrea.tanzu.vmware.com/v1alpha1", "ClusterNetworkPolicy"),
         ("policy.networking.x-k8s.io/v1alpha1", "AdminNetworkPolicy"),
         ("policy.networking.k8s.io/v1alpha3", "ClusterNetworkPolicies"),

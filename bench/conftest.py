@@ -32,6 +32,7 @@ class Sizes:
     live_connections: int
     live_packets: int
     load_connections: int
+    hubble_lines: int
 
     def rounds_of(self, wanted: int) -> int:
         return min(wanted, self.rounds)
@@ -55,6 +56,7 @@ FULL = Sizes(
     live_connections=1_000_000,
     live_packets=10_000_000,
     load_connections=24_000,
+    hubble_lines=500_000,
 )
 QUICK = Sizes(
     kernel=(500, 200, 50),
@@ -74,6 +76,7 @@ QUICK = Sizes(
     live_connections=20_000,
     live_packets=100_000,
     load_connections=500,
+    hubble_lines=5_000,
 )
 
 

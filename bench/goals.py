@@ -95,6 +95,10 @@ def _building(results: Results) -> Iterator[Goal]:
 
 
 def _others(results: Results) -> Iterator[Goal]:
+    json = ratio(results.extra("convert", "json_bytes"), results.seconds("convert"))
+    peak = results.extra("convert_command", "peak_bytes")
+    yield Goal("convert, Hubble's JSON, one core", million(json), "MB/s", 50, 150, at_least=True)
+    yield Goal("convert, 2 M lines: peak memory", None if peak is None else peak / 1e6, "MB", 1_000, 500)
     yield Goal("first verdict of a fresh process", results.seconds("first_verdict"), "s", 1.5, 0.5)
     yield Goal("size, 10 M flow records on 100 nodes, two threads", results.seconds("size[2]"), "s", 12)
     yield Goal("flowverdict --help", results.seconds("help"), "s", 0.3)

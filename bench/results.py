@@ -26,8 +26,8 @@ class Measurement:
 
     @property
     def rate(self) -> float | None:
-        """Flows or packets a second, where it worked on such."""
-        worked_on = self.extra.get("flows", self.extra.get("packets"))
+        """Flows, packets or events a second, where it worked on such."""
+        worked_on = next((self.extra[name] for name in ("flows", "packets", "events") if name in self.extra), None)
         return None if worked_on is None else worked_on / self.median
 
 

@@ -43,7 +43,7 @@ def _seconds(value: float) -> str:
 def _sizes(extra: Mapping[str, Any]) -> str:
     counts = [
         f"{extra[name]:,} {name}"
-        for name in ("pods", "policies", "flows", "packets", "connections", "groups", "tests")
+        for name in ("pods", "policies", "flows", "packets", "events", "connections", "groups", "tests")
         if name in extra
     ]
     memory = [

@@ -26,7 +26,7 @@ def is_stored(path: str) -> bool:
         return False
     paths = _paths(schema)
     held = {path[1:] if path[0] == "flow" else path for path in paths.values()}
-    return ("verdict",) in held and any(path[0] == "IP" for path in held)
+    return ("verdict",) in held and any(path[:1] == ("IP",) for path in held)
 
 
 def _paths(schema: pa.Schema) -> dict[str, Path]:

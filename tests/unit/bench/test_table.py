@@ -32,6 +32,7 @@ REPORT = {
         entry("track[1]", 1.0, packets=10_000_000),
         entry("track[2]", 0.25, packets=10_000_000, connections=1_000_000, entry_bytes=64_000_000),
         entry("no_table[1]", 0.1, packets=10_000_000),
+        entry("convert", 2.0, events=100_000, json_bytes=160_000_000),
         entry("command", 2.5, flows=10_000_000, peak_bytes=500_000_000),
     ]
 }
@@ -75,6 +76,13 @@ def test_packets_have_a_goal_and_ratios():
     assert of(ratios(RESULTS), "packets, one thread / reading and writing the columns only")[1] == "0.10"
     assert of(ratios(RESULTS), "packets: two threads / one")[1] == "4.00"
     assert "10,000,000 packets, 1,000,000 connections, entries of 64 MB" in text(RESULTS)
+
+
+def test_converting_has_a_goal_in_bytes_and_a_row_in_events():
+    assert of(goals(RESULTS), "convert, Hubble's JSON, one core")[1:] == ("80 MB/s", "50 MB/s", "150 MB/s", "yes")
+    assert of(goals(RESULTS), "convert, 2 M lines: peak memory")[1] == "not measured"
+    row = next(line for line in text(RESULTS).splitlines() if line.startswith("convert  "))
+    assert row.endswith("100,000 events")
 
 
 def test_the_best_of_peers_counts():

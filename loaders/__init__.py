@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .captures import open_capture, open_packets
+    from .domain_names import load_names
     from .edits import apply, delete, enforce_staged
-    from .hosts import load_hosts
     from .manifests import Snapshot, load_cluster, load_manifests, load_policies, load_policy_set
     from .policysets import PolicySet
 
@@ -18,8 +18,8 @@ _HOMES = {
     "delete": "edits",
     "enforce_staged": "edits",
     "load_cluster": "manifests",
-    "load_hosts": "hosts",
     "load_manifests": "manifests",
+    "load_names": "domain_names",
     "load_policies": "manifests",
     "load_policy_set": "manifests",
     "open_capture": "captures",
@@ -33,8 +33,8 @@ __all__ = [
     "delete",
     "enforce_staged",
     "load_cluster",
-    "load_hosts",
     "load_manifests",
+    "load_names",
     "load_policies",
     "load_policy_set",
     "open_capture",

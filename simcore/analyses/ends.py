@@ -239,7 +239,8 @@ def judged_columns(tables: Tables) -> tuple[str, ...]:
     extras = EXTRA_COLUMNS if tables.arrays.extra_class.size else ()
     identities = IDENTITY_COLUMNS if tables.cluster.identities else ()
     asked = [part for part in tables.requests.parts if part in REQUEST_COLUMNS]
-    return (*JUDGED_COLUMNS, *extras, *identities, *asked)
+    times = ("time",) if tables.timely else ()
+    return (*JUDGED_COLUMNS, *extras, *identities, *asked, *times)
 
 
 def read_ports(batch: pa.RecordBatch) -> PortColumns:

@@ -34,6 +34,7 @@ from ..tables.layout import Tables
 from ..tables.requests import PARTS, TextColumn
 from .ends import EndColumn, ExtraColumns, PortColumns, read_ports
 from .identified import identify, read_ends, tell_apart
+from .timely import settle_names, times_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def judge_batch(tables: Tables, batch: pa.RecordBatch, workspace: Workspace | No
     workspace : Workspace, optional
         Arrays of at least as many rows, which the result then is a view of.
     """
-    return judge_columns(tables, *read_ends(tables, batch), read_ports(batch), workspace)
+    return judge_columns(tables, *read_ends(tables, batch), read_ports(batch), workspace, times_of(tables, batch))
 
 
 def judge_columns(
@@ -107,8 +108,9 @@ def judge_columns(
     destination: EndColumn,
     ports: PortColumns,
     workspace: Workspace | None = None,
+    times: NDArray[np.int64] | None = None,
 ) -> Judged:
-    """Judge flows given as columns."""
+    """Judge flows given as columns; without `times` as if each came when every name stands for what it ever did."""
     count = ports.protocol.size
     arrays = tables.arrays
     workspace = workspace or Workspace(tables, count)
@@ -176,6 +178,8 @@ def judge_columns(
         )
     if notes.size:
         settle(arrays, extra, request, vectors, egress, ingress, verdict, notes)
+    if tables.timely and times is not None:
+        settle_names(tables.timely, source, destination, times, egress, ingress, verdict)
     return Judged(source, destination, ports, egress, ingress, verdict, notes)
 
 

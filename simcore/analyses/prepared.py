@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..model.cluster import Cluster
 from ..model.flows import Capture
+from ..model.names import names_in
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.build import build_tables
 from ..tables.layout import Tables
 from .learning import learn_addresses
+from .names import Learnt, NameReport, learn_names, report_names
 from .shards import Engine
+
+
+class Prepared(NamedTuple):
+    """Tables, and what their rules by domain name rest on."""
+
+    tables: Tables
+    names: NameReport
 
 
 def prepare(
@@ -22,7 +32,19 @@ def prepare(
     engine: Engine,
     batch_rows: int,
 ) -> Tables:
-    """Return the tables for as many policy sets as `policy_sets` has places.
+    """Return the tables of `prepare_with_names`."""
+    return prepare_with_names(capture, given, policy_sets, profile, engine, batch_rows).tables
+
+
+def prepare_with_names(
+    capture: Capture,
+    given: Cluster | Tables,
+    policy_sets: Sequence[Sequence[Policy] | None],
+    profile: Profile | None,
+    engine: Engine,
+    batch_rows: int,
+) -> Prepared:
+    """Return the tables for as many policy sets as `policy_sets` has places, and what is known of names.
 
     Raises
     ------
@@ -32,12 +54,16 @@ def prepare(
         Tables are of another number of policy sets, or of other policies than those that stand beside them.
     """
     if isinstance(given, Tables):
-        return _checked(given, policy_sets, profile)
+        tables = _checked(given, policy_sets, profile)
+        return Prepared(tables, report_names(tables, Learnt()))
     sets = [policies for policies in policy_sets if policies is not None]
     if len(sets) < len(policy_sets):
         raise TypeError("beside a cluster, policies are needed")
-    cluster = learn_addresses(capture, given, engine, batch_rows)
-    return build_tables(cluster, *sets, profile=profile or UPSTREAM)
+    cluster, learnt = learn_addresses(capture, given, engine, batch_rows), Learnt()
+    if any(names_in(rule) for policies in sets for policy in policies for rule in policy.rules):
+        cluster, learnt = learn_names(capture, cluster, engine, batch_rows)
+    tables = build_tables(cluster, *sets, profile=profile or UPSTREAM)
+    return Prepared(tables, report_names(tables, learnt))
 
 
 def _checked(tables: Tables, policy_sets: Sequence[Sequence[Policy] | None], profile: Profile | None) -> Tables:

@@ -17,7 +17,8 @@ from ..model.profile import UPSTREAM, Profile
 from ..tables.layout import Tables
 from .groups import Groups
 from .judging import Judged
-from .prepared import prepare
+from .names import NO_NAMES, NameReport
+from .prepared import prepare_with_names
 from .results import ResultColumns, check_output, result_fields, rule_table, write_rules
 from .sessions.oriented import STATE_FIELDS, OrientedCapture, StateCounts, count_states, follow, state_columns
 from .sessions.stateful import StatefulOptions
@@ -48,6 +49,8 @@ class ReplayResult:
         What was found of connections; None where each flow was judged by itself.
     settled : int
         Flows that were decided by their source port, or by their ICMP type or code.
+    names : NameReport
+        What is known of the domain names that rules go by.
     """
 
     flows: int
@@ -59,6 +62,7 @@ class ReplayResult:
     rules: pa.Table
     state: StateCounts | None = None
     settled: int = 0
+    names: NameReport = NO_NAMES
 
 
 @overload
@@ -137,7 +141,7 @@ def replay(
     if output:
         check_output(output, capture)
     engine = Threads(threads)
-    tables = prepare(capture, cluster, [policies], profile, engine, batch_rows)
+    tables, names = prepare_with_names(capture, cluster, [policies], profile, engine, batch_rows)
     oriented, state = None, None
     if stateful is not None:
         following, oriented, progress = follow(capture, tables, stateful, threads, batch_rows, progress)
@@ -165,6 +169,7 @@ def replay(
         rules=rule_table(tables),
         state=state,
         settled=found.settled,
+        names=names,
     )
 
 

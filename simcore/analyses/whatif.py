@@ -21,7 +21,8 @@ from ..tables.layout import Tables
 from .ends import ENDS
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
-from .prepared import prepare
+from .names import NO_NAMES, NameReport
+from .prepared import prepare_with_names
 from .results import WORDS, ResultColumns, check_output, result_fields, write_rules
 from .sessions.oriented import OpenLost, StateCounts, count_lost, count_states, follow
 from .sessions.stateful import StatefulOptions
@@ -75,6 +76,8 @@ class WhatIfResult:
         The connections that the change cuts.
     settled : int
         Flows that were decided by their source port, or by their ICMP type or code.
+    names : NameReport
+        What is known of the domain names that rules go by.
     """
 
     flows: int
@@ -86,6 +89,7 @@ class WhatIfResult:
     state: StateCounts | None = None
     cut: OpenLost | None = None
     settled: int = 0
+    names: NameReport = NO_NAMES
 
 
 @overload
@@ -162,7 +166,7 @@ def whatif(
     if output:
         check_output(output, capture)
     engine = Threads(threads)
-    tables = prepare(capture, cluster, [baseline, candidate], profile, engine, batch_rows)
+    tables, names = prepare_with_names(capture, cluster, [baseline, candidate], profile, engine, batch_rows)
     oriented, state, cut = None, None, None
     if stateful is not None:
         following, oriented, progress = follow(capture, tables, stateful, threads, batch_rows, progress)
@@ -190,6 +194,7 @@ def whatif(
         state=state,
         cut=cut,
         settled=found.settled,
+        names=names,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
@@ -35,7 +35,7 @@ class Sources:
         Paths: the whole set of policies after a change; policies that a change adds or replaces.
     deleted : tuple of str
         Names of policies that a change deletes, before anything is applied.
-    hosts : tuple of str
+    names : tuple of str
         Paths: what domain names stand for.
     enforce_staged : bool
         The change puts staged policies in force, after everything else.
@@ -46,7 +46,7 @@ class Sources:
     candidate: tuple[str, ...] = ()
     applied: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     enforce_staged: bool = False
 
     @property
@@ -105,7 +105,7 @@ class Gathering:
     """
 
     def __init__(self, sources: Sources, wanted: WantedProfile) -> None:
-        from loaders import load_hosts, load_manifests
+        from loaders import load_manifests, load_names
 
         self._sources = sources
         self._wanted = wanted
@@ -114,7 +114,7 @@ class Gathering:
         self._warnings: list[Diagnostic] = []
         self._has_policies = True
         self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, profile=self._reading))
-        self._names = self.attempt(lambda: load_hosts(sources.hosts)) if sources.hosts else None
+        self._names = self.attempt(lambda: load_names(sources.names)) if sources.names else None
         self._policies = self._load(sources.policies)
         self._candidate = self._load(sources.candidate)
         self._applied = self._load(sources.applied)
@@ -183,7 +183,7 @@ class Gathering:
         )
         if ignored:
             before, after = (tuple(p for p in s if p.ref.kind in enforces) for s in (before, after))
-        cluster = snapshot.cluster if self._names is None else replace(snapshot.cluster, names=self._names)
+        cluster = snapshot.cluster if self._names is None else self._names.given_to(snapshot.cluster, are_all=True)
         return Inputs(cluster, before, after, profile, enforcement)
 
     def _load(self, paths: tuple[str, ...]) -> PolicySet | None:

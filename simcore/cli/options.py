@@ -150,11 +150,12 @@ _ENFORCE_STAGED = click.option(
 )
 
 
-_HOSTS = _paths(
+_NAMES = _paths(
+    "--dns",
     "--hosts",
-    "hosts",
-    help="What domain names in policies stand for: lines of an address and its names, as in /etc/hosts; names that "
-    "are not there stand for nothing. Without it, what they decide is unknown. Repeatable.",
+    "names",
+    help="What domain names in policies stand for: JSON, lists of addresses by name, also with times; or lines of an "
+    "address and its names, as in /etc/hosts. Beside it, DNS answers in the capture tell. Repeatable.",
 )
 
 
@@ -191,8 +192,8 @@ def _refuse_stdin_twice(ctx: click.Context) -> None:
 
 cluster_option = _sources(_CLUSTER)
 cluster_options = _sources(_CLUSTER, _POLICIES)
-source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _HOSTS)
-change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _ENFORCE_STAGED, _HOSTS)
+source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _NAMES)
+change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _ENFORCE_STAGED, _NAMES)
 
 
 def profile_options(function: F) -> F:

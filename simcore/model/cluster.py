@@ -9,6 +9,9 @@ from functools import cached_property
 from .addresses import Address
 from .labels import NAME_KEY, LabelSelector
 
+Stretch = tuple[int, int]
+"""A stretch of time in nanoseconds since 1970: its first moment, and the moment after its last."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class WorkloadRef:
@@ -179,6 +182,10 @@ class Cluster:
         Labels of service accounts, by namespace and name.
     names : mapping of str to tuple of Address, or None
         What domain names, in lower case and without last dot, stand for; None where nothing is known of any.
+    names_are_all : bool
+        No other names stand for anything. Otherwise an address that none of them stands for may have any name.
+    name_times : mapping of (str, Address) to tuple of (int, int)
+        When a name stands for an address, in stretches of time, in order and apart; always where it is not listed.
     identities : mapping of int to str
         Full name of the pod that stands in for each numeric identity of Cilium.
     """
@@ -190,6 +197,8 @@ class Cluster:
     accounts: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     names: Mapping[str, tuple[Address, ...]] | None = None
     identities: Mapping[int, str] = field(default_factory=dict)
+    names_are_all: bool = True
+    name_times: Mapping[tuple[str, Address], tuple[Stretch, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(

@@ -91,6 +91,8 @@ class Reason(StrEnum):
     """A record without source port, where that could decide."""
     UNKNOWN_REQUEST = "unknown-request"
     """The record does not tell all of the request that a rule asks for."""
+    NAME_NOT_KNOWN_THEN = "name-not-known-then"
+    """A rule by domain name decides, and no such name is known to have stood for the address at that time."""
     UNKNOWN_POD = "unknown-pod"
     """The record names a pod that the cluster does not hold."""
     NO_BACKEND = "no-backend"

@@ -218,7 +218,8 @@ class Matcher:
             return Match.MAYBE
         if end.address in self._addresses_of(peers.patterns):
             return Match.YES
-        return Match.NO if not peers.external or end.address in self._named else Match.MAYBE
+        may_be_named = peers.external or not self.cluster.names_are_all
+        return Match.MAYBE if may_be_named and end.address not in self._named else Match.NO
 
     def _sees(self, end: Candidate) -> bool:
         """Whether a block may match this kind of end (NP-16, CNI-2)."""

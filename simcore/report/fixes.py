@@ -22,7 +22,7 @@ FIXES = {
     "follow-peers.",
     Reason.UNKNOWN_ADDRESS: "Load the cluster with its pods' addresses: kubectl get pods -A -o json.",
     Reason.UNCERTAIN_RULE: "Look at the rule named: part of it cannot be judged here. What domain names stand for "
-    "is told with --hosts.",
+    "is told with --dns.",
     Reason.PRIORITY_TIE: "Give the policies different priorities, or let their names decide: --set ties=name.",
     Reason.NO_ADDRESS: "Look at the capture: this record cannot be tied to two ends. If its columns "
     "have other names, see --map.",
@@ -31,6 +31,8 @@ FIXES = {
     Reason.NO_PORT: "Name the destination port.",
     Reason.NO_SOURCE_PORT: "Name the source port.",
     Reason.UNKNOWN_REQUEST: "Capture requests with method, path, host and headers.",
+    Reason.NAME_NOT_KNOWN_THEN: "Begin the capture before names are looked up, or tell with --dns when they stood for "
+    "the address.",
     Reason.UNKNOWN_POD: "Load the cluster as it was when the capture was made, so that it holds this pod.",
     Reason.NO_BACKEND: "Check the Service's ports and selector, and that the input holds its pods or its "
     "EndpointSlices.",

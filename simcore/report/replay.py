@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..model.flows import Reason, Verdict
 from ..model.policy import Direction
 from .groups import group_entries, group_json
+from .names import name_notes, name_warnings, names_json
 from .stateful import state_json, state_notes, state_sections
 from .structure import Column, Line, Report, Section, Table, line, strong, verdict_span
 from .words import count, share, words_of
@@ -26,11 +27,16 @@ def replay(result: ReplayResult, limit: int) -> Report:
     sections += groups_section(line(strong("Unknown"), ", most flows first"), unknown, limit)
     if result.unknown_reasons:
         sections.append(Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),)))
-    notes = settled_notes(result.settled, result.flows)
+    notes = settled_notes(result.settled, result.flows) + name_notes(result.names)
     if result.state is not None:
         sections += state_sections(result.state)
         notes += state_notes(result.state)
-    return Report(line(f"{count(result.flows, 'flow')} replayed"), sections=tuple(sections), notes=tuple(notes))
+    return Report(
+        line(f"{count(result.flows, 'flow')} replayed"),
+        warnings=name_warnings(result.names),
+        sections=tuple(sections),
+        notes=tuple(notes),
+    )
 
 
 def settled_notes(settled: int, flows: int) -> list[Line]:
@@ -89,6 +95,7 @@ def replay_json(result: ReplayResult) -> dict[str, object]:
         "unknown": result.unknown,
         "unknown_reasons": dict(sorted(result.unknown_reasons.items())),
         **settled_json(result.settled),
+        **names_json(result.names),
         **state,
         "groups": [group_json(group) for group in result.groups],
     }

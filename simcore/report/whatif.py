@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..model.groups import Change, FlowGroup
 from .groups import group_json
+from .names import name_notes, name_warnings, names_json
 from .replay import groups_section, settled_json, settled_notes
 from .stateful import cut_json, cut_section, state_json, state_notes, state_sections
 from .structure import Column, Line, Report, Section, Span, Table, Tone, line, strong
@@ -35,7 +36,7 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     dns = tuple(lost.dns)
     sections = [Section((), (_counts(result),))]
     notes = [line(ON_CHANGE[on_change])] if result.lost else []
-    notes += settled_notes(result.settled, result.flows)
+    notes += settled_notes(result.settled, result.flows) + name_notes(result.names)
     if result.state is not None and result.cut is not None:
         sections.append(cut_section(result.cut, on_change))
         notes += state_notes(result.state)
@@ -47,7 +48,7 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     return Report(
         title=line(f"What-if over {count(result.flows, 'flow')}"),
         summary=(_headline(result, lost),),
-        warnings=(dns_warning(dns),) if dns else (),
+        warnings=(*([dns_warning(dns)] if dns else []), *name_warnings(result.names)),
         sections=tuple(sections),
         notes=tuple(notes),
     )
@@ -112,6 +113,7 @@ def whatif_json(result: WhatIfResult, on_change: str = "keep") -> dict[str, obje
         "unknown": result.unknown,
         "unchanged": result.unchanged,
         **settled_json(result.settled),
+        **names_json(result.names),
         **state,
         "groups": [group_json(group) for group in result.groups],
     }

@@ -38,6 +38,7 @@ REASONS = {
     Reason.NO_PORT: "the record has no destination port or ICMP type, and that could decide",
     Reason.NO_SOURCE_PORT: "the record has no source port, and that could decide",
     Reason.UNKNOWN_REQUEST: "the record does not tell all of the request that a rule asks for",
+    Reason.NAME_NOT_KNOWN_THEN: "a rule goes by domain name, which is not known to have stood for the address then",
     Reason.UNKNOWN_POD: "the record names a pod that the cluster does not hold",
     Reason.NO_BACKEND: "the Service has no backend for this port",
     Reason.MIXED: "several pods may be meant, and they differ",

@@ -21,6 +21,7 @@ from .outcomes import fixed_cells, number_outcomes
 from .programs import bind_programs, final_programs
 from .requests import RequestTable
 from .rows import Rows, build_rows
+from .timely import Timely
 
 
 def build_tables(
@@ -92,6 +93,7 @@ def _build(
         taken.rows if taken else None,
     )
     outcomes = number_outcomes(rows, book, taken.outcomes if taken else None)
+    timely = Timely(outcomes.outcomes, cluster) if cluster.name_times else None
     return Tables(
         arrays=Arrays(
             **ground.arrays,
@@ -114,13 +116,14 @@ def _build(
         sets=len(policy_sets),
         cluster=cluster,
         profile=profile,
-        outcomes=outcomes.outcomes,
+        outcomes=timely.outcomes if timely else outcomes.outcomes,
         rules=tuple(book.rules),
         label_of=picture.painting.label_of,
         labels=tuple(picture.painting.labels),
         no_address=ground.objects.no_address,
         unknown_pod=ground.objects.unknown_pod,
         requests=RequestTable(rows.asked),
+        timely=timely,
         kept=Kept(habits, book, ground, picture, binding, rows, outcomes),
         **ground.pods,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .outcomes import Outcomes
     from .programs import Binding
     from .rows import Rows
+    from .timely import Timely
 
 
 class Arrays(NamedTuple):
@@ -170,6 +171,8 @@ class Tables:
         Looks requests up.
     no_address, unknown_pod : int
         Objects of missing ends.
+    timely : Timely or None
+        None where no outcome depends on the time of a flow.
     kept : Kept or None
         What `simcore.build_tables` takes over where these are its `base`; not pickled.
     """
@@ -188,6 +191,7 @@ class Tables:
     no_address: int
     unknown_pod: int
     requests: RequestTable
+    timely: Timely | None = None
     kept: Kept | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:

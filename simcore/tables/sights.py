@@ -129,7 +129,8 @@ class Sights:
                 self._addresses[atom] = self._addresses_of(atom)
         self._find_backends([atom for atom in atoms if isinstance(atom, Backends)])
         self._named = frozenset[Address]()
-        if any(isinstance(atom, DomainNames) and atom.external for atom in atoms):
+        is_open = not cluster.names_are_all
+        if any(isinstance(atom, DomainNames) and (atom.external or is_open) for atom in atoms):
             self._named = frozenset(address for found in (cluster.names or {}).values() for address in found)
         self.addresses = self._named.union(*self._addresses.values())
 
@@ -220,7 +221,7 @@ class Sights:
 
     def _by_name(self, peer: DomainNames, ends: Samples) -> States:
         found = _sure(self._stands_at(self._addresses[peer], ends))
-        if peer.external:
+        if peer.external or not self._cluster.names_are_all:
             found[~self._stands_at(self._named, ends)] = MAYBE
         return found
 

@@ -21,6 +21,7 @@ from ..identified import read_ends
 from ..judging import Workspace, judge_columns, objects_of
 from ..shards import Threads
 from ..sweep import DEFAULT_BATCH_ROWS, Progress
+from ..timely import times_of
 from .orientation import (
     RECORD_COLUMNS,
     Habits,
@@ -203,10 +204,11 @@ class Following:
         workspace = Workspace(tables, count)
         codes = np.zeros(count, np.uint8)
         source, destination, ports = record.oriented
-        self._judge(source, destination, ports, workspace, codes, 0)
+        times = times_of(tables, batch)
+        self._judge(source, destination, ports, workspace, codes, 0, times)
         objects = objects_of(tables, source.widened()), objects_of(tables, destination.widened())
         rows = record.rows(*objects, codes, seen, self._reorder, skew_of(split, self.habits), position)
-        self._judge_turned(record, rows, workspace)
+        self._judge_turned(record, rows, workspace, times)
         return rows
 
     def _judge(
@@ -217,15 +219,18 @@ class Following:
         workspace: Workspace,
         codes: NDArray[np.uint8],
         shift: int,
+        times: NDArray[np.int64] | None,
     ) -> None:
         """Judge connections, and write who stops them at two bits of each policy set's four."""
-        judged = judge_columns(self._tables, source, destination, ports, workspace)
+        judged = judge_columns(self._tables, source, destination, ports, workspace, times)
         for number in range(2):
             used = min(number, self._tables.sets - 1)
             egress, ingress, verdict = judged.egress[used], judged.ingress[used], judged.verdict[used]
             records.verdict_codes(egress, ingress, verdict, shift + 4 * number, codes)
 
-    def _judge_turned(self, record: Records, rows: NDArray[np.void], workspace: Workspace) -> None:
+    def _judge_turned(
+        self, record: Records, rows: NDArray[np.void], workspace: Workspace, times: NDArray[np.int64] | None
+    ) -> None:
         """Judge answers the other way round too, where nothing may be there for them to answer."""
         weak = record.reverse & ((record.what >> EVIDENCE & 3) != FLAGS)
         alone = np.flatnonzero(weak)
@@ -234,5 +239,6 @@ class Following:
             return
         source, destination, ports = record.as_recorded
         codes = np.zeros(alone.size, np.uint8)
-        self._judge(source.take(alone), destination.take(alone), ports.take(alone), workspace, codes, 2)
+        some, moments = ports.take(alone), None if times is None else times[alone]
+        self._judge(source.take(alone), destination.take(alone), some, workspace, codes, 2, moments)
         rows["codes"][alone] |= codes

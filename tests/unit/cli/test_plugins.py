@@ -143,12 +143,12 @@ def test_domain_names_stand_for_what_the_hosts_file_says(call, tmp_path, hosts, 
     policy, names = tmp_path / "names.yaml", tmp_path / "hosts"
     policy.write_text(NAMED)
     names.write_text(hosts or "")
-    options = () if hosts is None else ("--hosts", str(names))
+    options = () if hosts is None else ("--dns", str(names))
     code, out, _ = call(
         "explain", "shop/web-2", "192.0.2.9", "--port", "443", "-c", "cluster.yaml", "--apply", str(policy), *options
     )
     assert (code, f"\n{word}  " in out) == (0, True), out
-    assert ("--hosts" in out) == (hosts is None)
+    assert ("--dns" in out) == (hosts is None)
 
 
 PODS = """

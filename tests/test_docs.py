@@ -94,8 +94,9 @@ def test_every_reason_has_a_row():
 
 
 def test_every_setting_has_a_row_with_its_words_the_default_first():
-    for name, words in Profile.choices().items():
-        assert f"| `{name}` | {', '.join(f'`{word}`' for word in words)} |" in README
+    for name, words in {**Profile.choices(), **Profile.agent_choices()}.items():
+        values = ", ".join(f"`{word}`" for word in words) or "a name"
+        assert f"| `{name}` | {values} |" in README
 
 
 @pytest.mark.parametrize(

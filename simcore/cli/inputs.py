@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
 from ..model.cluster import Cluster
 from ..model.mixtures import mixture_problems
-from ..model.plugins import UPSTREAM_PLUGIN, Enforcement, plugin_named
+from ..model.plugins import UPSTREAM_PLUGIN, Enforcement, NetworkPlugin, plugin_named
 from ..model.policy import Policy
 from ..model.profile import Profile
 from .console import report_diagnostics, report_ignored, report_staged
@@ -57,10 +57,11 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class WantedProfile:
-    """What was asked for: a network plugin by name, or None, and settings by name and word."""
+    """What was asked for: a network plugin by name, or None, settings by name and word, and Cilium's version."""
 
     plugin: str | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    cilium_version: str | None = None
 
     @property
     def reading(self) -> Profile:
@@ -68,10 +69,22 @@ class WantedProfile:
         return self.under(plugin_named("cilium").profile)
 
     def under(self, profile: Profile) -> Profile:
-        """Return a profile with the settings that were asked for."""
+        """Return a profile with the settings that were asked for; those of Cilium's agent only where it has one."""
+        if profile.cilium and self.cilium_version:
+            profile = replace(profile, cilium=profile.cilium.of_version(self.cilium_version))
         for name, word in self.settings:
-            profile = profile.with_setting(name, word)
+            if profile.cilium or name not in Profile.agent_choices():
+                profile = profile.with_setting(name, word)
         return profile
+
+    def misplaced(self, plugin: NetworkPlugin) -> list[Diagnostic]:
+        """Complain of settings of Cilium's agent where another plugin enforces."""
+        if plugin.profile.cilium:
+            return []
+        asked = [f"--set {name}={word}" for name, word in self.settings if name in Profile.agent_choices()]
+        asked += [f"--cilium-version {self.cilium_version}"] if self.cilium_version else []
+        message = f"this is for Cilium, and the network plugin is {plugin.name}. Name --cni cilium, or leave it out"
+        return [Diagnostic(Severity.ERROR, Place(text), message) for text in asked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +183,9 @@ class Gathering:
         """Leave out what the network plugin does not enforce."""
         guess = None if self._wanted.plugin else snapshot.plugin
         plugin = plugin_named(self._wanted.plugin or (guess.plugin if guess else UPSTREAM_PLUGIN.name))
+        self._errors += self._wanted.misplaced(plugin)
         profile = self._wanted.under(plugin.profile)
-        enforces = plugin.enforces or (UPSTREAM_PLUGIN.enforces if profile.enforced else ())
+        enforces = plugin.enforces_under(profile) or (UPSTREAM_PLUGIN.enforces if profile.enforced else ())
         refs = {policy.ref for policy in (*before, *after) if policy.stages is None}
         ignored = Counter(ref.kind for ref in refs if ref.kind not in enforces)
         enforcement = Enforcement(

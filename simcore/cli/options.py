@@ -10,9 +10,10 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from ..model.plugins import PLUGINS
+from ..model.agent import NEWEST, CiliumAgent
+from ..model.plugins import PLUGINS, plugin_named
 from ..model.ports import PROTOCOL_NAMES, PROTOCOL_NUMBERS
-from ..model.profile import UPSTREAM, Profile
+from ..model.profile import Profile
 from .inputs import Sources, WantedProfile
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,11 +87,11 @@ def _settings(ctx: click.Context, __: click.Parameter, settings: tuple[str, ...]
         name, equals, word = setting.partition("=")
         if not equals:
             raise click.BadParameter(f"{setting!r} is not NAME=VALUE, such as hostnetwork=pod")
-        if takes_conntrack and name.strip() not in Profile.choices():
+        if takes_conntrack and name.strip() not in {**Profile.choices(), **Profile.agent_choices()}:
             ctx.meta.setdefault(CONNTRACK_SETTINGS, []).append(setting)
             continue
         try:
-            UPSTREAM.with_setting(name.strip(), word.strip())
+            plugin_named("cilium").profile.with_setting(name.strip(), word.strip())
         except ValueError as error:
             raise click.BadParameter(str(error)) from None
         found.append((name.strip(), word.strip()))
@@ -110,9 +111,24 @@ def _mapping(_: click.Context, __: click.Parameter, pairs: tuple[str, ...]) -> d
     return mapping
 
 
+def _cilium_version(_: click.Context, __: click.Parameter, version: str | None) -> str | None:
+    """Check a version of Cilium."""
+    try:
+        if version is not None:
+            CiliumAgent().of_version(version)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return version
+
+
 def _settings_help() -> str:
-    choices = "; ".join(f"{name}={'|'.join(words)}" for name, words in Profile.choices().items())
-    return f"What the dataplane does where the API leaves it open, the default first: {choices}. Repeatable."
+    def listed(choices: dict[str, tuple[str, ...]]) -> str:
+        return "; ".join(f"{name}={'|'.join(words) or 'NAME'}" for name, words in choices.items())
+
+    return (
+        f"What the dataplane does where the API leaves it open, the default first: {listed(Profile.choices())}. "
+        f"Of Cilium's agent, where it enforces: {listed(Profile.agent_choices())}. Repeatable."
+    )
 
 
 def _paths(*names: str, **settings: Any) -> Decorator[Any]:
@@ -197,11 +213,17 @@ change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _ENF
 
 
 def profile_options(function: F) -> F:
-    """``--cni NAME`` and ``--set NAME=VALUE``: what a command gets as `wanted`."""
+    """``--cni NAME``, ``--cilium-version`` and ``--set NAME=VALUE``: what a command gets as `wanted`."""
 
     @wraps(function)
-    def command(*arguments: Any, cni: str | None, settings: tuple[tuple[str, str], ...], **others: Any) -> Any:
-        return function(*arguments, wanted=WantedProfile(cni, settings), **others)
+    def command(
+        *arguments: Any,
+        cni: str | None,
+        cilium_version: str | None,
+        settings: tuple[tuple[str, str], ...],
+        **others: Any,
+    ) -> Any:
+        return function(*arguments, wanted=WantedProfile(cni, settings, cilium_version), **others)
 
     named = click.option(
         "--cni",
@@ -209,10 +231,17 @@ def profile_options(function: F) -> F:
         metavar="NAME",
         help="The network plugin that enforces; flowverdict profiles lists them. Guessed from the cluster without it.",
     )
+    of_version = click.option(
+        "--cilium-version",
+        metavar="VERSION",
+        callback=_cilium_version,
+        help="Cilium's version, where it enforces, such as 1.18; policies mean different things to different ones. "
+        f"{'.'.join(map(str, NEWEST))} without it.",
+    )
     with_settings = click.option(
         "--set", "settings", metavar="NAME=VALUE", multiple=True, callback=_settings, help=_settings_help()
     )
-    return cast(F, named(with_settings(command)))
+    return cast(F, named(of_version(with_settings(command))))
 
 
 def format_option(*formats: str) -> Decorator[Any]:

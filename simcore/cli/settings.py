@@ -78,7 +78,7 @@ def asked_settings(preset: str) -> tuple[Conntrack | Cilium, Conntrack | Cilium]
     """
     before = PRESETS[preset]
     pairs = click.get_current_context().meta.get(CONNTRACK_SETTINGS, ())
-    return before, with_settings(before, pairs, tuple(Profile.choices()))
+    return before, with_settings(before, pairs, (*Profile.choices(), *Profile.agent_choices()))
 
 
 def kernel_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from .agent import CiliumAgent
+from .cilium import TIERS_SINCE
 from .policy import NETWORKPOLICY, Position, Tier
 from .profile import UPSTREAM, Profile
 
@@ -50,6 +51,12 @@ class NetworkPlugin:
     profile: Profile
     enforces: tuple[str, ...]
     habits: tuple[Habit, ...]
+
+    def enforces_under(self, profile: Profile) -> tuple[str, ...]:
+        """Name the kinds that it enforces in the version of its profile; ClusterNetworkPolicy came to Cilium late."""
+        if profile.cilium is None or profile.cilium.version >= TIERS_SINCE:
+            return self.enforces
+        return tuple(kind for kind in self.enforces if kind not in CLUSTER_V1ALPHA2)
 
 
 @dataclass(frozen=True)
@@ -120,10 +127,19 @@ _CILIUM = replace(
 )
 _AWS = replace(UPSTREAM, named_ports_from_blocks=False, bare_pods="ignored")
 _CILIUM_HABITS = (
+    Habit("policies of all kinds unite: any denial decides, then any allowance", "cilium/cilium deny.rst"),
     Habit("an ipBlock never matches pods, which are known by identity", "cilium/cilium#9209, #19601"),
     Habit("an ipBlock does not match nodes by default", "cilium/cilium#12277, #46571"),
-    Habit("SCTP is opt-in, so verdicts of it are unknown (--set sctp=enforced if it is on)", "docs.cilium.io, SCTP"),
-    Habit("open connections are judged again after a change", "unconfirmed"),
+    Habit(
+        "labels that are no part of an identity are seen by no selector", "cilium/cilium identity-relevant-labels.rst"
+    ),
+    Habit("a pod's own node enters, unless allow_localhost=policy or a denial says no", "cilium/cilium daemon.go"),
+    Habit("other protocols than TCP, UDP, SCTP and ICMP are stopped", "cilium/cilium layer4.rst"),
+    Habit("a pod that reaches itself through a Service is let through", "cilium/cilium bpf_lxc.c"),
+    Habit(
+        "SCTP is opt-in, so what policies let through of it is unknown (--set sctp=enforced)", "docs.cilium.io, SCTP"
+    ),
+    Habit("open connections are judged again after a change", "cilium/cilium#2700 and bpf_lxc.c"),
 )
 _KEEPS = "open connections live through a change"
 
@@ -166,7 +182,14 @@ PLUGINS = (
         "Cilium",
         _CILIUM,
         (NETWORK_POLICY, *CLUSTER_V1ALPHA2, *CILIUM_KINDS),
-        _CILIUM_HABITS,
+        (
+            *_CILIUM_HABITS,
+            Habit(
+                "ClusterNetworkPolicy is opt-in (enable-k8s-cluster-network-policy), from 1.20 on, taken to be on here",
+                "cilium/cilium cluster_network_policy.go",
+            ),
+            Habit("policies with a nodeSelector need host_firewall=true", "cilium/cilium host.rst"),
+        ),
     ),
     NetworkPlugin(
         "antrea",
@@ -239,8 +262,15 @@ PLUGINS = (
         "gke-dataplane-v2",
         "GKE Dataplane V2",
         _CILIUM,
-        (NETWORK_POLICY,),
-        (Habit("as cilium, on whose dataplane it is built", "unconfirmed"), *_CILIUM_HABITS),
+        (NETWORK_POLICY, CILIUM_KINDS[1]),
+        (
+            Habit("as cilium, on whose dataplane it is built", "unconfirmed"),
+            Habit(
+                "CiliumClusterwideNetworkPolicy is opt-in, taken to be on here, and knows addresses and ports only",
+                "cloud.google.com, configure-cilium-network-policy",
+            ),
+            *_CILIUM_HABITS,
+        ),
     ),
     NetworkPlugin(
         "weave",

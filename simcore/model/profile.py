@@ -120,6 +120,19 @@ class Profile:
             result[field.name] = words
         return result
 
+    @classmethod
+    def agent_choices(cls) -> dict[str, tuple[str, ...]]:
+        """Name every setting of Cilium's agent, with the words it takes, the default first; none where any will do."""
+        return {**CiliumAgent.choices(), CIDR_MATCH_MODE: ("none", "nodes", "pods", "nodes,pods")}
+
+    def word(self, name: str) -> str:
+        """Say what a setting is, in the word that sets it."""
+        if name == CIDR_MATCH_MODE:
+            modes = {"nodes": self.ipblock_matches_nodes, "pods": self.ipblock_matches_pods}
+            return ",".join(mode for mode, is_on in modes.items() if is_on) or "none"
+        value = getattr(self.cilium if name in CiliumAgent.choices() else self, name)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
     def with_setting(self, name: str, word: str) -> Profile:
         """Return the profile with one field changed, from words.
 
@@ -129,10 +142,10 @@ class Profile:
             There is no such field, or it does not take this word; the message lists what is possible.
         """
         choices = self.choices()
-        if name in CiliumAgent.choices() or name == CIDR_MATCH_MODE:
+        if name in self.agent_choices():
             return self._with_agent_setting(name, word)
         if name not in choices:
-            known = ", ".join((*choices, *CiliumAgent.choices(), CIDR_MATCH_MODE))
+            known = ", ".join((*choices, *self.agent_choices()))
             raise ValueError(f"no setting is named {name!r}; there are {known}")
         if word not in choices[name]:
             raise ValueError(f"{name} takes {' or '.join(choices[name])}, not {word!r}")

@@ -47,6 +47,16 @@ SETTING_NUMBERS = {
     "named_ports_from_blocks": "CNI-5",
     "bare_pods": "CNI-6",
     "unselected_pods": "CNI-7",
+    "policy_enforcement_mode": "CNI-8",
+    "allow_localhost": "CNI-9",
+    "policy_audit_mode": "CNI-10",
+    "host_firewall": "CNI-11",
+    "enable_node_selector_labels": "CNI-12",
+    "policy_default_local_cluster": "CNI-13",
+    "ipv6": "CNI-14",
+    "enable_extended_ip_protocols": "CNI-15",
+    "cluster_name": "CNI-16",
+    "policy_cidr_match_mode": "CNI-17",
 }
 """The semantics number behind each setting of a Profile."""
 
@@ -74,7 +84,7 @@ class DirectionTrace:
         The policies that isolate the subject in this direction.
     considered : tuple of Consideration
         The rules that were walked, in order, the deciding one last; empty where none had to be asked. Where policies
-        tie, those that contradict stand among them.
+        tie, those that contradict stand among them. Habits of the dataplane are told only where they match, or may.
     outcome : Outcome
         The answer; its `rule` is the deciding one.
     """

@@ -14,7 +14,7 @@ from ..model.labels import NAMESPACE_NAME_LABEL
 from ..model.match import Match
 from ..model.policy import Action, Direction, Policy, Position, Role, Rule
 from ..model.ports import protocol_name
-from ..model.profile import PLUGIN_SETTINGS, UPSTREAM, Profile
+from ..model.profile import CIDR_MATCH_MODE, PLUGIN_SETTINGS, UPSTREAM, Profile
 from ..model.trace import (
     SETTING_NUMBERS,
     Consideration,
@@ -57,9 +57,11 @@ class Reference:
 
     def __init__(self, cluster: Cluster, policies: Iterable[Policy], profile: Profile = UPSTREAM) -> None:
         habits = Habits(profile)
+        policies = tuple(policy for policy in policies if policy.stages is None)
+        self._given = cluster, policies
         self.cluster = cluster = habits.cluster(cluster)
         self.profile = profile
-        read = habits.policies(tuple(policy for policy in policies if policy.stages is None))
+        read = habits.policies(policies)
         rules = sorted((rule for policy in read for rule in policy.rules), key=self._position)
         self._index = RuleIndex(rules)
         self._ends = Ends(cluster, profile)
@@ -288,7 +290,9 @@ class Reference:
             peer=self._ends.label(question.peer),
             isolating=tuple(dict.fromkeys(rule.policy for rule in bound if rule.role is Role.ISOLATION)),
             considered=tuple(
-                Consideration(step.rule, step.peer, step.ports, step.match, self._why(question, step)) for step in steps
+                Consideration(step.rule, step.peer, step.ports, step.match, self._why(question, step))
+                for step in steps
+                if step.rule.role is not Role.HABIT or step.match is not Match.NO
             ),
             outcome=outcome,
         )
@@ -307,7 +311,9 @@ class Reference:
         return f"{peer}; {ports}{doubt}"
 
     def _under(self, profile: Profile) -> Reference:
-        """Return the same, but for the profile; what was indexed is kept, since it rests on no setting."""
+        """Return the same, but for the profile; what was indexed is kept, unless the agent reads policies otherwise."""
+        if profile.cilium != self.profile.cilium:
+            return Reference(*self._given, profile)
         other = copy.copy(self)
         other.profile = profile
         other._ends = self._ends.under(profile)
@@ -317,15 +323,22 @@ class Reference:
 
     def _dependences(self, flow: Flow, verdict: Verdict) -> Iterable[Dependence]:
         """Find the settings on which a verdict rests; what a network plugin enforces is no open question."""
-        for setting, words in Profile.choices().items():
-            if setting in PLUGIN_SETTINGS:
-                continue
-            value = getattr(self.profile, setting)
-            current = str(value).lower() if isinstance(value, bool) else value
+        for setting, words in self._open_settings(flow).items():
+            current = self.profile.word(setting)
             for word in words:
                 changed = self._under(self.profile.with_setting(setting, word)).judge(flow).verdict
                 if changed is not verdict:
                     yield Dependence(setting, SETTING_NUMBERS[setting], current, word, changed)
+
+    def _open_settings(self, flow: Flow) -> dict[str, tuple[str, ...]]:
+        """Name the settings that may matter to a flow, with their words; of the agent's, those of blocks and nodes."""
+        agent = Profile.agent_choices() if self.profile.cilium else {}
+        left_out = {*PLUGIN_SETTINGS, *(["ipblock_matches_pods"] if agent else [])}
+        found = {name: words for name, words in Profile.choices().items() if name not in left_out}
+        ends = [end for candidates in self._ends.of(flow)[:2] for end in candidates]
+        if agent and any(end.node is not None for end in ends):
+            found["allow_localhost"] = agent["allow_localhost"]
+        return found | ({CIDR_MATCH_MODE: agent[CIDR_MATCH_MODE]} if agent else {})
 
 
 def _is_allowing(step: Step, position: Position) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..model.flows import Judgement, Reason, Verdict
-from ..model.policy import Direction
+from ..model.flows import Judgement, Outcome, Reason, Verdict
+from ..model.policy import Direction, Role
 from .words import fill
 
 FIXES = {
@@ -41,11 +41,20 @@ FIXES = {
 """The way out, for every reason that denies or leaves a doubt."""
 
 
+HABIT = "The dataplane does this whatever policies say. If yours does not, a setting says so: flowverdict profiles."
+
+
 def fixes(judgement: Judgement) -> tuple[str, ...]:
     """List what would make a flow allowed, or its verdict known: one advice a direction, none twice."""
     found = (
-        fill(FIXES[judgement.outcome(direction).reason], direction)
+        HABIT
+        if _is_habit(judgement.outcome(direction))
+        else fill(FIXES[judgement.outcome(direction).reason], direction)
         for direction in Direction
         if judgement.outcome(direction).verdict is not Verdict.ALLOW
     )
     return tuple(dict.fromkeys(found))
+
+
+def _is_habit(outcome: Outcome) -> bool:
+    return outcome.rule is not None and outcome.rule.role is Role.HABIT

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from simcore.analyses.judging import judge_flows
+from simcore.model.addresses import Cidr
 from simcore.model.agent import CiliumAgent
 from simcore.model.cilium import AGENT, AUDITED, DEFAULT, NORMAL, is_identity_label
 from simcore.model.cluster import ContainerPort
 from simcore.model.flows import Reason, Verdict
 from simcore.model.labels import LabelSelector, Operator, Requirement
-from simcore.model.peers import ANYTHING, NOBODY, Endpoints, Nodes, Reserved
+from simcore.model.peers import ANYTHING, NOBODY, Endpoints, Network, Nodes, Reserved
 from simcore.model.plugins import plugin_named
 from simcore.model.policy import Action, Policy, PolicyRef, Role, Rule, Tier
 from simcore.model.ports import EVERY_PORT, ICMP, SCTP, TCP, NamedPort, PortRange, PortSet
@@ -362,3 +363,28 @@ def test_an_edit_leaves_the_other_policies_the_objects_that_they_were(agent):
     second = build_tables(world, [CLOSED], profile=profile, base=first)
     assert {id(rule) for rule in second.rules if rule.policy.kind != AGENT} < {id(rule) for rule in first.rules}
     assert second.rules == build_tables(world, [CLOSED], profile=profile).rules
+
+
+# What a verdict rests on
+
+
+def rests_on(the_flow, *policies):
+    trace = Reference(cluster(), policies, CILIUM).explain(the_flow)
+    return {(each.setting, each.current, each.word, each.verdict) for each in trace.depends_on}
+
+
+def test_a_verdict_rests_on_settings_of_the_agent():
+    assert rests_on(OWN_NODE, CLOSED) == {("allow_localhost", "auto", "policy", DENY)}
+    assert rests_on(OTHER_NODE, CLOSED) == set()
+    by_block = policy(INGRESS, app("db"), (Network(Cidr.parse("10.0.0.0/8")), EVERY_PORT))
+    modes = {("policy_cidr_match_mode", "none", word, ALLOW) for word in ("pods", "nodes,pods")}
+    assert rests_on(TO_DB, by_block) == modes
+
+
+def test_habits_are_told_only_where_they_matter():
+    trace = Reference(cluster(), (CLOSED,), CILIUM).explain(TO_DB)
+    (pair,) = trace.pairs
+    assert pair.egress.considered == ()
+    assert [str(step.rule) for step in pair.ingress.considered] == ["NetworkPolicy shop/p ingress isolation"]
+    trace = Reference(cluster(), (CLOSED,), CILIUM).explain(OWN_NODE)
+    assert [str(step.rule) for step in trace.pairs[0].ingress.considered] == ["CiliumAgent allow-localhost ingress"]

@@ -592,7 +592,7 @@ def test_the_trace_of_a_plain_verdict_rests_on_no_setting():
 
 
 def test_every_setting_has_its_number():
-    assert SETTING_NUMBERS.keys() == UPSTREAM.choices().keys()
+    assert SETTING_NUMBERS.keys() == UPSTREAM.choices().keys() | UPSTREAM.agent_choices().keys()
 
 
 def test_a_node_answers_where_a_service_has_its_address_but_not_the_port():

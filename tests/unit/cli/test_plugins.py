@@ -115,6 +115,61 @@ def test_kinds_that_a_plugin_ignores_are_left_out_and_counted(call, tmp_path):
     assert "WARNING  Cilium does not enforce these policies, so they are left out: 1 AdminNetworkPolicy" in out
 
 
+GUARD = """apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec: {tier: Admin, priority: 1, subject: {namespaces: {}}, ingress: [{action: Deny, from: [{namespaces: {}}]}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "verdict", "ignored"),
+    [
+        ((), "deny", {}),
+        (("--cilium-version", "v1.20.3"), "deny", {}),
+        (("--cilium-version", "1.19"), "allow", {"ClusterNetworkPolicy": 1}),
+    ],
+)
+def test_ciliums_version_tells_what_it_knows(call, tmp_path, version, verdict, ignored):
+    path = tmp_path / "guard.yaml"
+    path.write_text(GUARD)
+    _, out, _ = call(*ASKED, "--apply", str(path), "--cni", "cilium", *version, "--format", "json")
+    found = json.loads(out)
+    assert (found["verdict"], found["network_plugin"]["ignored_policies"]) == (verdict, ignored)
+
+
+def test_settings_of_ciliums_agent_count_where_it_enforces(call):
+    always = ("--set", "policy_enforcement_mode=always")
+    _, out, _ = call(*ASKED, "--cni", "cilium", *always)
+    assert "isolated by CiliumAgent policy-enforcement-mode" in out
+    for asked in (always, ("--cilium-version", "1.18"), ("--set", "policy_cidr_match_mode=nodes")):
+        code, _, err = call(*ASKED, "--cni", "calico", *asked)
+        assert code == 2
+        told = f"{' '.join(asked)}: this is for Cilium, and the network plugin is calico. Name --cni cilium"
+        assert told in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--cilium-version", "one"), "'one' is not a version of Cilium such as 1.18"),
+        (("--cilium-version", "1.9"), "Cilium 1.9 is older than 1.14"),
+        (("--set", "allow_localhost=no"), "allow_localhost takes auto or always or policy, not 'no'"),
+        (("--set", "policy_cidr_match_mode=node"), "policy_cidr_match_mode takes none, nodes, pods or nodes,pods"),
+    ],
+)
+def test_what_ciliums_agent_does_not_know_is_refused(call, options, complaint):
+    code, _, err = call(*ASKED, "--cni", "cilium", *options)
+    assert code == 2
+    assert complaint in " ".join(err.split())
+
+
+def test_what_the_agent_stops_is_no_rule_to_be_narrowed(call):
+    _, out, _ = call("explain", "shop/web-2", "shop/db-0", "--protocol", "GRE", "-c", "cluster.yaml", "--cni", "cilium")
+    assert "[CiliumAgent unsupported-protocols] deny (Cilium's agent)" in " ".join(out.split()).replace("\u00a0", " ")
+    assert "The dataplane does this whatever policies say" in out and "Narrow the rule" not in out
+
+
 def test_profiles_lists_every_plugin(call):
     from simcore.model.plugins import PLUGINS
 

@@ -13,9 +13,10 @@ from simcore.errors import Diagnostic, LoadError
 from ..sources import problem
 from ..writer import FlowWriter
 from .columns import BATCH_ROWS, ORDER, batches
-from .connections import Joiner
 from .counts import UNREADABLE, EventCounts
-from .events import Event, EventReader
+from .event import Event
+from .events import EventReader
+from .joining import Joiner
 from .merging import Merger
 from .sorting import RUN_ROWS, Sorter
 from .streams import Source, find_sources

@@ -9,7 +9,8 @@ from simcore.errors import Diagnostic, LoadError, Place, Severity
 
 from . import counts as fates
 from .counts import EventCounts
-from .events import Event, EventReader, UnreadableError
+from .event import Event
+from .events import EventReader, UnreadableError
 from .streams import Lines, Source, read_lines
 
 WINDOW = 5_000_000_000

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from simcore.errors import Diagnostic, Severity
 from simcore.model.agent import CiliumAgent
 from simcore.model.cluster import Cluster
-from simcore.model.policy import Policy
+from simcore.model.policy import Policy, PolicyRef, Rule
 from simcore.model.profile import UPSTREAM, Profile
 
 from ...documents import Document
 from .cidrs import Blocks, Group
+from .conflicts import Meetings, conflict_rules
 from .identities import Identities
 from .objects import CIDR_GROUP, CLUSTERWIDE, GROUP, NAMESPACED, read_group, read_object
 from .policies import SPEC_HINTS, Surroundings, read_policy
@@ -55,18 +56,39 @@ def lower(
         if document.kind == CIDR_GROUP and (group := _group(document, diagnostics, strict_cidr=strict)) is not None
     ]
     around = Surroundings(cluster, agent, Blocks(groups, strict), Identities.of(cluster, agent))
-    drafts = []
-    for document in documents:
-        if document.kind != CIDR_GROUP:
-            problems: list[Diagnostic] = []
-            draft = read_policy(read_object(document, problems, SPEC_HINTS), around)
-            drafts.append((draft, problems))
-    result = []
-    for draft, problems in drafts:
-        diagnostics += sorted(problems, key=lambda diagnostic: diagnostic.place.line)
-        if not _has_errors(problems):
-            result.append(RuleMaker(draft, agent).policy([]))
-    return result
+    drafts = [
+        read_policy(read_object(document, [], SPEC_HINTS), around)
+        for document in documents
+        if document.kind != CIDR_GROUP
+    ]
+    usable = [draft for draft in drafts if not _has_errors(draft.problems)]
+    meetings = Meetings.of(usable, cluster)
+    more = _conflicts(meetings)
+    policies = {
+        id(draft): RuleMaker(draft, agent, meetings).policy(more.get(draft.ref, ()))
+        for draft in usable
+        if not _has_errors(draft.problems)
+    }
+    for draft in drafts:
+        diagnostics += sorted(draft.problems, key=lambda diagnostic: diagnostic.place.line)
+    return [policies[id(draft)] for draft in drafts if id(draft) in policies]
+
+
+def _conflicts(meetings: Meetings) -> dict[PolicyRef, list[Rule]]:
+    """Complain about rules that cannot hold together; return rules that stand for those of different policies."""
+    found: dict[PolicyRef, list[Rule]] = {}
+    for first, second, why in meetings.conflicts():
+        if first.owner.ref == second.owner.ref:
+            second.field.error(
+                f"policy conflict with {first.section}[{first.index}]: {why}. Give them other peers or ports"
+            )
+        else:
+            second.field.warn(
+                f"policy conflict with {first.owner.ref}: {why}. Endpoints that both bind keep the policies that they "
+                "had before, which are not known, so their verdicts are unknown"
+            )
+            found.setdefault(second.owner.ref, []).extend(conflict_rules(first, second, why))
+    return found
 
 
 def _group(document: Document, diagnostics: list[Diagnostic], *, strict_cidr: bool) -> Group | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from simcore.errors import Diagnostic
 from simcore.model.agent import CiliumAgent
 from simcore.model.cluster import Cluster
 from simcore.model.peers import NOBODY, PeerSet
@@ -56,8 +57,13 @@ class Draft:
 
     source: Cilium
     ref: PolicyRef
-    owners: list[tuple[Field, Owner]] = field(default_factory=list)
+    owners: list[Owner] = field(default_factory=list)
     found: list[Entry | Requirement] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[Diagnostic]:
+        """What is wrong with it."""
+        return self.source.root.problems
 
     @property
     def entries(self) -> Iterator[Entry]:
@@ -104,7 +110,7 @@ def _read_spec(prefix: str, spec: Field, draft: Draft, around: Surroundings) -> 
     if hosts and not around.agent.host_firewall:
         spec.warn("the host firewall is off, so nothing enforces this (--set host_firewall=true)", "nodeSelector")
     if subject != NOBODY:
-        draft.owners.append((spec, owner))
+        draft.owners.append(owner)
         draft.found += found
 
 

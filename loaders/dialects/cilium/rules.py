@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from simcore.model.agent import CiliumAgent
@@ -12,6 +12,7 @@ from simcore.model.policy import Action, Direction, Policy, Role, Rule
 from simcore.model.ports import EVERY_PORT, PortSet
 
 from ..kubernetes import ORDER, tie_break
+from .conflicts import Meetings
 from .entries import Entry, Owner, Requirement
 from .policies import Draft
 
@@ -33,14 +34,15 @@ class RuleMaker:
 
     draft: Draft
     agent: CiliumAgent
+    meetings: Meetings
 
-    def policy(self, more: list[Rule]) -> Policy:
+    def policy(self, more: Sequence[Rule]) -> Policy:
         """Make the policy; `more` are rules that come from its meeting others."""
         rules = [rule for each in self.draft.found for rule in self._rules(each)]
-        closing = [rule for field, owner in self.draft.owners for rule in self._closing(owner, field.place)]
-        return Policy(self.draft.ref, (*rules, *more, *closing), self.draft.source.root.document.place())
+        closing = [rule for owner in self.draft.owners for rule in self._closing(owner)]
+        return Policy(self.draft.ref, (*rules, *more, *closing), self.draft.source.root.place)
 
-    def _closing(self, owner: Owner, place: object) -> Iterator[Rule]:
+    def _closing(self, owner: Owner) -> Iterator[Rule]:
         for direction in (Direction.INGRESS, Direction.EGRESS):
             if owner.closes[direction]:
                 yield Rule.closing(
@@ -49,7 +51,7 @@ class RuleMaker:
                     owner.subject,
                     DEFAULT,
                     (CLOSED, ORDER, tie_break(owner.ref)),
-                    self.draft.source.root.document.place(),
+                    self.draft.source.root.place,
                     Role.ISOLATION,
                     hosts=owner.hosts,
                     section=f"{owner.prefix}{direction.word}" if owner.prefix else "",
@@ -61,7 +63,15 @@ class RuleMaker:
         elif found.layer7 is not None and found.authentication != _NEVER:
             yield from self._proxied(found)
         else:
-            yield self._plain(found)
+            yield from map(self._plain, self._narrowed(found))
+
+    def _narrowed(self, entry: Entry) -> list[Entry]:
+        parts = self.meetings.narrowed(entry)
+        if parts != [entry]:
+            entry.field.warn(
+                "serverNames of another rule for the same peer and port hold here as well. Add the names, or L7 rules"
+            )
+        return parts
 
     def _plain(self, entry: Entry) -> Rule:
         rule = self._row(entry, DENIED if entry.action is Action.DENY else ALLOWED)

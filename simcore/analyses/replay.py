@@ -15,6 +15,7 @@ from ..model.flows import Capture, Split
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.layout import Tables
+from .carried import NO_REQUESTS, RequestCounts
 from .groups import Groups
 from .judging import Judged
 from .names import NO_NAMES, NameReport
@@ -51,6 +52,8 @@ class ReplayResult:
         Flows that were decided by their source port, or by their ICMP type or code.
     names : NameReport
         What is known of the domain names that rules go by.
+    requests : RequestCounts
+        What is told of requests.
     """
 
     flows: int
@@ -63,6 +66,7 @@ class ReplayResult:
     state: StateCounts | None = None
     settled: int = 0
     names: NameReport = NO_NAMES
+    requests: RequestCounts = NO_REQUESTS
 
 
 @overload
@@ -170,6 +174,7 @@ def replay(
         state=state,
         settled=found.settled,
         names=names,
+        requests=found.requests.counts(tables),
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..model.flows import Capture, Split, Verdict
 from ..tables.layout import Tables
+from .carried import RequestTally, tally_requests
 from .ends import judged_columns
 from .judging import Judged, Workspace, judge_batch
 from .shards import Engine
@@ -58,11 +59,14 @@ class Sweep:
         The selected flows by group.
     settled : int
         Flows that were decided by their source port, or by their ICMP type or code.
+    requests : RequestTally
+        What is told of requests.
     """
 
     counts: NDArray[np.int64]
     tally: Tally
     settled: int
+    requests: RequestTally
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class _Part:
     counts: NDArray[np.int64]
     merger: Merger
     settled: int
+    requests: RequestTally
     written: list[pa.RecordBatch]
 
 
@@ -97,35 +102,38 @@ def sweep(
         counts = np.zeros((3, 3), np.int64)
         merger = Merger(tables.sets)
         written: list[pa.RecordBatch] = []
-        first_row, settled = split.first_row, 0
+        first_row, settled, requests = split.first_row, 0, RequestTally.none(tables)
         most_rows = min(batch_rows, split.rows)
         workspace = Workspace(tables, most_rows)
         room = np.empty((2, most_rows), np.int32)
         for batch in capture.read(split, columns, batch_rows):
             judged = judge_batch(tables, batch, workspace)
             counts += _counted(judged.verdict)
-            settled += judged.settled
+            if judged.notes.size:
+                settled += judged.settled
+                requests += tally_requests(tables, judged)
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:
                 merger.add_flows(tables, judged, batch, rows, split, first_row, room)
             if output is not None:
                 written.append(output.describe(split, first_row, batch, judged))
             first_row += batch.num_rows
-        return _Part(first_row - split.first_row, counts, merger, settled, written)
+        return _Part(first_row - split.first_row, counts, merger, settled, requests, written)
 
     total = sum(split.rows for split in capture.splits)
     counts = np.zeros((3, 3), np.int64)
     merger = Merger(tables.sets)
-    done = settled = 0
+    done, settled, requests = 0, 0, RequestTally.none(tables)
     parts = engine.map(judge_split, capture.splits)
     for part in _written(parts, output):
         counts += part.counts
         merger = merger.joined(part.merger)
         settled += part.settled
+        requests += part.requests
         done += part.rows
         if progress is not None:
             progress(done, total)
-    return Sweep(counts, merger.merged(), settled)
+    return Sweep(counts, merger.merged(), settled, requests)
 
 
 def _counted(verdict: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ from ..model.policy import Direction, Policy, PolicyRef, Rule
 from ..model.profile import UPSTREAM, Profile
 from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ..tables.layout import Tables
+from .carried import NO_REQUESTS, RequestCounts
 from .ends import ENDS
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
@@ -78,6 +79,8 @@ class WhatIfResult:
         Flows that were decided by their source port, or by their ICMP type or code.
     names : NameReport
         What is known of the domain names that rules go by.
+    requests : RequestCounts
+        What is told of requests.
     """
 
     flows: int
@@ -90,6 +93,7 @@ class WhatIfResult:
     cut: OpenLost | None = None
     settled: int = 0
     names: NameReport = NO_NAMES
+    requests: RequestCounts = NO_REQUESTS
 
 
 @overload
@@ -195,6 +199,7 @@ def whatif(
         cut=cut,
         settled=found.settled,
         names=names,
+        requests=found.requests.counts(tables),
     )
 
 

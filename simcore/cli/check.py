@@ -80,6 +80,6 @@ def answer(checks: Sequence[Check], inputs: Inputs) -> list[CheckResult]:
     results = []
     for check in checks:
         ends = names.party(check.source), names.party(check.destination)
-        answers = judge.answers(*ends, check.protocol, check.port)
+        answers = judge.answers(*ends, check.protocol, check.port, check.request)
         results.append(CheckResult(check, combined(answers), differences(answers)))
     return results

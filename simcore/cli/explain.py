@@ -8,9 +8,10 @@ import click
 
 from ..errors import Place
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, TCP, protocol_name
-from .options import Protocol, format_option, profile_options, source_options
+from .options import Protocol, format_option, profile_options, request_options, source_options
 
 if TYPE_CHECKING:
+    from ..model.requests import Request
     from ..report.explain import Others
     from .inputs import Sources, WantedProfile
     from .names import Party
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     "--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Destination port, as the client dials it."
 )
 @click.option("--protocol", type=Protocol(), default=TCP, show_default="TCP", help="TCP, UDP, SCTP, ICMP, or a number.")
+@request_options
 @profile_options
 @format_option("text", "json")
 def command(
@@ -32,6 +34,7 @@ def command(
     sources: Sources,
     port: int | None,
     protocol: int,
+    request: Request | None,
     wanted: WantedProfile,
     format_: str,
 ) -> None:
@@ -53,7 +56,7 @@ def command(
     names = Names(inputs.cluster)
     parties = names.party(source), names.party(destination)
     judge = Judge(inputs.cluster, inputs.after, inputs.profile)
-    answers = judge.answers(*parties, protocol, port)
+    answers = judge.answers(*parties, protocol, port, request)
     trace = judge.reference.explain(answers[0][0])
     others = _others(parties, differences(answers))
     if format_ == "json":

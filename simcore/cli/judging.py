@@ -13,6 +13,7 @@ from ..model.flows import End, Flow, Judgement, Verdict, agreed
 from ..model.peers import Atom, Backends, DomainNames, Endpoints, Network, atoms_of
 from ..model.policy import Policy
 from ..model.profile import Profile
+from ..model.requests import Request
 from ..reference import Reference
 from .names import Party
 
@@ -30,10 +31,12 @@ class Judge:
         self._policies = tuple(policies)
         self.reference = Reference(cluster, self._policies, profile)
 
-    def answers(self, source: Party, destination: Party, protocol: int, port: int | None) -> list[Answer]:
+    def answers(
+        self, source: Party, destination: Party, protocol: int, port: int | None, request: Request | None = None
+    ) -> list[Answer]:
         """Judge every source that is meant with every destination, the first pods first."""
         return [
-            (flow := Flow(a, b, protocol, port), self.reference.judge(flow))
+            (flow := Flow(a, b, protocol, port, request=request), self.reference.judge(flow))
             for a, b in self._pairs(source, destination)
         ]
 

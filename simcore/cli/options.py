@@ -14,7 +14,18 @@ from ..model.agent import NEWEST, CiliumAgent
 from ..model.plugins import PLUGINS, plugin_named
 from ..model.ports import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 from ..model.profile import Profile
+from ..model.requests import Request, read_headers
 from .inputs import Sources, WantedProfile
+
+REQUEST_OPTIONS = {
+    "http_method": ("METHOD", "Method of an HTTP request that the connection carries, such as GET."),
+    "http_path": ("PATH", "Its path, with the query string."),
+    "http_host": ("HOST", "The host it names, with the port if it names one."),
+    "http_headers": ("'NAME: VALUE'", "A header of it; those not named are taken to be absent."),
+    "dns_query": ("NAME", "Domain name that is asked for."),
+    "tls_sni": ("NAME", "Server name that a TLS client asks for."),
+}
+"""Parts of requests: what stands for each in help, and what it is."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -242,6 +253,55 @@ def profile_options(function: F) -> F:
         "--set", "settings", metavar="NAME=VALUE", multiple=True, callback=_settings, help=_settings_help()
     )
     return cast(F, named(of_version(with_settings(command))))
+
+
+def request_options(function: F) -> F:
+    """What the connection carries: what a command gets as `request`, None where nothing is told."""
+
+    @wraps(function)
+    def command(*arguments: Any, **others: Any) -> Any:
+        parts = {name: others.pop(name) for name in REQUEST_OPTIONS}
+        parts["http_headers"] = parts["http_headers"] or None
+        if parts["dns_query"] is not None:
+            parts["dns_query"] = dns_name(parts["dns_query"])
+        request = Request(**parts)
+        return function(*arguments, request=None if request == Request() else request, **others)
+
+    for name, (metavar, text) in reversed(REQUEST_OPTIONS.items()):
+        if name == "http_headers":
+            option = click.option(
+                "--http-header", name, metavar=metavar, multiple=True, callback=_headers, help=f"{text} Repeatable."
+            )
+        else:
+            option = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=text)
+        command = option(command)
+    return cast(F, command)
+
+
+def dns_name(text: str) -> str:
+    """Write a domain name as captures do: in small letters, without final dot."""
+    return text.lower().removesuffix(".")
+
+
+def _headers(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple(map(header, texts))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def header(text: str) -> tuple[str, str]:
+    """Read a header.
+
+    Raises
+    ------
+    ValueError
+        It is not written ``Name: value``.
+    """
+    found = read_headers(text)
+    if len(found) != 1:
+        raise ValueError(f"{text!r} is not a header. Write 'Name: value'")
+    return found[0]
 
 
 def format_option(*formats: str) -> Decorator[Any]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from ..errors import Diagnostic, Place, Severity
 from ..model.flows import Verdict
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, protocol_name
+from ..model.requests import Request
 from ..report.check import Check
-from .options import protocol_number
+from .options import REQUEST_OPTIONS, dns_name, header, protocol_number
 
 if TYPE_CHECKING:
     from loaders.yaml_source import YamlValue
 
-FIELDS = ("from", "to", "port", "protocol", "expect")
+FIELDS = ("from", "to", "port", "protocol", "expect", *REQUEST_OPTIONS)
 EXPECTATIONS = {"allow": Verdict.ALLOW, "deny": Verdict.DENY}
 SHAPE = "tests: [{from: shop/web, to: shop/db, port: 5432, expect: allow}]"
 
@@ -100,8 +101,9 @@ class _Reader:
         protocol = self._protocol(path, test)
         port = self._port(path, test, protocol)
         expect = self._expect(path, test)
+        request = self._request(path, test)
         if len(self._problems) == before:
-            yield Check(source, destination, port, protocol, expect, self._place(path))
+            yield Check(source, destination, port, protocol, expect, self._place(path), request)
 
     def _name(self, path: tuple[str | int, ...], test: dict[str, object], field: str) -> str:
         value = test.get(field)
@@ -142,6 +144,34 @@ class _Reader:
         if expect is None:
             self._report((*path, "expect"), f"{value!r} is not allow or deny")
         return expect
+
+    def _request(self, path: tuple[str | int, ...], test: dict[str, object]) -> Request | None:
+        names = [name for name in REQUEST_OPTIONS if name != "http_headers"]
+        parts = {name: self._text((*path, name), test.get(name)) for name in names}
+        if parts["dns_query"] is not None:
+            parts["dns_query"] = dns_name(parts["dns_query"])
+        request = Request(**parts, http_headers=self._headers((*path, "http_headers"), test.get("http_headers")))
+        return None if request == Request() else request
+
+    def _text(self, path: tuple[str | int, ...], value: object) -> str | None:
+        if value is None or isinstance(value, str):
+            return value
+        self._report(path, f"{value!r} is not a text. Put it in quotes")
+        return None
+
+    def _headers(self, path: tuple[str | int, ...], value: object) -> tuple[tuple[str, str], ...] | None:
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            self._report(path, "a list of headers is expected: ['Name: value']")
+            return None
+        found = []
+        for number, text in enumerate(value):
+            try:
+                found.append(header(str(text)))
+            except ValueError as error:
+                self._report((*path, number), str(error))
+        return tuple(found)
 
     def _report_unknown(self, path: tuple[str | int, ...], given: dict[str, object], known: Iterable[str]) -> None:
         for field in given:

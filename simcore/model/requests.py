@@ -47,6 +47,22 @@ class Request:
         parts = (self.http_method, self.http_path, self.http_host, self.http_headers)
         return any(part is not None for part in parts)
 
+    def __str__(self) -> str:
+        """Write what is told: ``HTTP GET /public, host shop``."""
+        found = []
+        if self.is_http:
+            first = " ".join(filter(None, ("HTTP", self.http_method, self.http_path)))
+            host = f"host {self.http_host}" if self.http_host is not None else ""
+            headers = [f"{name}: {value}" for name, value in self.http_headers or ()]
+            found.append(", ".join(filter(None, (first, host, *headers))))
+        if self.dns_query is not None:
+            found.append(f"DNS question for {self.dns_query}")
+        if self.tls_sni is not None:
+            found.append(f"TLS for {self.tls_sni}")
+        if self.kafka_api_key is not None:
+            found.append(f"Kafka {self.kafka_api_key}" + (f" of {self.kafka_topic}" if self.kafka_topic else ""))
+        return " and ".join(found) or "nothing"
+
 
 def read_headers(text: str) -> tuple[tuple[str, str], ...]:
     """Read headers that are written ``Name: value``, a line each."""
@@ -79,6 +95,10 @@ class HeaderMatch:
         values = [value for name, value in headers if name.lower() == self.name]
         return Match.YES if (self.value in values if self.value is not None else values) else Match.NO
 
+    def __str__(self) -> str:
+        """Write as ``header x-key: 1``."""
+        return f"header {self.name}" if self.value is None else f"header {self.name}: {self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class HttpMatch:
@@ -110,6 +130,24 @@ class HttpMatch:
         parts = [_match_text(pattern, value) for pattern, value in asked]
         return min([*parts, *(header.match(request.http_headers) for header in self.headers)])
 
+    def missing(self, request: Request) -> tuple[str, ...]:
+        """Name the parts that it asks for and a request does not tell."""
+        asked = {
+            "method": (self.method, request.http_method),
+            "path": (self.path, request.http_path),
+            "host": (self.host, request.http_host),
+            "headers": (self.headers or None, request.http_headers),
+        }
+        return tuple(name for name, (ours, theirs) in asked.items() if ours is not None and theirs is None)
+
+    def __str__(self) -> str:
+        """Write as ``HTTP GET /public.*, host shop``."""
+        if self.never:
+            return "no HTTP request"
+        first = " ".join(["HTTP", *(_bare(pattern) for pattern in (self.method, self.path) if pattern is not None)])
+        host = f"host {_bare(self.host)}" if self.host is not None else ""
+        return ", ".join(filter(None, (first, host, *map(str, self.headers))))
+
 
 @dataclass(frozen=True, slots=True)
 class DnsMatch:
@@ -128,6 +166,10 @@ class DnsMatch:
         """Tell whether a request matches; None where it tells nothing of DNS."""
         return None if request.dns_query is None else _match_text(self.pattern, request.dns_query)
 
+    def __str__(self) -> str:
+        """Write as ``DNS question for *.shop``."""
+        return f"DNS question for {self.written}"
+
 
 @dataclass(frozen=True, slots=True)
 class SniMatch:
@@ -145,6 +187,10 @@ class SniMatch:
     def match(self, request: Request) -> Match | None:
         """Tell whether a request matches; None where it tells nothing of TLS."""
         return None if request.tls_sni is None else _match_text(self.pattern, request.tls_sni)
+
+    def __str__(self) -> str:
+        """Write as ``TLS for *.shop``."""
+        return f"TLS for {self.written}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +222,11 @@ class KafkaMatch:
         is_told = not self.unseen and (self.topic is None or request.kafka_topic is not None)
         return Match.YES if is_told else Match.MAYBE
 
+    def __str__(self) -> str:
+        """Write as ``Kafka fetch or produce of orders``."""
+        keys = " or ".join(sorted(self.api_keys)) if self.api_keys is not None else "requests"
+        return f"Kafka {keys}" + ("" if self.topic is None else f" of {self.topic}")
+
 
 @dataclass(frozen=True, slots=True)
 class OpaqueMatch:
@@ -186,6 +237,10 @@ class OpaqueMatch:
     def match(self, request: Request) -> Match | None:
         """Tell nothing."""
         return None
+
+    def __str__(self) -> str:
+        """Write as the policy does."""
+        return self.written
 
 
 RequestMatch = HttpMatch | DnsMatch | SniMatch | KafkaMatch | OpaqueMatch
@@ -214,6 +269,15 @@ class RequestSet:
         told = [match for match in found if match is not None]
         return max(told, default=None if found else Match.NO)
 
+    def missing(self, request: Request) -> tuple[str, ...]:
+        """Name the parts of an HTTP request that are asked for and it does not tell."""
+        members = [member for member in self.members if isinstance(member, HttpMatch)]
+        return tuple(dict.fromkeys(name for member in members for name in member.missing(request)))
+
+    def __str__(self) -> str:
+        """Write as ``HTTP GET /public or HTTP PUT``."""
+        return " or ".join(map(str, self.members)) or "no request"
+
 
 _NOTHING = Request()
 
@@ -224,6 +288,11 @@ def _match_text(pattern: str | None, value: str | None) -> Match:
     if value is None:
         return Match.MAYBE
     return Match.YES if _compiled(pattern).fullmatch(value) else Match.NO
+
+
+def _bare(pattern: str) -> str:
+    """Leave out the flags that a pattern begins with."""
+    return re.sub(r"^\(\?[a-zA-Z]+\)", "", pattern)
 
 
 @cache

@@ -63,13 +63,20 @@ SETTING_NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Consideration:
-    """One rule that was looked at: whether its two halves match, and a sentence that says why."""
+    """One rule that was looked at: whether its parts match, and a sentence that says why.
+
+    Attributes
+    ----------
+    request : Match or None
+        None: the rule looks at no request. YES also where no request is known.
+    """
 
     rule: Rule
     peer: Match
     ports: Match
     match: Match
     why: str
+    request: Match | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,9 @@ class DirectionTrace:
         tie, those that contradict stand among them. Habits of the dataplane are told only where they match, or may.
     outcome : Outcome
         The answer; its `rule` is the deciding one.
+    proxy : str
+        The proxy that the connection goes through, if any: ``http``, ``dns``, ``tls``, ``kafka`` or ``listener``; also
+        where a rule without proxy allows it.
     """
 
     direction: Direction
@@ -95,6 +105,7 @@ class DirectionTrace:
     isolating: tuple[PolicyRef, ...]
     considered: tuple[Consideration, ...]
     outcome: Outcome
+    proxy: str = ""
 
     @property
     def chain(self) -> tuple[Consideration, ...]:

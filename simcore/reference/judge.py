@@ -15,6 +15,7 @@ from ..model.match import Match
 from ..model.policy import Action, Direction, Policy, Position, Role, Rule
 from ..model.ports import protocol_name
 from ..model.profile import CIDR_MATCH_MODE, PLUGIN_SETTINGS, UPSTREAM, Profile
+from ..model.requests import Request, RequestSet
 from ..model.trace import (
     SETTING_NUMBERS,
     Consideration,
@@ -35,6 +36,7 @@ NOT_ENFORCED = Outcome(Verdict.ALLOW, Reason.NOT_ENFORCED)
 
 
 _Answer = tuple[Outcome, Sequence[Step]]
+_IS_AMONG = {Match.YES: "is among", Match.MAYBE: "may be among", Match.NO: "is not among"}
 
 
 class Reference:
@@ -290,25 +292,54 @@ class Reference:
             peer=self._ends.label(question.peer),
             isolating=tuple(dict.fromkeys(rule.policy for rule in bound if rule.role is Role.ISOLATION)),
             considered=tuple(
-                Consideration(step.rule, step.peer, step.ports, step.match, self._why(question, step))
+                Consideration(
+                    step.rule,
+                    step.peer,
+                    step.ports,
+                    step.match,
+                    self._why(question, step),
+                    None if step.rule.requests is None else step.rule.requests.match(question.flow.request),
+                )
                 for step in steps
                 if step.rule.role is not Role.HABIT or step.match is not Match.NO
             ),
             outcome=outcome,
+            proxy=self._proxy(question, outcome),
         )
+
+    def _proxy(self, question: Question, outcome: Outcome) -> str:
+        """Name the proxy of the first rule that has one and matches the connection, in the stage that decides."""
+        is_dropped = outcome.verdict is Verdict.DENY and outcome.reason is not Reason.REQUEST_NOT_ALLOWED
+        if outcome.rule is None or is_dropped:
+            return ""
+        stage = self._stage(outcome.rule)
+        rules = [rule for rule in self._rules_of(question) if rule.proxy and self._stage(rule) == stage]
+        steps = [self._matcher.step(question, rule) for rule in rules]
+        return next((step.rule.proxy for step in steps if step.connection is Match.YES), "")
 
     def _why(self, question: Question, step: Step) -> str:
         """Say in a sentence how far a rule matches."""
         rule = step.rule
         if rule.role is Role.ISOLATION:
             return "the policy isolates the pod in this direction, so what no rule allows is denied"
-        is_among = {Match.YES: "is among", Match.MAYBE: "may be among", Match.NO: "is not among"}
-        peer = f"{self._ends.label(question.peer)} {is_among[step.peer]} {peer_words(rule.peer)}"
+        peer = f"{self._ends.label(question.peer)} {_IS_AMONG[step.peer]} {peer_words(rule.peer)}"
         port = question.destination.port
         number = "" if not question.has_ports else " without port" if port is None else f" {port}"
-        ports = f"{protocol_name(question.protocol)}{number} {is_among[step.ports]} {port_words(rule.ports)}"
+        ports = f"{protocol_name(question.protocol)}{number} {_IS_AMONG[step.ports]} {port_words(rule.ports)}"
+        asked = "" if rule.requests is None else f"; {self._asked(rule.requests, question.flow.request)}"
         doubt = "" if rule.certain else f"; {rule.doubt}"
-        return f"{peer}; {ports}{doubt}"
+        return f"{peer}; {ports}{asked}{doubt}"
+
+    def _asked(self, requests: RequestSet, request: Request | None) -> str:
+        """Say in a sentence what a request is to those that a rule asks for."""
+        found = requests.find(request)
+        if request is None or found is None:
+            return f"what it carries is not known and must be {requests}"
+        if found is not Match.MAYBE:
+            return f"{request} {_IS_AMONG[found]} {requests}"
+        missing = requests.missing(request)
+        unknown = f" ({' and '.join(missing)} not recorded)" if missing else ""
+        return f"{request} {_IS_AMONG[found]} {requests}{unknown}"
 
     def _under(self, profile: Profile) -> Reference:
         """Return the same, but for the profile; what was indexed is kept, unless the agent reads policies otherwise."""

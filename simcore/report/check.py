@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from ..errors import Place
 from ..model.flows import Judgement, Outcome, Verdict
 from ..model.policy import Direction
+from ..model.requests import Request
 from .fixes import fixes
 from .structure import Entry, Line, Report, Section, Span, Tone, line, strong
 from .words import (
@@ -18,6 +19,7 @@ from .words import (
     part_of,
     protocol_json,
     protocol_port,
+    request_json,
     telling,
     where,
 )
@@ -33,6 +35,8 @@ class Check:
         ALLOW or DENY; None where the file expects nothing.
     place : Place
         Where it was written.
+    request : Request or None
+        What the connection carries.
     """
 
     source: str
@@ -41,6 +45,12 @@ class Check:
     protocol: int
     expect: Verdict | None
     place: Place
+    request: Request | None = None
+
+    def __str__(self) -> str:
+        """Write as ``shop/web -> shop/db TCP 5432``."""
+        asked = f"{self.source} -> {self.destination} {protocol_port(self.protocol, self.port)}"
+        return asked if self.request is None else f"{asked} {self.request}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +91,7 @@ def _entry(result: CheckResult) -> Entry:
     mark = "FAIL" if not result.passed else "ok" if asked.expect is not None else "--"
     heading = line(
         Span(f"{mark:<4}", tone),
-        f"  {asked.source} -> {asked.destination} {protocol_port(asked.protocol, asked.port)}: ",
+        f"  {asked}: ",
         strong(judgement.verdict.word),
     )
     if result.passed and asked.expect is not None:
@@ -117,6 +127,7 @@ def _result_json(result: CheckResult) -> dict[str, object]:
         "to": asked.destination,
         "port": asked.port,
         "protocol": protocol_json(asked.protocol),
+        **({} if asked.request is None else {"request": request_json(asked.request)}),
         "verdict": judgement.verdict.word,
         "expect": None if asked.expect is None else asked.expect.word,
         "passed": result.passed,
@@ -151,12 +162,11 @@ def check_junit(results: Sequence[CheckResult], warnings: Sequence[str] = ()) ->
             ElementTree.SubElement(properties, "property", name="warning", value=warning)
     for result in results:
         asked = result.check
-        name = f"{asked.source} -> {asked.destination} {protocol_port(asked.protocol, asked.port)}"
         case = ElementTree.SubElement(
             suite,
             "testcase",
             classname=asked.place.file,
-            name=name,
+            name=str(asked),
             file=asked.place.file,
             line=str(asked.place.line),
         )

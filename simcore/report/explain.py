@@ -32,6 +32,7 @@ from .words import (
     part_of,
     protocol_json,
     protocol_port,
+    request_json,
     rule_line,
     step_words,
     tinted,
@@ -42,6 +43,13 @@ from .words import (
 ACTION_WORDS = {Action.ALLOW: "allows", Action.DENY: "denies", Action.PASS: "passes"}
 ACTION_TONES = {Action.ALLOW: Tone.GOOD, Action.DENY: Tone.BAD, Action.PASS: Tone.STRONG}
 STEP_LENGTH = 70
+_PROXIES = {
+    "http": "HTTP proxy",
+    "dns": "DNS proxy",
+    "tls": "TLS proxy",
+    "kafka": "Kafka proxy",
+    "listener": "listener that the rule names",
+}
 NOTHING_DECIDES = "no rule decides, so it is allowed"
 MATCH_TONES = {Match.YES: Tone.GOOD, Match.MAYBE: Tone.DOUBT, Match.NO: Tone.FAINT}
 
@@ -71,6 +79,8 @@ def explain(trace: Trace, source: str, destination: str, others: Others = ALONE)
     """
     judgement = trace.judgement
     asked = f"{source} -> {destination}  {protocol_port(trace.flow.protocol, trace.flow.port)}"
+    if trace.flow.request is not None:
+        asked += f"  {trace.flow.request}"
     told = _told(trace)
     sections = [section for pair in told for section in _pair_sections(pair, alone=len(told) == 1)]
     if left := len(trace.pairs) - len(told):
@@ -146,6 +156,8 @@ def _direction(trace: DirectionTrace) -> Section:
     items += [_consideration(considered, outcome) for considered in trace.considered]
     if outcome.rule is None or outcome.verdict is not Verdict.ALLOW:
         items.append(line("-> ", tinted(_why(outcome, trace), outcome.verdict)))
+    if trace.proxy:
+        items.append(line(f"The connection goes through the {_PROXIES[trace.proxy]}."))
     return Section(title, tuple(items))
 
 
@@ -201,11 +213,14 @@ def _consideration(considered: Consideration, outcome: Outcome) -> Entry:
     heading = line(Span(f"{word:<6}", tone), "  ", *rule_line(rule))
     if rule.role is Role.ISOLATION:
         return Entry(heading)
-    halves = ((considered.peer, "peer"), (considered.ports, "ports"), (Match.MAYBE, "rule"))
-    parts = considered.why.split("; ", len(halves) - 1)
+    told = [(considered.peer, "peer"), (considered.ports, "ports")]
+    if considered.request is not None:
+        told.append((considered.request, "L7"))
+    told.append((Match.MAYBE, "rule"))
+    parts = considered.why.split("; ", len(told) - 1)
     return Entry(
         heading,
-        tuple((f"{label:<5}  {match.word}", line(part)) for (match, label), part in zip(halves, parts, strict=False)),
+        tuple((f"{label:<5}  {match.word}", line(part)) for (match, label), part in zip(told, parts, strict=False)),
     )
 
 
@@ -226,6 +241,7 @@ def explain_json(trace: Trace, source: str, destination: str, others: Others = A
         "port": trace.flow.port,
         "protocol": protocol_json(trace.flow.protocol),
         "flow": {"source": _end_json(trace.flow.source), "destination": _end_json(trace.flow.destination)},
+        **({} if trace.flow.request is None else {"request": request_json(trace.flow.request)}),
         **judgement_json(trace.judgement),
         "sources": list(trace.sources),
         "destinations": list(trace.destinations),
@@ -273,6 +289,7 @@ def _direction_json(trace: DirectionTrace) -> dict[str, object]:
         "meaning": words_of(Reason(trace.outcome.reason), trace.direction),
         "subject": trace.subject,
         "peer": trace.peer,
+        **({"proxy": trace.proxy} if trace.proxy else {}),
         "isolated_by": [str(policy) for policy in trace.isolating],
         "chain": [
             {
@@ -296,6 +313,7 @@ def _direction_json(trace: DirectionTrace) -> dict[str, object]:
                 "line": considered.rule.place.line or None,
                 "peer": considered.peer.word,
                 "ports": considered.ports.word,
+                **({} if considered.request is None else {"request": considered.request.word}),
                 "match": considered.match.word,
                 "why": considered.why,
             }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..model.flows import Reason, Verdict
 from ..model.policy import Direction
+from .carried import request_json, request_notes, request_sections
 from .groups import group_entries, group_json
 from .names import name_notes, name_warnings, names_json
 from .stateful import state_json, state_notes, state_sections
@@ -27,7 +28,9 @@ def replay(result: ReplayResult, limit: int) -> Report:
     sections += groups_section(line(strong("Unknown"), ", most flows first"), unknown, limit)
     if result.unknown_reasons:
         sections.append(Section(line(strong("Why verdicts are unknown")), (_reasons(result.unknown_reasons),)))
-    notes = settled_notes(result.settled, result.flows) + name_notes(result.names)
+    sections += request_sections(result.requests, result.flows, limit)
+    notes = settled_notes(result.settled, result.flows) + request_notes(result.requests, result.flows)
+    notes += name_notes(result.names)
     if result.state is not None:
         sections += state_sections(result.state)
         notes += state_notes(result.state)
@@ -96,6 +99,7 @@ def replay_json(result: ReplayResult) -> dict[str, object]:
         "unknown_reasons": dict(sorted(result.unknown_reasons.items())),
         **settled_json(result.settled),
         **names_json(result.names),
+        **request_json(result.requests),
         **state,
         "groups": [group_json(group) for group in result.groups],
     }

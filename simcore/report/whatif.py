@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..model.groups import Change, FlowGroup
+from .carried import request_json, request_notes, request_sections
 from .groups import group_json
 from .names import name_notes, name_warnings, names_json
 from .replay import groups_section, settled_json, settled_notes
@@ -36,13 +37,15 @@ def whatif(result: WhatIfResult, limit: int, on_change: str) -> Report:
     dns = tuple(lost.dns)
     sections = [Section((), (_counts(result),))]
     notes = [line(ON_CHANGE[on_change])] if result.lost else []
-    notes += settled_notes(result.settled, result.flows) + name_notes(result.names)
+    notes += settled_notes(result.settled, result.flows) + request_notes(result.requests, result.flows)
+    notes += name_notes(result.names)
     if result.state is not None and result.cut is not None:
         sections.append(cut_section(result.cut, on_change))
         notes += state_notes(result.state)
     sections += groups_section(_title(Change.LOST, "Lost"), lost, limit)
     for change, name in ((Change.GAINED, "Gained"), (Change.UNKNOWN, "Unknown")):
         sections += groups_section(_title(change, name), result.groups.of(change), limit)
+    sections += request_sections(result.requests, result.flows, limit)
     if result.state is not None:
         sections += state_sections(result.state)
     return Report(
@@ -114,6 +117,7 @@ def whatif_json(result: WhatIfResult, on_change: str = "keep") -> dict[str, obje
         "unchanged": result.unchanged,
         **settled_json(result.settled),
         **names_json(result.names),
+        **request_json(result.requests),
         **state,
         "groups": [group_json(group) for group in result.groups],
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from math import isinf
 
 from ..model.flows import Judgement, Outcome, Reason, Verdict
 from ..model.policy import NETWORKPOLICY, Direction, Role, Rule
 from ..model.ports import PROTOCOL_NAMES, protocol_name
+from ..model.requests import Request
 from .structure import Line, Span, faint, line, strong, verdict_span
 
 REASONS = {
@@ -141,6 +143,14 @@ def protocol_port(protocol: int | None, port: int | None) -> str:
     """Write ``TCP 443``."""
     name = "no protocol" if protocol is None else protocol_name(protocol)
     return name if port is None else f"{name} {port}"
+
+
+def request_json(request: Request) -> dict[str, object]:
+    """Write what is known of a request as JSON has it."""
+    parts = {field.name: getattr(request, field.name) for field in fields(request)}
+    if request.http_headers is not None:
+        parts["http_headers"] = [f"{name}: {value}" for name, value in request.http_headers]
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 def protocol_json(protocol: int | None) -> str | int | None:

@@ -13,6 +13,7 @@ from simcore.model.peers import ANYTHING, AnyOf, Endpoints, Network
 from simcore.model.policy import NETWORKPOLICY, Action, Direction, Policy, PolicyRef, Role, Rule, Tier
 from simcore.model.ports import EVERY_PORT, ICMP, SCTP, TCP, UDP, NamedPort, PortRange, PortSet
 from simcore.model.profile import UPSTREAM
+from simcore.model.requests import HttpMatch, Request, RequestSet
 from simcore.model.trace import SETTING_NUMBERS
 from simcore.reference import Reference
 
@@ -651,3 +652,45 @@ def test_what_a_networkpolicy_lets_through_itself_is_final_for_hairpins(isolates
     baseline = policy(INGRESS, app("web"), (ANYTHING, EVERY_PORT, Action.DENY), name="base", tier=Tier("banp"))
     policies = [replace(baseline, rules=baseline.rules[:-1]), *([policy(INGRESS, app("web"))] if isolates else [])]
     assert judge(flow("shop/web", "10.96.0.1"), *policies, world=world).verdict is verdict
+
+
+PUBLIC = RequestSet((HttpMatch(method="GET", path="/public"),))
+
+
+def through_a_proxy(*, plainly=False, action=Action.ALLOW):
+    """Ingress into db: rules that look at requests behind a rule that does not, which decides if it is there."""
+    made = policy(INGRESS, app("db"), (ANYTHING, HTTP), (ANYTHING, HTTP))
+    plain, asking, *closing = made.rules
+    asking = replace(asking, requests=PUBLIC, proxy="http", order=(0.5, *asking.order[1:]), condition="GET /public")
+    return Policy(made.ref, (*([replace(plain, action=action)] if plainly else []), asking, *closing), made.place)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (None, (ALLOW, Reason.RULE, "GET /public")),
+        (Request(dns_query="db.shop"), (ALLOW, Reason.RULE, "GET /public")),
+        (Request("GET", "/public"), (ALLOW, Reason.REQUEST_ALLOWED, "")),
+        (Request("PUT"), (DENY, Reason.REQUEST_NOT_ALLOWED, "")),
+        (Request("GET"), (UNKNOWN, Reason.UNKNOWN_REQUEST, "")),
+    ],
+)
+def test_a_request_decides_what_a_proxy_lets_through(request_, expected):
+    asked = replace(flow("shop/web", "shop/db"), request=request_)
+    outcome = judge(asked, through_a_proxy()).ingress
+    assert (outcome.verdict, outcome.reason, outcome.detail) == expected
+
+
+@pytest.mark.parametrize(
+    ("policies", "request_", "proxy"),
+    [
+        (through_a_proxy(), None, "http"),
+        (through_a_proxy(), Request("PUT"), "http"),
+        (through_a_proxy(plainly=True), Request("PUT"), "http"),
+        (through_a_proxy(plainly=True, action=Action.DENY), None, ""),
+        (policy(INGRESS, app("db"), (ANYTHING, HTTP)), None, ""),
+    ],
+)
+def test_the_proxy_of_a_connection_is_named_even_where_a_plain_rule_lets_it(policies, request_, proxy):
+    (pair,) = Reference(cluster(), [policies]).explain(replace(flow("shop/web", "shop/db"), request=request_)).pairs
+    assert (pair.egress.proxy, pair.ingress.proxy) == ("", proxy)

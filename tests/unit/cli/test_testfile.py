@@ -3,6 +3,7 @@ import pytest
 from simcore.cli.testfile import read_checks
 from simcore.model.flows import Verdict
 from simcore.model.ports import ICMP, TCP, UDP
+from simcore.model.requests import Request
 
 
 @pytest.fixture
@@ -39,6 +40,14 @@ def test_what_may_be_left_out(read):
     assert (second.port, second.protocol) == (None, ICMP)
 
 
+def test_parts_of_a_request(read):
+    text = "tests:\n- {from: a/b, to: c/d, port: 1, http_method: GET, http_headers: ['A: b', 'C:d']}\n"
+    text += "- {from: a/b, to: c/d, port: 53, protocol: UDP, dns_query: Shop.Example.}\n"
+    first, second = (check.request for check in read(text).checks)
+    assert first == Request(http_method="GET", http_headers=(("A", "b"), ("C", "d")))
+    assert second == Request(dns_query="shop.example")
+
+
 def test_json_is_read_too(read):
     assert len(read('{"tests": [{"from": "a/b", "to": "c/d", "port": 1}]}').checks) == 1
 
@@ -57,6 +66,17 @@ def test_names_are_told_with_their_places_whatever_else_is_wrong(read):
     ("test", "field", "message"),
     [
         ("{to: c/d, port: 1}", "from", "from must name a pod, a workload or an address"),
+        ("{from: a/b, to: c/d, port: 1, http_path: 7}", "http_path", "7 is not a text. Put it in quotes"),
+        (
+            "{from: a/b, to: c/d, port: 1, http_headers: 'A: b'}",
+            "http_headers",
+            "a list of headers is expected: ['Name: value']",
+        ),
+        (
+            "{from: a/b, to: c/d, port: 1, http_headers: ['A: b', c]}",
+            "http_headers[1]",
+            "'c' is not a header. Write 'Name: value'",
+        ),
         ("{from: 7, to: c/d, port: 1}", "from", "from must name a pod, a workload or an address"),
         ("{from: a/b, to: c/d}", "port", "TCP needs a port number"),
         ("{from: a/b, to: c/d, port: http}", "port", "'http' is not a port number from 1 to 65535"),

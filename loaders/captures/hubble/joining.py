@@ -189,7 +189,8 @@ class Joiner:
         if event.kind is Kind.RESPONSE:
             return fates.RESPONSES
         is_answer = event.kind is Kind.ANSWER
-        self._write(_layer7_row(event, self._order, ANSWER if is_answer else REQUEST))
+        policies = None if connection is None or is_answer else connection.policies[event.side]
+        self._write(_layer7_row(event, self._order, ANSWER if is_answer else REQUEST, policies))
         self._order += 1
         return fates.ANSWERS if is_answer else fates.REQUESTS
 
@@ -220,9 +221,9 @@ class Joiner:
         self._until_sweep = max(_LEAST_SWEPT, len(self._open) // 2)
 
 
-def _layer7_row(event: Event, order: int, record: str) -> Row:
-    verdicts = (event.verdict, None) if event.side == 0 else (None, event.verdict)
-    none = (None, None)
+def _layer7_row(event: Event, order: int, record: str, policies: str | None) -> Row:
+    """Make the row of a request, or of an answer; `policies` sent the connection to the proxy."""
+    is_egress = event.side == 0
     return Row(
         event.time,
         order,
@@ -232,9 +233,9 @@ def _layer7_row(event: Event, order: int, record: str) -> Row:
         event.source,
         event.destination,
         event.node,
-        verdicts,
-        none,
-        none,
+        (event.verdict, None) if is_egress else (None, event.verdict),
+        (None, None),
+        (policies, None) if is_egress else (None, policies),
         record,
         event.details,
     )

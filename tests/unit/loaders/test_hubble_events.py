@@ -258,6 +258,17 @@ def test_an_http_request_is_a_row_beside_its_connection(tmp_path):
     assert fates(counts) == {"opened": 1, "requests": 1, "responses": 1}
 
 
+def test_a_request_has_the_policies_that_sent_its_connection_to_the_proxy(tmp_path):
+    events = [
+        flow(1, egress_allowed_by=[NAMED | {"name": "out"}]),
+        flow(1.001, direction="INGRESS", verdict="REDIRECTED", ingress_allowed_by=[NAMED]),
+        layer7(1.1, verdict="DROPPED", http={"method": "GET", "url": "http://stock:8080/"}),
+    ]
+    (_, request), _ = convert(tmp_path, *events)
+    assert (request["record"], request["ingress_policies"]) == ("request", "CiliumNetworkPolicy store/stock-in")
+    assert request.get("egress_policies") is None
+
+
 @pytest.mark.parametrize(
     ("method", "url", "headers", "host", "path"),
     [

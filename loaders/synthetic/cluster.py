@@ -9,6 +9,7 @@ from random import Random
 import msgspec
 
 from .blocks import listing_count, listing_policies
+from .cilium import cilium_documents
 from .objects import Document, Nodes, namespace_documents, pod_documents, service_documents
 from .policies import policy_documents
 from .scale import Scale, scale_of
@@ -24,7 +25,7 @@ class ClusterFiles:
     policies: Path
 
 
-def cluster_documents(size: str | Scale, seed: int) -> tuple[list[Document], list[Document]]:
+def cluster_documents(size: str | Scale, seed: int, *, cilium: bool = False) -> tuple[list[Document], list[Document]]:
     """Make a cluster: its namespaces, nodes, pods and Services, and its policies.
 
     Parameters
@@ -34,6 +35,8 @@ def cluster_documents(size: str | Scale, seed: int) -> tuple[list[Document], lis
         blocks and 1000 namespaces.
     seed : int
         The same seed makes the same documents.
+    cilium : bool
+        Write most policies as Cilium's own, with what only those can say.
 
     Raises
     ------
@@ -54,10 +57,11 @@ def cluster_documents(size: str | Scale, seed: int) -> tuple[list[Document], lis
         *service_documents(works, random),
     ]
     policies = policy_documents(groups, works, scale.policies - listing_count(scale), random)
-    return objects, policies + listing_policies(drawn, scale, random)
+    policies += listing_policies(drawn, scale, random)
+    return objects, cilium_documents(policies, random) if cilium else policies
 
 
-def generate_cluster(size: str | Scale, seed: int, out: str | Path) -> ClusterFiles:
+def generate_cluster(size: str | Scale, seed: int, out: str | Path, *, cilium: bool = False) -> ClusterFiles:
     """Write a made-up cluster into a folder: ``cluster.json`` and ``policies.yaml``.
 
     Raises
@@ -67,7 +71,7 @@ def generate_cluster(size: str | Scale, seed: int, out: str | Path) -> ClusterFi
     OSError
         The folder cannot be written to.
     """
-    objects, policies = cluster_documents(size, seed)
+    objects, policies = cluster_documents(size, seed, cilium=cilium)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     files = ClusterFiles(folder / "cluster.json", folder / "policies.yaml")

@@ -32,13 +32,20 @@ _seed = click.option(
     show_default=True,
     help="About 1,000, 20,000 or 100,000 pods; XL: 100,000, and policies that list 20,000 CIDR blocks.",
 )
+@click.option(
+    "--dialect",
+    type=click.Choice(("kubernetes", "cilium")),
+    default="kubernetes",
+    show_default=True,
+    help="NetworkPolicies, or these beside Cilium's policies.",
+)
 @_seed
 @click.option("--out", type=click.Path(file_okay=False), required=True, metavar="DIR", help="Folder to write to.")
-def cluster(size: str, seed: int, out: str) -> None:
+def cluster(size: str, dialect: str, seed: int, out: str) -> None:
     """Make a cluster with policies, as manifests."""
     from loaders.synthetic.cluster import generate_cluster
 
-    files = generate_cluster(size, seed, out)
+    files = generate_cluster(size, seed, out, cilium=dialect == "cilium")
     emit(f"{files.cluster}\n{files.policies}\n")
 
 

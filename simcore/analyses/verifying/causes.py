@@ -34,12 +34,12 @@ def suspect(recorded: Recorded, ours: Judgement, policies: Collection[str], *, r
         return Suspicion.POLICY_MISSING, missing[0]
     if outcome.verdict is Verdict.UNKNOWN:
         return _undecided(outcome)
+    if recorded.record == REQUEST:
+        return Suspicion.REQUEST, "" if outcome.rule is None else str(outcome.rule.policy)
     if recorded.policies and not _decides_by_deny(outcome):
         return Suspicion.POLICY_CHANGED, recorded.policies[0]
     if recorded.record == MID_STREAM:
         return Suspicion.MID_STREAM, ""
-    if recorded.record == REQUEST:
-        return Suspicion.REQUEST, "" if outcome.rule is None else str(outcome.rule.policy)
     if reply:
         return Suspicion.REPLY, ""
     if outcome.rule is not None and outcome.rule.role is not Role.HABIT:

@@ -128,6 +128,21 @@ def test_a_pod_that_the_cluster_does_not_hold_is_named(verified):
     assert not result.agrees
 
 
+def test_a_side_that_is_judged_otherwise_tells_more_than_one_that_is_not_known(verified):
+    homeless = [each | {"status": {"phase": "Running"}} for each in PODS]
+    by_address = policy("by-address", "web")
+    by_address["spec"] |= {"policyTypes": ["Egress"], "egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/24"}}]}]}
+    named = Flow(End(pod="shop/web"), End(pod="shop/api"), TCP, 8080, 40_000)
+    result = verified(now=[by_address, policy("closed", "api")], then=[], flows=[named], pods=homeless)
+    assert causes(result) == {(Suspicion.POLICY_NEWER, "NetworkPolicy shop/closed")}
+    assert [(side.side, side.flows[Verdict.ALLOW, Verdict.UNKNOWN]) for side in result.sides] == [
+        (Direction.EGRESS, 1),
+        (Direction.INGRESS, 0),
+    ]
+    unknown = verified(now=[by_address], then=[], flows=[named], pods=homeless)
+    assert causes(unknown) == {(Suspicion.ADDRESS_UNKNOWN, "")}
+
+
 def test_a_row_that_looks_like_an_answer_is_suspected_to_be_one(verified):
     answer = flow("api", "web", port=40_000, source_port=8080)
     result = verified(now=[*POLICIES, policy("closed", "web")], flows=[answer])

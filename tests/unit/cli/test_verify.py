@@ -6,7 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from loaders.synthetic.cluster import generate_cluster
 from loaders.synthetic.demo import write_demo
+from loaders.synthetic.scale import Scale
 from simcore.cli.run import run
 
 CLUSTER = ("-c", "cluster.yaml", "--cni", "cilium")
@@ -34,6 +36,53 @@ def verify(folder, monkeypatch, capsys):
         return code, captured.out, captured.err
 
     return _verify
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory):
+    """An export of a cluster most of whose policies are Cilium's, as a capture."""
+    folder = tmp_path_factory.mktemp("cilium")
+    scale = Scale(pods=160, policies=40, namespaces=6, nodes=4, dual_stack=0.4)
+    generate_cluster(scale, 12, folder / "cluster", cilium=True)
+    export, capture = str(folder / "hubble.json.gz"), folder / "capture.parquet"
+    assert run(("generate", "hubble", "-c", str(folder / "cluster"), "--count", "6000", "--out", export)) == 0
+    assert run(("convert", export, "-o", str(capture))) == 0
+    return capture
+
+
+def verified(capsys, capture, *arguments):
+    run(
+        (
+            "verify",
+            str(capture),
+            "-c",
+            str(capture.parent / "cluster"),
+            "--cni",
+            "cilium",
+            "--format",
+            "json",
+            *arguments,
+        )
+    )
+    return json.loads(capsys.readouterr().out)
+
+
+def test_requests_names_and_denials_of_cilium_are_judged_as_recorded(proxied, capsys):
+    result = verified(capsys, proxied)
+    assert result["agreement"] == 1.0
+    assert {row["record"] for row in pq.read_table(proxied, columns=["record"]).to_pylist()} == {
+        *("connection", "mid-stream", "request", "answer")
+    }
+
+
+def test_requests_name_the_policy_that_sent_them_to_the_proxy(proxied, capsys):
+    table = pq.read_table(proxied, columns=["record", "ingress_policies"]).to_pylist()
+    names = {row["ingress_policies"] for row in table if row["record"] == "request" and row["ingress_policies"]}
+    gone = max(names)
+    result = verified(capsys, proxied, "--delete", f"cnp/{gone.partition(' ')[2]}")
+    (cause,) = [cause for cause in result["causes"] if cause["cause"] == "policy-missing"]
+    assert cause["about"] == gone
+    assert "request" in {group["recorded"]["record"] for group in cause["groups"]}
 
 
 def test_an_export_of_the_same_policies_agrees(verify):

@@ -6,14 +6,17 @@ import pyarrow as pa
 import pytest
 
 from loaders import load_manifests
+from loaders.synthetic.cluster import generate_cluster
 from loaders.synthetic.demo import write_demo
 from loaders.synthetic.hubble.export import generate_hubble
+from loaders.synthetic.scale import Scale
 from simcore.errors import LoadError, ResolveError
 from simcore.model.addresses import Address
 from simcore.model.cluster import Cluster
 from simcore.model.flows import End, Flow, Verdict
+from simcore.model.peers import DomainNames, atoms_of
 from simcore.model.plugins import plugin_named
-from simcore.model.policy import Direction, Role
+from simcore.model.policy import Action, Direction, Role
 from simcore.model.ports import PROTOCOL_NUMBERS
 from simcore.reference import Reference
 
@@ -50,6 +53,26 @@ def records(made):
 
 @pytest.fixture(scope="module")
 def flows(records):
+    return [record["flow"] for record in records if "flow" in record]
+
+
+@pytest.fixture(scope="module")
+def cilium(tmp_path_factory):
+    """A small cluster most of whose policies are Cilium's."""
+    folder = tmp_path_factory.mktemp("cilium")
+    scale = Scale(pods=160, policies=40, namespaces=6, nodes=4, dual_stack=0.4)
+    generate_cluster(scale, 12, folder, cilium=True)
+    return load_manifests([str(folder)], profile=CILIUM)
+
+
+@pytest.fixture(scope="module")
+def proxied(cilium, tmp_path_factory):
+    def judge_of(cluster):
+        return Reference(cluster, cilium.policies, CILIUM).judge
+
+    path = tmp_path_factory.mktemp("proxied") / "a.json"
+    generate_hubble(cilium.cluster, cilium.policies, 6000, 1, path, judge_of)
+    records = map(json.loads, path.read_text("utf-8").splitlines())
     return [record["flow"] for record in records if "flow" in record]
 
 
@@ -144,6 +167,45 @@ def test_in_audit_mode_nothing_is_denied(made):
     flows = [json.loads(line).get("flow", {}) for line in path.read_text("utf-8").splitlines()]
     verdicts = {flow.get("verdict") for flow in flows if flow.get("event_type", {}).get("type") == VERDICT}
     assert verdicts == {"FORWARDED", "AUDIT"}
+    assert all(flow.get("is_reply") is False for flow in flows if flow.get("verdict") == "AUDIT")
+    assert not any("POLICY" in flow.get("drop_reason_desc", "") for flow in flows)
+
+
+def test_a_cluster_under_cilium_has_every_kind_of_rule_and_no_complaint(cilium):
+    assert {policy.ref.kind for policy in cilium.policies} == {
+        *("NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
+    }
+    assert cilium.diagnostics == ()
+    rules = [rule for policy in cilium.policies for rule in policy.rules]
+    assert {rule.proxy for rule in rules} == {"", "http", "dns"}
+    assert any(isinstance(atom, DomainNames) for rule in rules for atom in atoms_of(rule.peer))
+    assert any(rule.action is Action.DENY and rule.role is Role.WRITTEN for rule in rules)
+
+
+def test_requests_are_told_where_a_proxy_looks_and_refused_ones_with_their_answer(proxied):
+    requests = [flow for flow in proxied if flow.get("l7", {}).get("type") == "REQUEST" and "http" in flow["l7"]]
+    assert {flow["verdict"] for flow in requests} == {"FORWARDED", "DROPPED"}
+    codes = Counter(flow["l7"]["http"]["code"] for flow in proxied if flow.get("l7", {}).get("http", {}).get("code"))
+    assert codes[403] == sum(flow["verdict"] == "DROPPED" for flow in requests)
+    assert any(flow["verdict"] == "REDIRECTED" for flow in proxied)
+
+
+def test_a_pod_asks_for_a_name_before_it_connects_to_what_the_answer_tells(proxied):
+    answered, named = set(), 0
+    for flow in proxied:
+        if flow.get("l7", {}).get("type") == "RESPONSE" and "dns" in flow["l7"]:
+            answered |= {(flow["IP"]["destination"], address) for address in flow["l7"]["dns"].get("ips", [])}
+        elif flow["IP"]["destination"].startswith("203.0.113.") and flow.get("egress_allowed_by"):
+            named += 1
+            assert (flow["IP"]["source"], flow["IP"]["destination"]) in answered
+    assert named
+
+
+def test_a_rule_that_denies_is_named(proxied):
+    denied = [flow for flow in proxied if flow.get("drop_reason_desc") == "POLICY_DENY"]
+    told = [flow for flow in denied if flow["event_type"]["type"] == VERDICT]
+    assert told and len(told) * 2 == len(denied)
+    assert all(flow.get("egress_denied_by") or flow.get("ingress_denied_by") for flow in told)
 
 
 def test_a_line_is_cut_off_where_asked_for(made):

@@ -54,7 +54,7 @@ ADVICE = {
     Suspicion.POD_UNKNOWN: "It was gone, or not there yet, when the cluster was dumped. Take a dump of the time of the "
     "capture.",
     Suspicion.ADDRESS_UNKNOWN: "Dump the cluster's pods with their addresses, as kubectl get pods -A -o json does.",
-    Suspicion.NAME_UNRESOLVED: "Capture DNS answers too, or say with --hosts what the name stands for.",
+    Suspicion.NAME_UNRESOLVED: "Capture DNS answers too, or say with --dns what the name stands for.",
     Suspicion.POLICY_MISSING: "It was removed or renamed since, or not loaded. Load the policies of the time of the "
     "capture.",
     Suspicion.POLICY_CHANGED: "It was changed since. Load it as it was, or leave out flows from before the change.",

@@ -155,3 +155,23 @@ def request_of(layer7):
         http_host=layer7.get("host", ""),
         http_headers=tuple(layer7.get("headers", {}).items()),
     )
+
+
+V2 = "cilium.io/v2"
+EVERYTHING = {"endpointSelector": {}}
+
+
+def cnp(name="p", namespace="shop", version=V2, **spec):
+    """A CiliumNetworkPolicy; it selects every pod of its namespace unless a selector is given."""
+    return document(version, "CiliumNetworkPolicy", name, namespace, spec={**EVERYTHING, **spec})
+
+
+def ccnp(name="p", **spec):
+    """A CiliumClusterwideNetworkPolicy."""
+    own = {} if "nodeSelector" in spec else EVERYTHING
+    return document(V2, "CiliumClusterwideNetworkPolicy", name, spec={**own, **spec})
+
+
+def cidr_group(name, *cidrs, labels=None):
+    """A CiliumCIDRGroup."""
+    return document(V2, "CiliumCIDRGroup", name, labels=labels, spec={"externalCIDRs": list(cidrs)})

@@ -18,7 +18,7 @@ CASES = Path(__file__).resolve().parent / "cases"
 FOLDERS = sorted(path.parent for path in CASES.glob("*/*/flows.csv"))
 COLUMNS = ["from", "to", "protocol", "port", "set", "verdict", "rule", "number"]
 SEMANTICS = (CASES.parents[1] / "docs" / "semantics").glob("*.md")
-PLUGINS = {"antrea": "antrea"}
+PLUGINS = {"antrea": "antrea", "cilium": "cilium"}
 """The network plugin of a dialect that is one's own."""
 NUMBERS = {number for page in SEMANTICS for number in re.findall(r"^\| ([A-Z]+-\w+) \|", page.read_text("utf-8"), re.M)}
 

@@ -11,8 +11,7 @@ from simcore.errors import LoadError
 from simcore.model.addresses import Address
 from simcore.model.cluster import Cluster
 from simcore.model.flows import End, Flow, Reason, Verdict
-from simcore.model.match import Match
-from simcore.model.policy import Action, Direction
+from simcore.model.policy import Direction
 from simcore.model.ports import PROTOCOL_NUMBERS
 from simcore.reference import Reference
 from tests.cilium import agent, cluster_documents, expect_known, names_of, node_name, request_of, reserved_pods
@@ -105,14 +104,9 @@ def flow_of(probe, case):
 
 
 def is_proxied(flow, cluster, policies, profile):
-    """Whether the connection goes through a proxy: a rule that says so matches it in either direction."""
-    proxied = [
-        replace(policy, rules=tuple(rule for rule in policy.rules if rule.proxy and rule.action is Action.ALLOW))
-        for policy in policies
-    ]
-    trace = Reference(cluster, proxied, profile).explain(replace(flow, request=None))
-    considered = [c for pair in trace.pairs for side in (pair.egress, pair.ingress) for c in side.considered]
-    return any(c.rule.proxy and c.match is Match.YES for c in considered)
+    """Whether the connection goes through a proxy at either end, as explain tells it."""
+    trace = Reference(cluster, policies, profile).explain(replace(flow, request=None))
+    return any(side.proxy for pair in trace.pairs for side in (pair.egress, pair.ingress))
 
 
 def told(flow, cluster, policies, profile, judge):

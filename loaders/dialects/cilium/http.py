@@ -76,6 +76,6 @@ def _header_match(item: Field, doubts: list[str]) -> HeaderMatch | None:
 
 def _words(entry: Field, headers: tuple[HeaderMatch, ...]) -> str:
     method, path, host = (entry.get(name).value for name in ("method", "path", "host"))
-    parts = [method or ("" if path else "any request"), path, f"host {host}" if host else ""]
+    parts = [method, path, f"host {host}" if host else ""]
     parts += [f"header {each.name}" + ("" if each.value is None else f": {each.value}") for each in headers]
-    return " ".join(str(part) for part in parts if part)
+    return " ".join(str(part) for part in parts if part) or "any request"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from simcore.model.agent import CiliumAgent
 from simcore.model.policy import Direction
-from simcore.model.requests import DnsMatch, HttpMatch, OpaqueMatch, RequestMatch, RequestSet, SniMatch
+from simcore.model.requests import DnsMatch, HttpMatch, KafkaMatch, OpaqueMatch, RequestMatch, RequestSet, SniMatch
 
 from ..fields import Field
 from .http import read_http
 from .kafka import read_kafka
-from .names import name_regex, read_name
+from .names import EVERY_NAME, name_regex, read_name
 from .ports import PortField
 
 KINDS = ("http", "dns", "kafka", "l7")
@@ -138,10 +138,15 @@ def _of_kind(rules: Field, kind: str, agent: CiliumAgent) -> Layer7:
                 members.append(OpaqueMatch(said))
         words.append(said)
     parser = (rules.get("l7proto").text() or "l7") if kind == "l7" else kind
-    is_open = not doubts and any(member in (HttpMatch(), DnsMatch(".*", "*")) for member in members)
-    if is_open:
+    if not doubts and any(map(_lets_everything, members)):
         return Layer7(parser)
     return Layer7(parser, RequestSet(tuple(members)), tuple(dict.fromkeys(words)), doubt=doubts[0] if doubts else "")
+
+
+def _lets_everything(member: RequestMatch) -> bool:
+    if isinstance(member, DnsMatch):
+        return member.pattern == EVERY_NAME
+    return member in (HttpMatch(), KafkaMatch())
 
 
 def _server_names(item: Field, agent: CiliumAgent) -> tuple[SniMatch, ...]:

@@ -12,6 +12,7 @@ _NAME = re.compile(r"[-a-zA-Z0-9_.]+")
 _PATTERN = re.compile(r"[-a-zA-Z0-9_.*]+")
 _MOST_CHARACTERS = 255
 _ANY_LABELS, _WITHIN_LABEL = r"(?:[-a-z0-9_]+\.)+", "[-a-z0-9_]*"
+EVERY_NAME = ".*"
 _WHOLE_LABELS = (1, 19)
 """The version from which ``**.`` stands for whole labels."""
 _UNWRITTEN = "either matchName or matchPattern is required"
@@ -57,7 +58,7 @@ def name_regex(text: str, agent: CiliumAgent) -> str:
     """Write a name or a pattern as a regular expression that matches names in lower case, without last dot."""
     plain = text.lower().removesuffix(".")
     if plain and not plain.strip("*"):
-        return ".*"
+        return EVERY_NAME
     start = ""
     if plain.startswith("**.") and agent.version >= _WHOLE_LABELS:
         start, plain = _ANY_LABELS, plain.removeprefix("**.")

@@ -4,10 +4,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loaders import open_capture
+from simcore.model.cilium import AUDITED
 from simcore.model.flows import Verdict
 from simcore.model.policy import Direction, Role
 
-from .captures import wide
+from .captures import request_columns, wide
 
 WORDS = {Verdict.ALLOW: "forwarded", Verdict.DENY: "dropped", Verdict.UNKNOWN: None}
 
@@ -33,14 +34,22 @@ def rows_of(flows, judgements):
             "icmp_type": flow.icmp_type,
             "icmp_code": flow.icmp_code,
             "observed_verdict": WORDS[judgement.verdict],
+            **requests_of(flow),
         }
         for side in Direction:
             outcome = judgement.outcome(side)
             denied = outcome.verdict is Verdict.DENY
-            row[f"{side.word}_verdict"] = WORDS[outcome.verdict]
+            row[f"{side.word}_verdict"] = "audit" if outcome.detail.startswith(AUDITED) else WORDS[outcome.verdict]
             row[f"{side.word}_reason"] = "POLICY_DENIED" if denied else None
             row[f"{side.word}_policies"] = policies_of(outcome)
         yield row
+
+
+def requests_of(flow):
+    """The columns of a flow's request; none where it has none."""
+    if flow.request is None:
+        return {}
+    return {name: column[0].as_py() for name, column in request_columns([flow]).items()}
 
 
 def address(end):

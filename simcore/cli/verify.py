@@ -32,8 +32,8 @@ def command(
 ) -> None:
     """Compare our verdicts with those that the capture recorded, and show why they differ: exit code 1 if any does.
 
-    CAPTURE is Parquet: a file, several, or a folder. What Hubble recorded at both ends is compared, or what VPC
-    flow logs and Calico say of a flow as a whole.
+    CAPTURE is Parquet, or an export of Hubble: a file, several, or a folder. What Hubble recorded at both ends is
+    compared, or what VPC flow logs and Calico say of a flow as a whole.
     """
     from ..analyses.verify import verify
     from ..report import verify as report

@@ -2,7 +2,9 @@
 
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,8 @@ from simcore.model.flows import Verdict
 from simcore.model.policy import Direction
 from simcore.model.verification import Suspicion
 from simcore.reference import Reference
-from tests import strategies
+from tests import captures as samples
+from tests import strategies, strategies_rules
 from tests.manifests import load
 from tests.recorded import policies_of, rows_of, save
 
@@ -48,6 +51,27 @@ def test_what_the_reference_recorded_agrees(question):
         return
     for capture in recorded(flows, judgements):
         result = simcore.verify(capture, snapshot.cluster, snapshot.policies, profile)
+        assert result.agrees
+        assert result.comparable == len(told)
+
+
+def some_request(random):
+    """A request as a file tells it: what is empty there is not told."""
+    request = strategies_rules.some_request(random)
+    return replace(request, http_path=request.http_path or None, http_headers=request.http_headers or None)
+
+
+@given(st.integers(0, 2**48))
+def test_what_the_reference_recorded_agrees_under_rules_of_every_kind_and_requests(seed):
+    random = Random(seed)
+    cluster, ends = strategies_rules.some_cluster(random)
+    policies, profile = strategies_rules.some_policies(random), strategies_rules.some_profile(random)
+    flows = [strategies_rules.some_flow(random, cluster, ends) for _ in range(40)]
+    flows = [samples.recorded(replace(flow, request=some_request(random))) for flow in flows]
+    judgements = [Reference(cluster, policies, profile).judge(flow) for flow in flows]
+    told = [j for j in judgements if any(j.outcome(side).verdict is not Verdict.UNKNOWN for side in Direction)]
+    for capture in recorded(flows, judgements) if told else ():
+        result = simcore.verify(capture, simcore.build_tables(cluster, policies, profile=profile))
         assert result.agrees
         assert result.comparable == len(told)
 

@@ -4,9 +4,9 @@ Nothing of the product is imported, and nothing is lowered. A cluster is ``{"nam
 "endpoints", "services", "cidr_groups", "names": {name: addresses} or None}``. An endpoint is of a kind (``pod``,
 ``node``, ``world``, ``health``, ``init``, ``ingress``, ``unmanaged``) and has ``id``, ``ips``, ``node``; pods also
 ``namespace``, ``labels``, ``host_network``, ``named_ports`` (by ``name/PROTOCOL``), ``service_account``, ``cluster``;
-whoever is the API server is marked by ``kube_apiserver``. A flow is ``{"source": end, "destination": end, "protocol",
-"port", "icmp_type", "icmp_code", "request"}``, an end ``{"id", "address"}``. Where the manifests leave something open,
-or Cilium does, all answers are given.
+whoever is the API server is marked by ``kube_apiserver``; anybody may be where the cluster has ``api_server_unknown``.
+A flow is ``{"source": end, "destination": end, "protocol", "port", "icmp_type", "icmp_code", "request"}``, an end
+``{"id", "address"}``. Where the manifests leave something open, or Cilium does, all answers are given.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import ipaddress
 from itertools import groupby, product
 
 from tests.oracles import cilium_labels as cl
-from tests.oracles.cilium_entries import ANY_PEER, EXTENDED, NORMAL, PORT_PROTOCOLS, Reader
-from tests.oracles.cilium_requests import all_of, any_of, holds, sni_holds, tells
+from tests.oracles.cilium_entries import ANY_PEER, EXTENDED, EXTENDED_LATELY, NORMAL, PORT_PROTOCOLS, Reader
+from tests.oracles.cilium_requests import all_of, any_of, holds, is_anything, sni_holds, tells
 
 DEFAULTS = {
     "version": (1, 20),
@@ -43,29 +43,35 @@ PROXY_ALLOWS, PROXY_DENIES, PROXY_ASKS, DELEGATED = (
     "redirect-l7 delegated",
 )
 """The proxy lets the request through, refuses it, or would ask for a request, of which nothing is known."""
-BOTH = (DENIED, PROXY_DENIES, AUTH, DELEGATED, PROXY_ASKS, PROXY_ALLOWS, ALLOWED)
+UNSETTLED = "unsettled"
+"""Nobody tells: the proxy refuses a request of the pod's own node, which may enter anyway; or rules for one connection
+differ in the handshakes that they ask for."""
+BOTH = (DENIED, PROXY_DENIES, UNSETTLED, AUTH, DELEGATED, PROXY_ASKS, PROXY_ALLOWS, ALLOWED)
 """What two directions say together is the first of these that either says."""
 
 
-def answers(cluster, policies, flow, settings=None, unknown_ports=()):
-    """Every answer that is possible."""
-    sides = directions(cluster, policies, flow, settings, unknown_ports)
+def answers(cluster, policies, flow, settings=None, unknown_ports=(), unknown_types=range(256)):
+    """Every answer that is possible; a port or a type of ICMP that is not known may be any of those given."""
+    sides = directions(cluster, policies, flow, settings, unknown_ports, unknown_types)
     return {min(pair, key=BOTH.index) for pair in sides}
 
 
-def directions(cluster, policies, flow, settings=None, unknown_ports=()):
+def directions(cluster, policies, flow, settings=None, unknown_ports=(), unknown_types=range(256)):
     """Every possible pair of answers: the source's egress, and the destination's ingress."""
     world = World(cluster, policies, {**DEFAULTS, **(settings or {})})
     has_ports = flow["protocol"] in PORT_PROTOCOLS
     ports = unknown_ports if has_ports and flow.get("port") is None else [flow.get("port")]
-    kinds = range(256) if flow["protocol"] in ICMP and flow.get("icmp_type") is None else [flow.get("icmp_type")]
-    codes = (0, 4) if flow.get("icmp_code") is None else [flow["icmp_code"]]
+    is_vague = flow["protocol"] in ICMP and flow.get("icmp_type") is None
+    kinds = unknown_types if is_vague else [flow.get("icmp_type")]
+    codes = (0, 4) if flow["protocol"] == "ICMP" and flow.get("icmp_code") is None else [flow.get("icmp_code")]
     found = set()
     sources, destinations = world.readings(flow["source"]), world.readings(flow["destination"])
-    for source, destination, port, kind, code, guess in product(
-        sources, destinations, ports, kinds, codes, (False, True)
+    servers = (False, True) if cluster.get("api_server_unknown") else (False,)
+    for source, destination, port, kind, code, guess, server in product(
+        sources, destinations, ports, kinds, codes, (False, True), servers
     ):
         packet = {**flow, "port": port, "icmp_type": kind, "icmp_code": code}
+        world.may_be_server = server
         found |= world.connect(source, destination, packet, guess)
     return found
 
@@ -95,6 +101,7 @@ class World:
         self.version, self.name = settings["version"], cluster.get("name", "default")
         reader = Reader(cluster, settings)
         self.entries = [entry for policy in policies for entry in reader.read(policy)]
+        self.may_be_server = False
         self.nodes = {e["node"]: e for e in cluster["endpoints"] if e["kind"] == "node"}
 
     # Who is meant
@@ -117,10 +124,11 @@ class World:
         extra = [("reserved", "kube-apiserver", "")] if self.is_apiserver(end) else []
         if end.is_node:
             node = self.nodes.get(end.node, {})
-            known = self.settings["enable_node_selector_labels"]
-            labels = [("node", *pair) for pair in node.get("labels", {}).items()] if known else []
-            own = ("reserved", "host" if end.node == here else "remote-node", "")
-            return [own, *extra, ("k8s", cl.CLUSTER_KEY, self.name), *labels]
+            if end.node == here:
+                return [("reserved", "host", ""), *extra]
+            labels = [("k8s", cl.CLUSTER_KEY, self.name), *(("node", *pair) for pair in node.get("labels", {}).items())]
+            known = labels if self.settings["enable_node_selector_labels"] else []
+            return [("reserved", "remote-node", ""), *extra, *known]
         if end.kind == "pod":
             return cl.pod_labels(end.endpoint, self.cluster["namespaces"], self.name)
         if end.kind == "world":
@@ -129,6 +137,8 @@ class World:
         return [("reserved", end.kind, "")]
 
     def is_apiserver(self, end):
+        if self.may_be_server and (end.is_node or end.kind == "world"):
+            return True
         if end.is_node:
             return bool(self.nodes.get(end.node, {}).get("kube_apiserver"))
         return bool(end.endpoint.get("kube_apiserver"))
@@ -153,8 +163,9 @@ class World:
         return end.kind not in WITHOUT_CHECK and end.endpoint.get("cluster", self.name) == self.name
 
     def is_known_protocol(self, protocol):
-        extended = EXTENDED if self.settings["enable_extended_ip_protocols"] else ()
-        return protocol in (*PORT_PROTOCOLS, *ICMP, *extended)
+        extended = (*EXTENDED, *(EXTENDED_LATELY if self.version >= (1, 20) else ()))
+        is_extended = self.settings["enable_extended_ip_protocols"] and protocol in extended
+        return is_extended or protocol in (*PORT_PROTOCOLS, *ICMP)
 
     def port_numbers(self, direction, port, protocol, destination):
         """What a port's name stands for."""
@@ -207,14 +218,14 @@ class Judge:
             return {ALLOWED}
         closes = forced or any(entry.default_deny for entry in entries)
         seen = Seen(self.world.labels_of(peer, subject.node), peer.address)
-        is_let_in = direction == "ingress" and not subject.is_node and self.is_local_host(seen) and closes
         is_old = self.version < (1, 20)
+        is_let_in = direction == "ingress" and not subject.is_node and self.is_local_host(seen) and (closes or is_old)
         found = self.walk(entries, seen, direction, is_let_in and is_old)
         if found is None:
             is_last = is_let_in and not is_old and bool(entries)
             return {ALLOWED} if not closes or is_last else {DENIED}
-        if is_let_in and not is_old and found & {PROXY_DENIES, PROXY_ASKS}:
-            return found | {ALLOWED}
+        if is_let_in and not is_old and PROXY_DENIES in found:
+            return {UNSETTLED}
         return found
 
     def is_frag_needed(self):
@@ -284,13 +295,16 @@ class Judge:
     # What allows
 
     def let(self, units):
-        """The answers where these pairs allow: what they ask of requests is united, handshakes for each pair alone."""
+        """The answers where these pairs allow: what they ask of requests is united."""
         units = sorted(units, key=lambda unit: str(unit[:2]))
         groups = [[(u[2], u[3]) for u in group] for _, group in groupby(units, lambda unit: str(unit[:2]))]
         modes = {auth if auth in ("required", "test-always-fail") else None for _, _, _, auth in units}
-        found = self.ask_proxy(groups) if None in modes else set()
-        found |= {AUTH} if "required" in modes else set()
-        return found | ({DENIED} if "test-always-fail" in modes else set())
+        if len(modes) > 1:
+            return {UNSETTLED}
+        if "test-always-fail" in modes:
+            return {DENIED}
+        first = AUTH if "required" in modes else ALLOWED
+        return {min(first, answer, key=BOTH.index) for answer in self.ask_proxy(groups)}
 
     def ask_proxy(self, groups):
         sections = [section for group in groups for section, _ in group if section]
@@ -320,7 +334,7 @@ class Judge:
 
     def ask_rules(self, sections):
         rules = [(section.parser, rule) for section in sections for rule in section.rules]
-        if any(rule == "anything" for _, rule in rules):
+        if any(is_anything(parser, rule) for parser, rule in rules):
             return True
         told = [(parser, rule) for parser, rule in rules if tells(self.request, parser)]
         if not told:

@@ -11,7 +11,7 @@ from tests.oracles.cilium_requests import name_holds
 ADMIN, NORMAL, BASELINE = 100, 200, 250
 ANY_PEER = "any peer"
 PORT_PROTOCOLS = ("TCP", "UDP", "SCTP")
-EXTENDED = ("VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH")
+EXTENDED, EXTENDED_LATELY = ("VRRP", "IGMP"), ("GRE", "IPIP", "IPV6", "ESP", "AH")
 LISTS = ("Endpoints", "Nodes", "Entities", "CIDR", "CIDRSet")
 ICMP_NAMES = {
     "IPv4": {"EchoReply": 0, "DestinationUnreachable": 3, "EchoRequest": 8, "TimeExceeded": 11},
@@ -166,7 +166,7 @@ class Reader:
                     yield from (self.reserved_peer(name) for name in WORLDS)
                 case "cluster" | "cluster-mesh":
                     yield from (self.reserved_peer(name) for name in IN_CLUSTER)
-                    values = ("In", (self.name,)) if entity == "cluster" else ("Exists", ())
+                    values = ("Is", (self.name,)) if entity == "cluster" else ("Exists", ())
                     yield self.selector_peer([("any", cl.CLUSTER_KEY, *values)])
                 case _:
                     yield self.reserved_peer(entity)
@@ -219,7 +219,7 @@ class Reader:
                 continue
             if service.get("selector"):
                 asked = cl.requirements({"matchLabels": service["selector"]}, "k8s")
-                yield self.selector_peer([*asked, ("k8s", cl.NAMESPACE_KEY, "In", (service["namespace"],))])
+                yield self.selector_peer([*asked, ("k8s", cl.NAMESPACE_KEY, "Is", (service["namespace"],))])
             else:
                 yield from (self.cidr_peer(text, ()) for text in service.get("endpoint_ips", []))
 
@@ -273,7 +273,7 @@ class Reader:
         if any((port.get("protocol") or "TCP") not in PORT_PROTOCOLS for port in listed):
             return []
         types = spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
-        own = [("k8s", cl.NAMESPACE_KEY, "In", (namespace,))]
+        own = [("k8s", cl.NAMESPACE_KEY, "Is", (namespace,))]
         subject = [*cl.requirements(spec.get("podSelector"), "k8s"), *own]
         found = []
         for direction, side in (("Ingress", "from"), ("Egress", "to")):
@@ -292,7 +292,7 @@ class Reader:
     def kubernetes_peer(self, item, namespace):
         if item.get("ipBlock"):
             return self.cidr_peer(item["ipBlock"]["cidr"], tuple(item["ipBlock"].get("except") or ()))
-        own = [("k8s", cl.NAMESPACE_KEY, "In", (namespace,))]
+        own = [("k8s", cl.NAMESPACE_KEY, "Is", (namespace,))]
         return self.pods_peer(item.get("namespaceSelector"), item.get("podSelector"), own)
 
     def pods_peer(self, namespaces, pods, own=()):

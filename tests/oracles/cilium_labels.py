@@ -44,7 +44,7 @@ def namespace_labels(namespaces, name):
 
 def requirements(selector, default_source="any", prefix=""):
     """What a selector asks for; the keys get a prefix behind their source."""
-    found = [(key, "In", (value,)) for key, value in ((selector or {}).get("matchLabels") or {}).items()]
+    found = [(key, "Is", (value,)) for key, value in ((selector or {}).get("matchLabels") or {}).items()]
     for item in (selector or {}).get("matchExpressions") or []:
         found.append((item["key"], item["operator"], tuple(sorted(item.get("values") or ()))))
     return [
@@ -67,7 +67,7 @@ def meets(requirement, labels):
     source, key, operator, values = requirement
     values_found = [value for other, name, value in labels if name == key and source in ("any", other)]
     match operator:
-        case "In":
+        case "Is" | "In":
             return bool(values_found) and values_found[0] in values
         case "NotIn":
             return not values_found or values_found[0] not in values
@@ -94,7 +94,7 @@ def in_cluster(asked, cluster):
     """The same, of one cluster alone, unless a cluster is asked for; None: of any."""
     if cluster is None or any(source in ("k8s", "any") and key == CLUSTER_KEY for source, key, *_ in asked):
         return asked
-    return [*asked, ("k8s", CLUSTER_KEY, "In", (cluster,))]
+    return [*asked, ("k8s", CLUSTER_KEY, "Is", (cluster,))]
 
 
 def scoped_peer(asked, namespace, cluster, is_for_init):
@@ -103,13 +103,13 @@ def scoped_peer(asked, namespace, cluster, is_for_init):
         return asked
     if not names_namespace(asked):
         if namespace and not names_namespace_labels(asked):
-            asked = [*asked, ("k8s", NAMESPACE_KEY, "In", (namespace,))]
+            asked = [*asked, ("k8s", NAMESPACE_KEY, "Is", (namespace,))]
         elif not namespace and not is_for_init:
             asked = [*asked, ("k8s", NAMESPACE_KEY, "Exists", ())]
     return in_cluster(asked, cluster)
 
 
 def scoped_subject(asked, namespace):
-    """A CiliumNetworkPolicy's own selector: always of its namespace, whatever it says itself."""
-    kept = [one for one in asked if one[:2] != ("k8s", NAMESPACE_KEY)]
-    return [*kept, ("k8s", NAMESPACE_KEY, "In", (namespace,))]
+    """A CiliumNetworkPolicy's own selector: always of its namespace, whatever label it names itself."""
+    kept = [one for one in asked if one[:3] != ("k8s", NAMESPACE_KEY, "Is")]
+    return [*kept, ("k8s", NAMESPACE_KEY, "Is", (namespace,))]

@@ -34,6 +34,15 @@ def tells(request, parser):
     return any(part in request for part in ASKS[parser])
 
 
+def is_anything(parser, rule):
+    """Whether the rule lets every request of its protocol through."""
+    if rule == "anything":
+        return True
+    if parser == "http":
+        return http_holds(rule, {}) is True
+    return parser == "dns" and not (rule.get("matchPattern") or "?").strip("*.")
+
+
 def holds(parser, rule, request, version):
     match parser:
         case "http":
@@ -107,6 +116,6 @@ def kafka_holds(rule, asked):
     keys = ROLES[rule["role"]] if rule.get("role") else {rule["apiKey"]} if rule.get("apiKey") else None
     if keys is not None and asked["apiKey"] not in keys:
         return False
-    if rule.get("topic") and asked.get("topic"):
-        return asked["topic"] == rule["topic"]
+    if rule.get("topic") and asked.get("topic") not in ("", None, rule["topic"]):
+        return False
     return None if rule.get("clientID") or rule.get("apiVersion") else True

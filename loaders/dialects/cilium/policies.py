@@ -152,7 +152,9 @@ def _closes(spec: Field, sections: Sequence[str], agent: CiliumAgent) -> dict[Di
     for direction in Direction:
         asked = entry.get(direction.word).boolean()
         has_rules = any(name in sections for name in (direction.word, f"{direction.word}Deny"))
-        closes[direction] = has_rules if asked is None or not is_known else asked
+        closes[direction] = has_rules and (asked is None or asked or not is_known)
+        if asked and is_known and not has_rules:
+            entry.warn(f"there is no {direction.word} rule, so nothing is closed. Add one: [{{}}]", direction.word)
     return closes
 
 

@@ -108,16 +108,19 @@ def service_pair(service, address):
     ]
     spec = {"clusterIP": address, "ports": ports, "selector": service.get("selector")}
     yield document("v1", "Service", name, namespace, service.get("labels"), spec=spec)
-    if "endpoint_ips" in service:
+    by_family = {"IPv4": [], "IPv6": []} if "endpoint_ips" in service else {}
+    for each in service.get("endpoint_ips", ()):
+        by_family["IPv6" if ":" in each else "IPv4"].append(each)
+    for family, addresses in by_family.items():
         yield document(
             "discovery.k8s.io/v1",
             "EndpointSlice",
-            f"{name}-0",
+            f"{name}-{family.lower()}",
             namespace,
             {"kubernetes.io/service-name": name},
-            addressType="IPv4",
+            addressType=family,
             ports=[{key: port[key] for key in ("name", "protocol", "port")} for port in ports],
-            endpoints=[{"addresses": [address]} for address in service["endpoint_ips"]],
+            endpoints=[{"addresses": [each]} for each in addresses],
         )
 
 

@@ -7,6 +7,7 @@ import pytest
 from loaders import load_manifests
 from loaders.manifests import load_policy_set
 from simcore.errors import LoadError, ResolveError
+from tests.cilium import ccnp, cidr_group, cnp
 
 GROUP = "crd.antrea.io"
 SPEC = {"priority": 5, "tier": "mine", "appliedTo": [{"namespaceSelector": {}}], "ingress": [{"action": "Drop"}]}
@@ -95,3 +96,18 @@ def test_namespaces_of_policies_are_told_where_nothing_is_in_them(tmp_path):
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": GIVEN}), "utf-8")
     (warning,) = [found for found in load_manifests([str(path)]).diagnostics if "neither pods" in found.message]
     assert "1 namespace (shop)" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("name", "gone"),
+    [
+        ("cnp/shop/db", "db"),
+        ("ciliumnetworkpolicies/shop/db", "db"),
+        ("CiliumNetworkPolicy.cilium.io/shop/db", "db"),
+        ("ccnp/all", "all"),
+        ("ciliumcidrgroup/far", "far"),
+    ],
+)
+def test_delete_takes_cilium_s_kinds(load, name, gone):
+    given = load(cnp("db", ingress=[{}]), ccnp("all", ingress=[{}]), cidr_group("far", "192.0.2.0/24"))
+    assert set(names(given)) - set(names(given.deleted(name))) == {gone}

@@ -80,6 +80,8 @@ def _replaying(results: Results) -> Iterator[Goal]:
     yield Goal("what-if: time / replay's", results.extra("whatif_sweep", "to_replay"), "", 1.3, 1.05)
     for form, words in (("IPv6", "IPv6 addresses"), ("text", "addresses as text")):
         yield Goal(f"replay, {words}: time / uint32's", results.extra(f"form[{form}]", "to_ipv4"), "", 2, 1.2)
+    what = "L7-heavy replay, half of the flows with requests: time / without requests"
+    yield Goal(what, results.extra("requests", "to_bare"), "", 3, 1.5)
     rate = million(results.rate("track[2]"))
     yield Goal("packets of 1 M live connections, two threads", rate, "Mpackets/s", 30, 80, at_least=True)
 

@@ -142,6 +142,10 @@ a hundred taken away; a replay has every denied flow to group, a what-if those t
 traffic with other addresses: IPv6 throughout, in 16 bytes, and IPv4 in words. The cluster is M, every pod of which has
 an IPv6 address as well.
 
+An L7-heavy replay is one of flows half of which carry a request, of 200 paths, under 50 policies each of which lets in
+its own part of them; every other request is denied, and so is grouped. It takes turns with a replay of the same flows
+without their requests, all of which are let through on condition.
+
 XL is built in a process of its own; its peak holds the cluster and its policies too. A fresh process's first verdict is
 `flowverdict replay` on 1,000 flows and size S, with the kernels compiled before.
 

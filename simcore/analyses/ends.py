@@ -256,17 +256,14 @@ def read_requests(batch: pa.RecordBatch) -> dict[str, TextColumn]:
 
 
 def _texts(column: pa.Array) -> TextColumn:
-    """Number the texts that a column holds; its dictionary may hold others too."""
-    if not isinstance(column, pa.DictionaryArray) or column.dictionary.null_count:
+    """Number the texts of a column, by its dictionary, unless that holds more texts than there are rows."""
+    is_coded = isinstance(column, pa.DictionaryArray) and column.indices.type == pa.int32()
+    if not is_coded or column.dictionary.null_count or len(column.dictionary) > len(column):
         column = column.cast(pa.string()).dictionary_encode()
-    count = len(column.dictionary)
-    codes = column.indices.fill_null(count).to_numpy(zero_copy_only=False)
-    is_used = np.zeros(count + 1, bool)
-    is_used[codes] = True
-    used = np.flatnonzero(is_used[:count])
-    number_of = np.full(count + 1, used.size, np.int64)
-    number_of[used] = np.arange(used.size)
-    return TextColumn(number_of[codes], column.dictionary.take(pa.array(used)).to_pylist())
+    codes = raw_values(column.indices)
+    if column.null_count:
+        codes = np.where(validity(column.indices), codes, np.int32(len(column.dictionary)))
+    return TextColumn(codes, column.dictionary.to_pylist())
 
 
 def read_extras(batch: pa.RecordBatch) -> ExtraColumns:

@@ -348,7 +348,7 @@ def _request_columns(requests: Sequence[Request]) -> dict[str, TextColumn]:
             found = [None if headers is None else write_headers(headers) for headers in found]
         texts = {text: number for number, text in enumerate(dict.fromkeys(text for text in found if text is not None))}
         codes = [len(texts) if text is None else texts[text] for text in found]
-        columns[part] = TextColumn(np.array(codes, np.int64), tuple(texts))
+        columns[part] = TextColumn(np.array(codes, np.int32), tuple(texts))
     return columns
 
 

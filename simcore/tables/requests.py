@@ -58,12 +58,12 @@ class TextColumn:
 
     Attributes
     ----------
-    codes : int64[n]
+    codes : int32[n]
         Number of each text; ``len(texts)`` where it is missing.
     texts : sequence of str
     """
 
-    codes: NDArray[np.int64]
+    codes: NDArray[np.int32]
     texts: Sequence[str]
 
     def take(self, rows: NDArray[np.integer]) -> TextColumn:
@@ -164,7 +164,7 @@ class RequestTable:
         return np.frombuffer(found, np.uint8).reshape(len(texts) + 1, len(probes))
 
     def _vectors(
-        self, codes: Mapping[str, NDArray[np.int64]], found: Mapping[str, NDArray[np.uint8]]
+        self, codes: Mapping[str, NDArray[np.int32]], found: Mapping[str, NDArray[np.uint8]]
     ) -> NDArray[np.uint8]:
         """Tell what requests are to every request set, given the texts of their parts."""
         count = next(iter(codes.values())).size

@@ -141,9 +141,9 @@ def test_what_is_remembered_of_texts_is_bounded(shop, monkeypatch):
     table = build_tables(shop.cluster, shop.policies, profile=CILIUM).requests
     for first in range(0, 20, 2):
         texts = [f"/public/{first}", f"/{first}"]
-        column = requests.TextColumn(np.arange(2), texts)
+        column = requests.TextColumn(np.arange(2, dtype=np.int32), texts)
         numbers, vectors = table.find(
-            {"http_path": column, "http_method": requests.TextColumn(np.zeros(2, np.int64), ["GET"])}, 2
+            {"http_path": column, "http_method": requests.TextColumn(np.zeros(2, np.int32), ["GET"])}, 2
         )
         assert vectors[numbers, 0].tolist() == [YES, NO]
         assert len(table._known["http_path"]) <= 4

@@ -19,7 +19,7 @@ from simcore.model.requests import HttpMatch, RequestSet
 from simcore.reference import Reference
 from simcore.tables.build import build_tables
 
-from .test_reference import DB, EGRESS, HTTP, INGRESS, PLACE, TO_DB, WEB, app, cluster, flow, pod, policy
+from .test_reference import DB, EGRESS, HTTP, INGRESS, PLACE, TO_DB, WEB, app, cluster, flow, pod, policy, service
 
 ALLOW, DENY, UNKNOWN = Verdict.ALLOW, Verdict.DENY, Verdict.UNKNOWN
 CILIUM = replace(plugin_named("cilium").profile, sctp="enforced")
@@ -131,6 +131,18 @@ def test_where_a_pod_runs_decides_and_must_be_known():
     lost = cluster(WEB, replace(DB, node=""))
     assert ingress(OWN_NODE, CLOSED, world=lost).reason is Reason.UNCERTAIN_RULE
     assert ingress(OWN_NODE, world=lost).reason is Reason.NOT_ISOLATED
+
+
+def test_behind_a_service_too_a_node_must_be_known_to_be_the_own_one():
+    web = service(addresses=["10.96.0.9"])
+    closed = policy(INGRESS, app("web"))
+    to_service = {text: flow(text, "10.96.0.9") for text in ("10.9.0.1", "10.9.0.2")}
+    there = cluster(WEB, DB, services=[web])
+    lost = cluster(replace(WEB, node=""), DB, services=[web])
+    assert ingress(to_service["10.9.0.1"], closed, world=there).verdict is ALLOW
+    assert ingress(to_service["10.9.0.2"], closed, world=there).verdict is DENY
+    for asked in to_service.values():
+        assert ingress(asked, closed, world=lost).reason is Reason.UNCERTAIN_RULE
 
 
 def test_egress_to_the_own_node_is_as_any_other():

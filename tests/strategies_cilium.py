@@ -59,12 +59,14 @@ def make_cluster(random):
 
 
 def place_api_server(cluster, address):
-    """Mark who has the address; outside, an endpoint of its own."""
-    for endpoint in cluster["endpoints"]:
-        if endpoint["kind"] == "node" and address in endpoint["ips"]:
-            endpoint["kube_apiserver"] = True
-            return
-    cluster["endpoints"].append({"id": None, "kind": "world", "ips": [address], "kube_apiserver": True})
+    """Mark who has the address, outside an endpoint of its own; the API server's Service leads there."""
+    owners = [one for one in cluster["endpoints"] if one["kind"] == "node" and address in one["ips"]]
+    if not owners:
+        owners.append({"id": None, "kind": "world", "ips": [address]})
+        cluster["endpoints"] += owners
+    owners[0]["kube_apiserver"] = True
+    own = {"name": "kubernetes", "namespace": "default", "labels": {}, "ip": "10.96.0.9"}
+    cluster["services"].append({**own, "endpoint_ips": owners[0]["ips"]})
 
 
 def node(random, name):
@@ -133,10 +135,6 @@ def documents(cluster):
         spec = {"externalCIDRs": group["cidrs"]}
         found.append({"apiVersion": "cilium.io/v2", "kind": "CiliumCIDRGroup", "metadata": metadata, "spec": spec})
     found += [document for one in cluster["services"] for document in service_documents(one)]
-    api = [address for e in cluster["endpoints"] if e.get("kube_apiserver") for address in e["ips"]]
-    if api:
-        own = {"name": "kubernetes", "namespace": "default", "labels": {}, "ip": "10.96.0.9", "endpoint_ips": api}
-        found += service_documents(own)
     return found
 
 

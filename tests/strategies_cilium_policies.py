@@ -132,7 +132,7 @@ def peer_selector(random):
 def spec(random, subject, settings):
     """A rule with at least one section that counts."""
     sections = {}
-    deny, allow = (0.07, 0.95) if settings["plain"] else (0.2, 0.55)
+    deny, allow = (0.3, 0.95) if settings["plain"] else (0.3, 0.6)
     keys = ("ingress", "ingressDeny", "egress", "egressDeny")
     if settings["plain"]:
         keys = random.choice([keys[:2], keys[2:]])
@@ -144,10 +144,21 @@ def spec(random, subject, settings):
             elif shape < (deny if key.endswith("Deny") else allow):
                 count = random.choice([1, 1, 2, *([2, 3] if settings["plain"] else [])])
                 sections[key] = [item(random, key, "nodeSelector" in subject, settings) for _ in range(count)]
+                if key.endswith("Deny") and sections.get(key[:-4]) and random.random() < 0.6:
+                    sections[key].append(denial_of(random.choice(sections[key[:-4]])))
     found = {**subject, **sections}
-    if random.random() < 0.25 and "Requires" not in str(sections):
+    if random.random() < (0.4 if settings["plain"] else 0.2) and "Requires" not in str(sections):
         choices = {"ingress": random.choice([True, False, False]), "egress": random.choice([True, False, False])}
         found["enableDefaultDeny"] = dict(random.sample(list(choices.items()), random.randint(1, 2)))
+    return found
+
+
+def denial_of(allowed):
+    """An item that denies what another allows, as far as denials can tell."""
+    without = ("toFQDNs", "fromRequires", "toRequires", "authentication")
+    found = {field: value for field, value in allowed.items() if field not in without}
+    if found.get("toPorts"):
+        found["toPorts"] = [{"ports": one.get("ports", [])} for one in found["toPorts"]]
     return found
 
 

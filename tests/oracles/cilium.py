@@ -33,6 +33,7 @@ DEFAULTS = {
 }
 WITHOUT_CHECK = ("world", "unmanaged")
 ICMP = ("ICMP", "ICMPV6")
+HANDSHAKES = ("required", "test-always-fail")
 STRENGTH = {"deny": 0, "allow": 1, "pass": 2}
 
 ALLOWED, DENIED, AUTH = "allowed", "denied", "auth-required"
@@ -44,8 +45,9 @@ PROXY_ALLOWS, PROXY_DENIES, PROXY_ASKS, DELEGATED = (
 )
 """The proxy lets the request through, refuses it, or would ask for a request, of which nothing is known."""
 UNSETTLED = "unsettled"
-"""Nobody tells: the proxy refuses a request of the pod's own node, which may enter anyway; or rules for one connection
-differ in the handshakes that they ask for."""
+"""Nobody tells: the proxy refuses a request that a later tier lets through, or the agent for the pod's own node; rules
+for one connection differ in the handshakes that they ask for; or selectors for it are the same but for their spelling.
+"""
 BOTH = (DENIED, PROXY_DENIES, UNSETTLED, AUTH, DELEGATED, PROXY_ASKS, PROXY_ALLOWS, ALLOWED)
 """What two directions say together is the first of these that either says."""
 
@@ -242,15 +244,17 @@ class Judge:
         for tier, in_tier in groupby(matches, lambda match: match[0].tier):
             ranked = sorted(in_tier, key=lambda match: (match[0].priority, STRENGTH[match[0].verdict]))
             if tier == NORMAL and is_let_in and not any(entry.verdict == "deny" for entry, _ in ranked):
-                return {ALLOWED}
+                is_shaken = any(unit[3] in HANDSHAKES for _, units in ranked for unit in units)
+                return {UNSETTLED} if is_shaken else {ALLOWED}
             if not ranked or ranked[0][0].verdict == "pass":
                 continue
             first = ranked[0][0]
             if first.verdict == "deny":
                 return {DENIED}
-            return self.let(
-                [u for e, units in ranked if (e.priority, e.verdict) == (first.priority, "allow") for u in units]
-            )
+            equals = [units for e, units in ranked if (e.priority, e.verdict) == (first.priority, "allow")]
+            found = self.let([unit for units in equals for unit in units])
+            is_let_later = any(entry.tier > tier and entry.verdict == "allow" for entry, _ in matches)
+            return {UNSETTLED} if is_let_later and PROXY_DENIES in found else found
         return {ALLOWED} if is_let_in else None
 
     # One entry
@@ -296,23 +300,22 @@ class Judge:
 
     def let(self, units):
         """The answers where these pairs allow: what they ask of requests is united."""
-        units = sorted(units, key=lambda unit: str(unit[:2]))
-        groups = [[(u[2], u[3]) for u in group] for _, group in groupby(units, lambda unit: str(unit[:2]))]
-        modes = {auth if auth in ("required", "test-always-fail") else None for _, _, _, auth in units}
+        modes = {auth if auth in HANDSHAKES else None for _, _, _, auth in units}
         if len(modes) > 1:
             return {UNSETTLED}
         if "test-always-fail" in modes:
             return {DENIED}
         first = AUTH if "required" in modes else ALLOWED
-        return {min(first, answer, key=BOTH.index) for answer in self.ask_proxy(groups)}
+        said, respelt = (self.ask_proxy(grouped(units, key)) for key in (str, alike))
+        return {min(first, answer, key=BOTH.index) for answer in (said if said == respelt else {UNSETTLED})}
 
     def ask_proxy(self, groups):
-        sections = [section for group in groups for section, _ in group if section]
+        sections = [section for group in groups for section in group if section]
         if not any(section.parser for section in sections):
             return {ALLOWED}
         if any(section.listener for section in sections):
             return {DELEGATED}
-        said = [self.ask_group([section for section, _ in group]) for group in groups]
+        said = [self.ask_group(group) for group in groups]
         answer = any_of(answer for answer in said if answer != "unasked")
         if "unasked" in said and not answer:
             return {PROXY_ASKS}
@@ -340,6 +343,21 @@ class Judge:
         if not told:
             return "unasked"
         return any_of(holds(parser, rule, self.request, self.version) for parser, rule in told)
+
+
+def grouped(units, key):
+    """What is asked of requests, by peer and ports."""
+    found = {}
+    for peer, port, section, _ in units:
+        found.setdefault((key(peer), port), []).append(section)
+    return list(found.values())
+
+
+def alike(peer):
+    """A peer's key, the same for selectors that are the same but for their spelling."""
+    if not isinstance(peer, tuple) or peer[0] in ("cidr", "fqdn"):
+        return str(peer)
+    return str(sorted({(source.replace("any", "k8s"), key, op.replace("Is", "In"), v) for source, key, op, v in peer}))
 
 
 def addresses_of(endpoint):

@@ -40,6 +40,8 @@ def is_anything(parser, rule):
         return True
     if parser == "http":
         return http_holds(rule, {}) is True
+    if parser == "kafka":
+        return not rule
     return parser == "dns" and not (rule.get("matchPattern") or "?").strip("*.")
 
 

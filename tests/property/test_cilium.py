@@ -75,6 +75,15 @@ def is_conditional(judgement):
 
 
 def is_vague(flow, cluster):
-    """Whether the flow leaves open where it goes to, or where a pod runs: the reference may then be overly careful."""
-    is_placeless = any(endpoint["kind"] == "pod" and not endpoint["node"] for endpoint in cluster["endpoints"])
-    return is_placeless or (flow["port"] is None and flow["icmp_type"] is None)
+    """Whether a port, a pod's node, or the API server is not known: the reference may then be overly careful."""
+    ends = [endpoint_of(cluster, flow[side]) for side in ("source", "destination")]
+    is_placeless = any(end["kind"] == "pod" and not end["node"] for end in ends)
+    is_beyond_pods = any(end["kind"] in ("node", "world") or end.get("host_network") for end in ends)
+    may_be_server = is_beyond_pods and cluster.get("api_server_unknown", False)
+    return is_placeless or may_be_server or (flow["port"] is None and flow["icmp_type"] is None)
+
+
+def endpoint_of(cluster, end):
+    """Who is at an end."""
+    known = [one for one in cluster["endpoints"] if not one.get("host_network") or one["id"] == end["id"]]
+    return next(one for one in known if (one["id"] == end["id"] if end["id"] else end["address"] in one["ips"]))

@@ -25,6 +25,7 @@ _LOCALHOST_DOUBT = (
     "the own node enters by what comes after all policies, and whether the proxy lets such a request through is not "
     "known"
 )
+_REQUIREMENT_DOUBT = "nothing is denied to those who fall short of it unless another policy closes the endpoint"
 _HERE = Nodes(where="here")
 
 
@@ -122,7 +123,8 @@ class RuleMaker:
         entry = Entry(
             found.owner, found.field, found.direction, Action.DENY, found.section, found.index, 0, (peer,), None
         )
-        return self._row(entry, DENIED)
+        doubt = "" if found.owner.closes[found.direction] else _REQUIREMENT_DOUBT
+        return replace(self._row(entry, DENIED), doubt=doubt)
 
     def _row(self, entry: Entry, order: float) -> Rule:
         owner = entry.owner

@@ -16,6 +16,7 @@ from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.layout import Tables
 from .carried import NO_REQUESTS, RequestCounts
+from .examples import ExampleRequests
 from .groups import Groups
 from .judging import Judged
 from .names import NO_NAMES, NameReport
@@ -161,7 +162,7 @@ def replay(
     )
     if output:
         write_rules(tables, output)
-    groups = Groups(tables, found.tally, capture.files)
+    groups = Groups(tables, found.tally, capture.files, ExampleRequests(capture, tables).of_group)
     allowed, denied, unknown = np.diagonal(found.counts).tolist()
     return ReplayResult(
         flows=allowed + denied + unknown,

@@ -20,6 +20,7 @@ from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ..tables.layout import Tables
 from .carried import NO_REQUESTS, RequestCounts
 from .ends import ENDS
+from .examples import ExampleRequests
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
 from .names import NO_NAMES, NameReport
@@ -187,6 +188,7 @@ def whatif(
     if output:
         write_rules(tables, output)
     edits = {} if baseline is None or candidate is None else _edits(baseline, candidate)
+    requests = ExampleRequests(capture, tables)
     counts = {change: int(found.counts[number == CHANGE_OF].sum()) for number, change in enumerate(CHANGES)}
     return WhatIfResult(
         flows=int(found.counts.sum()),
@@ -194,7 +196,12 @@ def whatif(
         gained=counts[Change.GAINED],
         unknown=counts[Change.UNKNOWN],
         unchanged=counts[Change.UNCHANGED],
-        groups=Groups(tables, found.tally, capture.files, lambda group: replace(group, cause=_cause(group, edits))),
+        groups=Groups(
+            tables,
+            found.tally,
+            capture.files,
+            lambda group: requests.of_group(replace(group, cause=_cause(group, edits))),
+        ),
         state=state,
         cut=cut,
         settled=found.settled,

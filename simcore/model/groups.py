@@ -9,6 +9,7 @@ from ..errors import Place
 from .flows import Judgement, Verdict
 from .policy import PolicyRef
 from .ports import TCP, UDP
+from .requests import Request
 
 DNS_PORT = 53
 
@@ -65,6 +66,8 @@ class Example:
         Address, and pod name in parentheses where it is known.
     source_port, destination_port : int or None
         None where the record has none.
+    request : Request or None
+        What it carries, where rules look at requests and the record tells one.
     """
 
     file: str
@@ -74,6 +77,7 @@ class Example:
     destination: str
     source_port: int | None
     destination_port: int | None
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True)

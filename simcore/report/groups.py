@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..model.flows import Judgement, Outcome
 from ..model.groups import Cause, Example, FlowGroup
@@ -16,6 +17,7 @@ from .words import (
     period,
     protocol_json,
     protocol_port,
+    request_json,
     size,
     telling,
 )
@@ -76,7 +78,8 @@ def example_words(example: Example) -> str:
     source = _end(example.source, example.source_port)
     destination = _end(example.destination, example.destination_port)
     place = unbroken(f"row {example.row:,} of {example.file.rpartition('/')[2]}")
-    return f"such as {source} -> {destination}, {place}"
+    carried = f", {replace(example.request, http_headers=None)}" if example.request else ""
+    return f"such as {source} -> {destination}{carried}, {place}"
 
 
 def _end(end: str, port: int | None) -> str:
@@ -123,6 +126,7 @@ def example_json(example: Example) -> dict[str, object]:
         "source_port": example.source_port,
         "destination": example.destination,
         "destination_port": example.destination_port,
+        **({"request": request_json(example.request)} if example.request else {}),
     }
 
 

@@ -155,7 +155,7 @@ class World:
         applying = [policy for policy in self.policies if self.applies(policy, direction, subject)]
         if not applying:
             return True
-        if not packet.has_ports and self.switches["other_protocols"] != "follow-peers":
+        if not packet.has_ports and self.switches["other_protocols"] not in ("follow-peers", "judged"):
             return self.switches["other_protocols"] == "allow"
         return any(
             self.rule_matches(rule or {}, direction, namespace_of(policy), peer, packet)

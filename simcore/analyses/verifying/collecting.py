@@ -15,6 +15,7 @@ from ...model.flows import Split
 from ...model.groups import Example
 from ...tables.layout import Tables
 from ..ends import EndColumn, raw_values, validity
+from ..examples import request_at
 from ..judging import Judged, objects_of
 from .recorded import SIDES, WHOLE, Names, RecordedBatch
 
@@ -145,6 +146,7 @@ class _Reader:
     ) -> None:
         self._tables = tables
         self._sides = sides
+        self._batch, self._rows = batch, rows
         self._ends = judged.source.take(rows), judged.destination.take(rows)
         ports, port_known = judged.ports.port[rows], judged.ports.port_known
         known = port_known[rows] if port_known.size else np.ones(rows.size, bool)
@@ -185,8 +187,11 @@ class _Reader:
     def example(self, at: int, file: str, row: int, time: int | None) -> Example:
         """Return a row as an example."""
         source, destination = (self._end(end, pods, at) for end, pods in zip(self._ends, self._pods, strict=True))
-        ports = (None if port == MISSING else int(port) for port in (self._source_ports[at], self._ports[at]))
-        return Example(file, row, time, source, destination, *ports)
+        source_port, port = (
+            None if number == MISSING else int(number) for number in (self._source_ports[at], self._ports[at])
+        )
+        request = request_at(self._batch, int(self._rows[at]))
+        return Example(file, row, time, source, destination, source_port, port, request)
 
     def _end(self, end: EndColumn, pods: Names, at: int) -> str:
         address = None

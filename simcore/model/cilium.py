@@ -63,7 +63,7 @@ class AgentReading:
         self._agent = agent
         self._has_tiers = agent.version >= TIERS_SINCE
         self._ports: dict[tuple[str, int], set[int]] = {}
-        self._read: dict[tuple[int, bool], tuple[Policy, Policy]] = {}
+        self._read: dict[tuple[int, frozenset[Action]], tuple[Policy, Policy]] = {}
         self._own = [_unsupported(agent, is_sctp_known=sctp == "enforced")]
         if agent.policy_enforcement_mode != "never":
             self._own.append(_closing(agent))
@@ -85,16 +85,19 @@ class AgentReading:
         if len(self._read) > 4 * len(policies) + 1000:
             self._read = {}
         found = [*policies, *self._own, *self._localhost(policies)]
-        repeats = any(rule.action is Action.PASS and rule.tier.name == "cnp-baseline" for rule in _rules(policies))
-        return [self._policy(policy, repeats=repeats) for policy in found]
+        baseline = frozenset(rule.action for rule in _rules(policies) if rule.tier.name == "cnp-baseline")
+        return [self._policy(policy, baseline) for policy in found]
 
-    def _policy(self, policy: Policy, *, repeats: bool) -> Policy:
-        known = self._read.get((id(policy), repeats))
+    def _policy(self, policy: Policy, baseline: frozenset[Action]) -> Policy:
+        """Read a policy beside rules of the baseline tier that do these things."""
+        known = self._read.get((id(policy), baseline))
         if known is None:
             rules = tuple(found for rule in policy.rules for found in self._rule(rule))
-            if repeats:
+            if Action.PASS in baseline:
                 rules += tuple(replace(rule, tier=_AFTER_PASS) for rule in rules if rule.tier.name == DEFAULT.name)
-            known = self._read[id(policy), repeats] = (policy, replace(policy, rules=rules))
+            if Action.ALLOW in baseline:
+                rules += tuple(_refusal(rule) for rule in rules if rule.requests is not None)
+            known = self._read[id(policy), baseline] = (policy, replace(policy, rules=rules))
         return known[1]
 
     def _rule(self, rule: Rule) -> Iterator[Rule]:
@@ -198,6 +201,20 @@ def _unsupported(agent: CiliumAgent, *, is_sctp_known: bool) -> Policy:
             doubt = "SCTP is opt-in, and whether it is on is not known"
             rules.append(replace(rule, ports=PortSet((PortRange(SCTP),)), doubt=doubt))
     return Policy(rules[0].policy, tuple(rules), _PLACE)
+
+
+def _refusal(rule: Rule) -> Rule:
+    """Doubt what becomes of a request that a proxy refuses, and that the baseline tier may allow."""
+    return replace(
+        rule,
+        action=Action.DENY,
+        role=Role.TIER_END,
+        requests=None,
+        proxy="",
+        condition="",
+        doubt="whether the proxy lets a request through that only the baseline tier allows is not known",
+        order=(0.75, *rule.order[1:]),
+    )
 
 
 def _without_tie(rule: Rule) -> Rule:

@@ -12,6 +12,7 @@ from .objects import CiliumIdentityObject, Labels
 from .pods import DEFAULT_ACCOUNT, Complain
 
 _SOURCE = "k8s:"
+_MOST_DIGITS = 10
 _NAMESPACE = "io.kubernetes.pod.namespace"
 _ACCOUNT = "io.cilium.k8s.policy.serviceaccount"
 _CLUSTER = "io.cilium.k8s.policy.cluster"
@@ -65,7 +66,7 @@ def read_identities(
     """Read CiliumIdentity objects by name; `others` are what endpoints tell of theirs. By number."""
     found = {identity.number: identity for identity in others if identity}
     for name, given, complain in objects:
-        if not (name.isascii() and name.isdecimal()):
+        if not (name.isascii() and name.isdecimal() and len(name) <= _MOST_DIGITS):
             complain(f"{name!r} is no number, as the name of a CiliumIdentity is. Correct it", "metadata", "name")
         elif identity := read_identity(int(name), given.security_labels or {}):
             found[identity.number] = identity

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +9,7 @@ from .addresses import Address
 from .cluster import Cluster, Stretch
 from .peers import DomainNames, atoms_of
 from .policy import Rule
+from .regexes import matcher
 
 ALWAYS: Stretch = (1 - 2**63, 2**63 - 1)
 
@@ -86,7 +86,7 @@ class Timetable:
 
     def of(self, atoms: Sequence[DomainNames], address: Address) -> tuple[Stretch, ...]:
         """Return when any name that the sets of names mean stands for an address; nothing where none ever does."""
-        matches = [re.compile(pattern).fullmatch for atom in atoms for pattern in atom.patterns]
+        matches = [matcher(pattern) for atom in atoms for pattern in atom.patterns]
         names = [name for name in self._names.get(address, ()) if any(match(name) for match in matches)]
         times = self._cluster.name_times
         return united(stretch for name in names for stretch in times.get((name, address), (ALWAYS,)))
@@ -100,6 +100,6 @@ def unsupported(rules: Iterable[Rule], cluster: Cluster) -> Iterator[tuple[Rule,
         for atom in names_in(rule):
             for pattern, written in zip(atom.patterns, atom.written, strict=True):
                 if pattern not in seen:
-                    seen[pattern] = any(map(re.compile(pattern).fullmatch, names))
+                    seen[pattern] = any(map(matcher(pattern), names))
                 if not seen[pattern]:
                     yield rule, written

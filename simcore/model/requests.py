@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 
 from .match import Match
+from .regexes import matcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,14 +287,9 @@ def _match_text(pattern: str | None, value: str | None) -> Match:
         return Match.YES
     if value is None:
         return Match.MAYBE
-    return Match.YES if _compiled(pattern).fullmatch(value) else Match.NO
+    return Match.YES if matcher(pattern)(value) else Match.NO
 
 
 def _bare(pattern: str) -> str:
     """Leave out the flags that a pattern begins with."""
     return re.sub(r"^\(\?[a-zA-Z]+\)", "", pattern)
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)

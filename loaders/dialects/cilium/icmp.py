@@ -7,6 +7,7 @@ from simcore.model.ports import ICMP, ICMPV6, IcmpType
 from ..fields import Field, describe
 
 _LAST_TYPE = 255
+_MOST_DIGITS = 100
 _MOST_FIELDS = 40
 _FAMILIES = {"IPv4": ICMP, "IPv6": ICMPV6}
 _TYPES = {
@@ -89,7 +90,7 @@ def _message(item: Field) -> IcmpType | None:
             return None
         number = _TYPES[protocol][number]
     elif isinstance(number, str):
-        number = int(number)
+        number = int(number[:_MOST_DIGITS])
     if not isinstance(number, int) or isinstance(number, bool):
         kind.error(f"a type is required, by number or by name, such as 8 or EchoRequest; got {describe(kind.value)}")
         return None

@@ -17,6 +17,7 @@ _TUNNELS_SINCE, _RANGES_SINCE = (1, 20), (1, 16)
 _MOST_PORTS = 40
 _SERVICE_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9](?:-?[A-Za-z0-9])*")
 _LONGEST_NAME = 15
+_MOST_DIGITS = 100
 _HINTS = {"endport": "Did you mean endPort?", "name": "Write the name as the value of port"}
 
 
@@ -96,6 +97,9 @@ def _number(port: Field, text: str) -> int | None:
     is_octal = is_number and len(text) > 1 and text.startswith("0")
     if not is_number or (is_octal and not set(text) <= set("01234567")):
         port.error(f"unable to parse port: {text!r} is neither a number nor the name of a port")
+        return None
+    if len(text) > _MOST_DIGITS:
+        port.error(f"unable to parse port: a number of {len(text)} digits is above {LAST_PORT}")
         return None
     number = int(text, 8 if is_octal else 10)
     if is_octal:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 _MOST_REPEATS = 1000
+_DEEPEST = 100
+"""How many groups may stand in each other: Python reads them by recursion, Go takes 1000."""
 _REPEAT = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 _FLAGS = re.compile(r"\?([imsU]*)(?:-([imsU]+))?([:)])")
 _GROUP_NAME = re.compile(r"\?P?<([A-Za-z_][A-Za-z0-9_]*)>")
@@ -62,6 +64,8 @@ class _Scanner:
         self._may_repeat = False
         self._doubt = ""
         self._anchored = False
+        self._open = [1]
+        self._last = 1
 
     def translate(self) -> str:
         self._leading_flags()
@@ -95,6 +99,8 @@ class _Scanner:
             return
         self._may_repeat = char not in "(|"
         self._anchored = False
+        self._last = self._open.pop() if char == ")" and len(self._open) > 1 else 1
+        self._open[-1] = max(self._open[-1], self._last)
         if char == "\\":
             self._escape()
         elif char == "[":
@@ -123,7 +129,9 @@ class _Scanner:
             raise RegexError(f"missing argument to repetition operator: {written}")
         if found and char == "{":
             counts = [int(found[1]), int(found[3] or found[1])]
-            if max(counts) > _MOST_REPEATS or counts[0] > counts[1]:
+            self._last *= max(1, *counts)
+            self._open[-1] = max(self._open[-1], self._last)
+            if self._last > _MOST_REPEATS or counts[0] > counts[1]:
                 raise RegexError(f"invalid repeat count: {written}")
         if self._anchored:
             self._doubt = "a repeated ^, $ or word boundary"
@@ -136,6 +144,9 @@ class _Scanner:
 
     def _group(self) -> None:
         rest = self._text[self._at + 1 :]
+        self._open.append(1)
+        if len(self._open) > _DEEPEST:
+            raise UntranslatableError("groups in groups, more than a hundred deep")
         if not rest.startswith("?"):
             self._take("(")
             return

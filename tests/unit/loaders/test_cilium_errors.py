@@ -131,6 +131,8 @@ CASES = [
     (port({"protocol": "TCP"}), f"{FIRST}.port", "port must be specified"),
     (port({"port": 80}), f"{FIRST}.port", "expected text"),
     (port({"port": "65536"}), f"{FIRST}.port", "unable to parse port"),
+    (port({"port": "9" * 5_000}), f"{FIRST}.port", "a number of 5000 digits"),
+    (ingress(icmps=[{"fields": [{"type": "9" * 5_000}]}]), f"{ITEM}.icmps[0].fields[0].type", "types go from 0 to 255"),
     (port({"port": "089"}), f"{FIRST}.port", "unable to parse port"),
     (port({"port": "a--b"}), f"{FIRST}.port", "unable to parse port"),
     (port({"port": "80", "endPort": 70000}), f"{FIRST}.endPort", "ports go up to 65535"),

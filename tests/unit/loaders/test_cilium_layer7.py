@@ -314,6 +314,8 @@ NOT_GO = [
     "a{2}{3}",
     "a{1001}",
     "a{3,2}",
+    "(a{10}b{2}){101}",
+    "((a{100}|b){5,}){3}",
     "(",
     "[a",
     "(?=a)",
@@ -333,7 +335,10 @@ def test_what_go_does_not_compile(text):
         python_regex(text)
 
 
-@pytest.mark.parametrize("text", [r"\pL", r"\p{Greek}x", "a(?i)b", "(?U)a+", "[[:^alpha:]]", r"[\S]", "^*a", "(?m:^a)"])
+@pytest.mark.parametrize(
+    "text",
+    [r"\pL", r"\p{Greek}x", "a(?i)b", "(?U)a+", "[[:^alpha:]]", r"[\S]", "^*a", "(?m:^a)", "(" * 900 + ")" * 900],
+)
 def test_what_has_no_equal(text):
     with pytest.raises(UntranslatableError):
         python_regex(text)

@@ -114,8 +114,8 @@ def decide(
     own, own_extra, source_of = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int32)
     out = np.empty((states.shape[1], slots.size), np.int64)
     scans, found = np.empty((4 if extended or asking else 0, widest), np.int64), 0
-    ladders, codes = np.empty_like(scans), np.empty((count, 5), np.int64)
-    rungs, starts = np.empty((64 if asking else 0, RUNG), np.int64), [0]
+    ladders = np.empty_like(scans)
+    rungs, starts, climbed = np.empty((64 if asking else 0, RUNG), np.int64), np.zeros(1, np.int64), 0
     for p in range(states.shape[1]):
         for k in range(count):
             rule = program[k]
@@ -193,43 +193,28 @@ def decide(
                         told_stage = stages[number]
                         told = _told(told_stage, program, book, states, p, undeclared, destinations[p])
                     is_end = is_cut and number == isolation
-                    reason = reasons[_why(book[program[number]], verdict, is_end, told, slots[c])]
+                    rule = program[number]
+                    reason = reasons[_why(book[rule, WRITTEN], book[rule, REJECTS], verdict, is_end, told, slots[c])]
                     number = -1 if is_end and verdict == ALLOW else number
-                line[e] = _code(program, number, reason, verdict, is_undefined, habits)
+                rule = program[number] if number >= 0 else np.int64(-1)
+                line[e] = _code(rule, reason, verdict, is_undefined, habits[0])
                 ladder[e] = -1
                 alike = alike and line[e] == line[0]
-                if not asking or not (in_doubt or asked):
-                    continue
-                taken, goes_on = climb(walk, acts, matches, stages, groups, requests)
-                if taken.size == 0:
-                    continue
-                for k in taken:
-                    is_undefined = is_portless and stages[k] == stages[isolation]
-                    if told_stage != stages[k]:
-                        told_stage = stages[k]
-                        told = _told(told_stage, program, book, states, p, undeclared, destinations[p])
-                    is_end = is_cut and k == isolation
-                    verdict, number = np.int64(acts[k]), -1 if is_end and acts[k] == ALLOW else k
-                    reason = reasons[_why(book[program[k]], verdict, is_end, told, slots[c])]
-                    codes[k] = _code(program, number, reason, verdict, is_undefined, habits)
-                    reason = reasons[BY_REQUEST]
-                    if requests[k] >= 0 and verdict == ALLOW:
-                        codes[k, TOLD] = _code(program, k, reason, verdict, is_undefined, habits)
-                    reason = reasons[REQUEST_NOT_ALLOWED]
-                    if verdict == DENY and not is_end and not book[program[k], WRITTEN]:
-                        codes[k, REFUSED] = _code(program, k, reason, verdict, is_undefined, habits)
-                    codes[k, DOUBTED] = _code(program, k, unsure[k], UNKNOWN, is_undefined, habits)
-                    codes[k, TIED] = _code(program, k, reasons[PRIORITY_TIE], UNKNOWN, is_undefined, habits)
-                while len(rungs) <= starts[-1] + taken.size:
-                    rungs = np.concatenate((rungs, np.empty_like(rungs)))
-                end = _code(program, -1, others, np.int64(ALLOW), False, habits) if goes_on else np.int64(-1)
-                size = write_rungs(
-                    taken, acts, matches, stages, groups, policies, requests, codes, end, rungs[starts[-1] :]
-                )
-                ladder[e] = len(starts) - 1
-                starts.append(starts[-1] + size)
+                if asking and (in_doubt or asked):
+                    ways = (walk, acts, matches, stages, groups, policies, requests, unsure)
+                    where = (states, p, undeclared, destinations[p], slots[c])
+                    laid = _laid(program, book, ways, where, (isolation, is_portless, is_cut), others, reasons, habits)
+                    if len(laid):
+                        ladder[e], alike = climbed, False
+                        first_rung, climbed = starts[climbed], climbed + 1
+                        if climbed == starts.size:
+                            starts = np.append(starts, np.empty_like(starts))
+                        starts[climbed] = first_rung + len(laid)
+                        while len(rungs) < starts[climbed]:
+                            rungs = np.concatenate((rungs, np.empty_like(rungs)))
+                        rungs[first_rung : starts[climbed]] = laid
             out[p, c] = line[0]
-            if not alike or ladder[:extras].max() >= 0:
+            if not alike:
                 if found == len(scans):
                     scans = np.concatenate((scans, np.empty_like(scans)))
                     ladders = np.concatenate((ladders, np.empty_like(ladders)))
@@ -237,7 +222,57 @@ def decide(
                 scans[found, :extras], ladders[found, :extras] = line[:extras], ladder[:extras]
                 found += 1
                 out[p, c] = -found
-    return out, scans[:found].copy(), ladders[:found].copy(), np.array(starts), rungs[: starts[-1]].copy()
+    return (
+        out,
+        scans[:found].copy(),
+        ladders[:found].copy(),
+        starts[: climbed + 1].copy(),
+        rungs[: starts[climbed]].copy(),
+    )
+
+
+@kernel
+def _laid(program, book, ways, where, portless, others, reasons, habits):
+    """Lay the ladder of one peer and class; none, where rules that look at requests do not come to decide.
+
+    Parameters
+    ----------
+    program, book, reasons, habits
+        As for `decide`.
+    ways : tuple of arrays
+        The order in which rules are asked; of each its action, how far it matches any request, its stage, tie, policy
+        and request set, and the reason of a doubt.
+    where : tuple
+        What `_told` is asked for besides the stage; and the slot of the protocol.
+    portless : (int, bool, bool)
+        The place of isolation; whether the protocol has no ports; whether isolation then cuts the walk short.
+    others : int
+        The reason where no rule decides.
+    """
+    walk, acts, matches, stages, groups, policies, requests, unsure = ways
+    states, p, undeclared, destination, slot = where
+    isolation, is_portless, is_cut = portless
+    taken, goes_on = climb(walk, acts, matches, stages, groups, requests)
+    if taken.size == 0:
+        return np.empty((0, RUNG), np.int64)
+    codes = np.empty((matches.size, 5), np.int64)
+    for k in taken:
+        verdict, is_end = np.int64(acts[k]), is_cut and k == isolation
+        is_undefined = is_portless and stages[k] == stages[isolation]
+        told = _told(stages[k], program, book, states, p, undeclared, destination)
+        rule = program[k]
+        reason = reasons[_why(book[rule, WRITTEN], book[rule, REJECTS], verdict, is_end, told, slot)]
+        decider = np.int64(-1) if is_end and verdict == ALLOW else rule
+        codes[k] = _code(decider, reason, verdict, is_undefined, habits[0])
+        if requests[k] >= 0 and verdict == ALLOW:
+            codes[k, TOLD] = _code(rule, reasons[BY_REQUEST], verdict, is_undefined, habits[0])
+        if verdict == DENY and not is_end and not book[rule, WRITTEN]:
+            codes[k, REFUSED] = _code(rule, reasons[REQUEST_NOT_ALLOWED], verdict, is_undefined, habits[0])
+        codes[k, DOUBTED] = _code(rule, unsure[k], UNKNOWN, is_undefined, habits[0])
+        codes[k, TIED] = _code(rule, reasons[PRIORITY_TIE], UNKNOWN, is_undefined, habits[0])
+    end = _code(np.int64(-1), others, np.int64(ALLOW), False, habits[0]) if goes_on else np.int64(-1)
+    rungs = np.empty((taken.size + 1, RUNG), np.int64)
+    return rungs[: write_rungs(taken, acts, matches, stages, groups, policies, requests, codes, end, rungs)]
 
 
 @kernel
@@ -278,13 +313,13 @@ def _told(stage, program, book, states, peer, undeclared, destination):
 
 
 @kernel
-def _why(rule, verdict, is_end, told, slot):
+def _why(written, rejects, verdict, is_end, told, slot):
     """Return the reason of a verdict, as a position in `reasons`.
 
     Parameters
     ----------
-    rule : int32[13]
-        The deciding rule in the book.
+    written, rejects : int32
+        WRITTEN and REJECTS of the deciding rule.
     verdict : int
     is_end : bool
         Whether it is isolation, and the protocol has no ports.
@@ -297,8 +332,8 @@ def _why(rule, verdict, is_end, told, slot):
         return PROTOCOL_ALLOWED if verdict == ALLOW else PROTOCOL_DENIED
     if verdict == ALLOW:
         return BY_RULE
-    if rule[WRITTEN]:
-        return BY_REJECTION if rule[REJECTS] else BY_DENIAL
+    if written:
+        return BY_REJECTION if rejects else BY_DENIAL
     some, selected, missing = told
     if not some:
         return NO_RULE
@@ -310,9 +345,6 @@ def _why(rule, verdict, is_end, told, slot):
 
 
 @kernel
-def _code(program, place, reason, verdict, is_undefined, habits):
-    """Write as a code what a rule of a program leads to; -1 is none."""
-    rule = np.int64(-1)
-    if place >= 0:
-        rule = program[place]
-    return ((rule + 1) * habits[0] + reason) * 8 + verdict * 2 + is_undefined
+def _code(rule, reason, verdict, is_undefined, reason_count):
+    """Write as a code what a rule leads to; -1 is none."""
+    return ((rule + 1) * reason_count + reason) * 8 + verdict * 2 + is_undefined

@@ -19,7 +19,10 @@ from ..sources import MAGIC, Wanted, find_files, problem
 from .messages import read_outline
 from .stored import is_stored, read_stored
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
+"""Bytes read at a time: where a packed file is cut off, those of the last block are lost."""
+_MARK = b"\xef\xbb\xbf"
+"""What some editors and shells begin a file with."""
 _LOOKED_AT = 1 << 16
 """Bytes that tell what a file is."""
 LONGEST = 1 << 24
@@ -73,7 +76,7 @@ def is_hubble(path: str) -> bool:
             data = stream.read(_LOOKED_AT)
     except (OSError, pa.ArrowException):
         return False
-    lines = bytes(data).split(b"\n")
+    lines = bytes(data).removeprefix(_MARK).split(b"\n")
     return any(_is_line(line) for line in (lines[:-1] or lines))
 
 
@@ -114,7 +117,7 @@ def read_lines(source: Source) -> Lines:
             yield from read_stored(source.path)
             return
         with _opened(source.path) as stream:
-            yield from _split(stream)
+            yield from _unmarked(_split(stream))
     except (OSError, pa.ArrowException) as error:
         text = f"it cannot be read any further: {getattr(error, 'strerror', None) or error}"
         raise LoadError([problem(source.name, f"{text}. The lines before are kept")]) from None
@@ -123,6 +126,11 @@ def read_lines(source: Source) -> Lines:
 def _is_parquet(path: str) -> bool:
     with open(path, "rb") as file:
         return file.read(len(MAGIC)) == MAGIC
+
+
+def _unmarked(lines: Lines) -> Lines:
+    for number, line in lines:
+        yield number, line.removeprefix(_MARK) if line and number == 1 else line
 
 
 def _split(stream: pa.NativeFile) -> Lines:

@@ -286,3 +286,20 @@ def test_what_is_wrong_with_an_export_is_told_with_the_capture(tmp_path):
         f"{path}: 3 more lines cannot be read",
         f"{path}: Hubble lost 4 events: what they told is missing here",
     ]
+
+
+def test_a_file_that_is_cut_off_keeps_what_stands_before(tmp_path):
+    packed = gzip.compress(text(*(flow(second, port=40_000 + second) for second in range(1_000))).encode())
+    path = tmp_path / "cut.gz"
+    path.write_bytes(packed[: len(packed) // 2])
+    rows, counts = converted(tmp_path, str(path))
+    assert len(rows) > 250
+    assert "any further" in counts.problems[0].message
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_first_line(tmp_path):
+    path = tmp_path / "marked"
+    path.write_bytes(b"\xef\xbb\xbf" + text(*map(wrapped, EVENTS)).encode())
+    rows, counts = converted(tmp_path, str(path))
+    assert rows == convert(tmp_path, *EVENTS)[0]
+    assert not counts.problems

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
 from ..model.addresses import Address
 from ..model.cluster import Cluster
@@ -32,6 +31,7 @@ from ..model.peers import (
 from ..model.policy import Direction, Position, Rule
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, IcmpType, NamedPort, PortMember, PortRange, PortSet
 from ..model.profile import Profile
+from ..model.regexes import matcher
 from ..model.services import frontends
 from .candidates import Candidate
 
@@ -251,7 +251,7 @@ class Matcher:
 
     def _addresses_of(self, patterns: Iterable[str]) -> set[Address]:
         names = self.cluster.names or {}
-        matches = [_compiled(pattern).fullmatch for pattern in patterns]
+        matches = [matcher(pattern) for pattern in patterns]
         return {address for name, found in names.items() if any(m(name) for m in matches) for address in found}
 
     # Ports
@@ -314,8 +314,3 @@ def _match_icmp(kind: int, code: int | None, flow: Flow) -> Match:
     if flow.icmp_type != kind or code is None:
         return _sure(flow.icmp_type == kind)
     return Match.MAYBE if flow.icmp_code is None else _sure(flow.icmp_code == code)
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)

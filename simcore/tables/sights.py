@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -31,6 +30,7 @@ from ..model.peers import (
     Unresolved,
 )
 from ..model.profile import Profile
+from ..model.regexes import matcher
 from ..model.services import frontends
 from .atoms import PodSelector
 from .space import Space, halves, network_ranges
@@ -135,7 +135,7 @@ class Sights:
         self.addresses = self._named.union(*self._addresses.values())
 
     def _addresses_of(self, atom: DomainNames) -> frozenset[Address]:
-        matches = [re.compile(pattern).fullmatch for pattern in atom.patterns]
+        matches = [matcher(pattern) for pattern in atom.patterns]
         names = self._cluster.names or {}
         return frozenset(a for name, found in names.items() if any(match(name) for match in matches) for a in found)
 

@@ -1,4 +1,4 @@
-"""Regular expressions that match whole texts, in a time that grows with the text's length only, as RE2's do."""
+"""Regular expressions that match whole texts, in time that at worst grows with the square of the length."""
 
 from __future__ import annotations
 

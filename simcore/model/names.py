@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,6 +13,8 @@ from .policy import Rule
 from .regexes import matcher
 
 ALWAYS: Stretch = (1 - 2**63, 2**63 - 1)
+_TAIL = re.compile(r"(?:\\[.\-]|[A-Za-z0-9_-])*\Z")
+_ALTERNATIVES_OR_FLAGS = re.compile(r"\||\(\?[a-zA-Z-]")
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,39 @@ def names_in(rule: Rule) -> tuple[DomainNames, ...]:
     return tuple(dict.fromkeys(atom for atom in atoms_of(rule.peer) if isinstance(atom, DomainNames)))
 
 
+class NameIndex:
+    """Finds the names that patterns match, holding against each pattern only names that end as it does."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        self._by_end: dict[str, list[str]] = {}
+        for name in self._names:
+            start = 0
+            while start <= len(name):
+                self._by_end.setdefault(name[start:], []).append(name)
+                start = name.find(".", start) + 1 or len(name) + 1
+
+    def matching(self, pattern: str) -> Sequence[str]:
+        """Return the names that a regular expression matches as a whole, in order."""
+        match = matcher(pattern)
+        return [name for name in self._candidates(pattern) if match(name)]
+
+    def _candidates(self, pattern: str) -> Sequence[str]:
+        tail = _literal_tail(pattern)
+        text = re.sub(r"\\(.)", r"\1", tail)
+        if tail != pattern:
+            text = text.partition(".")[2]
+        return self._by_end.get(text, ()) if text else self._names
+
+
+def _literal_tail(pattern: str) -> str:
+    """Return the end of an expression that stands for itself."""
+    found = _TAIL.search(pattern)
+    if found is None or _ALTERNATIVES_OR_FLAGS.search(pattern):
+        return ""
+    return "" if pattern[: found.start()].endswith("\\") else found[0]
+
+
 class Timetable:
     """When the names of a cluster stand for its addresses, by patterns of names."""
 
@@ -94,12 +130,12 @@ class Timetable:
 
 def unsupported(rules: Iterable[Rule], cluster: Cluster) -> Iterator[tuple[Rule, str]]:
     """Yield each rule with each of its patterns, as written, that no known name matches."""
-    names = list(cluster.names or {})
+    index = NameIndex(cluster.names or {})
     seen: dict[str, bool] = {}
     for rule in rules:
         for atom in names_in(rule):
             for pattern, written in zip(atom.patterns, atom.written, strict=True):
                 if pattern not in seen:
-                    seen[pattern] = any(map(matcher(pattern), names))
+                    seen[pattern] = bool(index.matching(pattern))
                 if not seen[pattern]:
                     yield rule, written

@@ -119,6 +119,7 @@ class Matcher:
         self.cluster = cluster
         self.profile = profile
         self._backends: dict[tuple[str, str], tuple[set[int], set[Address]]] = {}
+        self._by_patterns: dict[tuple[str, ...], set[Address]] = {}
 
     def step(self, question: Question, rule: Rule) -> Step:
         """Match one rule."""
@@ -249,10 +250,12 @@ class Matcher:
         """The addresses that any known name stands for."""
         return frozenset(address for found in (self.cluster.names or {}).values() for address in found)
 
-    def _addresses_of(self, patterns: Iterable[str]) -> set[Address]:
-        names = self.cluster.names or {}
-        matches = [matcher(pattern) for pattern in patterns]
-        return {address for name, found in names.items() if any(m(name) for m in matches) for address in found}
+    def _addresses_of(self, patterns: tuple[str, ...]) -> set[Address]:
+        if patterns not in self._by_patterns:
+            names = (self.cluster.names or {}).items()
+            matches = [matcher(pattern) for pattern in patterns]
+            self._by_patterns[patterns] = {a for name, found in names if any(m(name) for m in matches) for a in found}
+        return self._by_patterns[patterns]
 
     # Ports
 

@@ -12,6 +12,7 @@ from ..kernels.rows import MAYBE, NO, YES
 from ..model.addresses import Address, Family
 from ..model.cluster import Cluster
 from ..model.labels import NAME_KEY
+from ..model.names import NameIndex
 from ..model.peers import (
     AllOf,
     AnyOf,
@@ -30,7 +31,6 @@ from ..model.peers import (
     Unresolved,
 )
 from ..model.profile import Profile
-from ..model.regexes import matcher
 from ..model.services import frontends
 from .atoms import PodSelector
 from .space import Space, halves, network_ranges
@@ -124,9 +124,10 @@ class Sights:
         atoms = list(atoms)
         through = [(atom.namespace, atom.service) for atom in atoms if isinstance(atom, ThroughService)]
         self.services = {key: number for number, key in enumerate(dict.fromkeys(through))}
+        index = NameIndex(cluster.names or {} if any(isinstance(atom, DomainNames) for atom in atoms) else ())
         for atom in atoms:
             if isinstance(atom, DomainNames):
-                self._addresses[atom] = self._addresses_of(atom)
+                self._addresses[atom] = self._addresses_of(atom, index)
         self._find_backends([atom for atom in atoms if isinstance(atom, Backends)])
         self._named = frozenset[Address]()
         is_open = not cluster.names_are_all
@@ -134,10 +135,9 @@ class Sights:
             self._named = frozenset(address for found in (cluster.names or {}).values() for address in found)
         self.addresses = self._named.union(*self._addresses.values())
 
-    def _addresses_of(self, atom: DomainNames) -> frozenset[Address]:
-        matches = [matcher(pattern) for pattern in atom.patterns]
+    def _addresses_of(self, atom: DomainNames, index: NameIndex) -> frozenset[Address]:
         names = self._cluster.names or {}
-        return frozenset(a for name, found in names.items() if any(match(name) for match in matches) for a in found)
+        return frozenset(a for pattern in atom.patterns for name in index.matching(pattern) for a in names[name])
 
     def _find_backends(self, atoms: Iterable[Backends]) -> None:
         wanted = {(atom.namespace, atom.service): atom for atom in atoms}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from simcore.errors import Diagnostic, LoadError, Place, Severity
 
@@ -158,7 +158,7 @@ class Merger:
         except LoadError as error:
             if self._strict:
                 raise
-            self._counts.problems += error.diagnostics
+            self._counts.problems += [replace(each, severity=Severity.WARNING) for each in error.diagnostics]
         feed.latest = latest
         return False
 

@@ -120,7 +120,7 @@ def read_lines(source: Source) -> Lines:
             yield from _unmarked(_split(stream))
     except (OSError, pa.ArrowException) as error:
         text = f"it cannot be read any further: {getattr(error, 'strerror', None) or error}"
-        raise LoadError([problem(source.name, f"{text}. The lines before are kept")]) from None
+        raise LoadError([problem(source.name, f"{text}. What was unpacked before is kept")]) from None
 
 
 def _is_parquet(path: str) -> bool:

@@ -130,6 +130,7 @@ class Sights:
                 self._addresses[atom] = self._addresses_of(atom, index)
         self._find_backends([atom for atom in atoms if isinstance(atom, Backends)])
         self._named = frozenset[Address]()
+        self._told: tuple[Samples, NDArray[np.bool_]] | None = None
         is_open = not cluster.names_are_all
         if any(isinstance(atom, DomainNames) and (atom.external or is_open) for atom in atoms):
             self._named = frozenset(address for found in (cluster.names or {}).values() for address in found)
@@ -222,8 +223,14 @@ class Sights:
     def _by_name(self, peer: DomainNames, ends: Samples) -> States:
         found = _sure(self._stands_at(self._addresses[peer], ends))
         if peer.external or not self._cluster.names_are_all:
-            found[~self._stands_at(self._named, ends)] = MAYBE
+            found[~self._is_named(ends)] = MAYBE
         return found
+
+    def _is_named(self, ends: Samples) -> NDArray[np.bool_]:
+        """Tell which ends any known name stands for; the same ends are asked about for every set of names."""
+        if self._told is None or self._told[0] is not ends:
+            self._told = ends, self._stands_at(self._named, ends)
+        return self._told[1]
 
     def _nodes(self, peer: Nodes, ends: Samples) -> States:
         known = self._cluster.node_labels

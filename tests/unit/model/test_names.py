@@ -9,7 +9,21 @@ from simcore.model.regexes import matcher
 LABELS = st.sampled_from(["a", "b-c", "x_1", "example", "net", "subexample"])
 NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
 PIECES = st.sampled_from(
-    [r"[-a-zA-Z0-9_]*", r"\.", r"\-", "a", r"b\-c", "example", "net", ".*", "(?:[a-z]+\\.)+", "a|b", r"\w", "x?", "(?i:A)"]
+    [
+        r"[-a-zA-Z0-9_]*",
+        r"\.",
+        r"\-",
+        "a",
+        r"b\-c",
+        "example",
+        "net",
+        ".*",
+        "(?:[a-z]+\\.)+",
+        "a|b",
+        r"\w",
+        "x?",
+        "(?i:A)",
+    ]
 )
 
 

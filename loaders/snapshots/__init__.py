@@ -1,0 +1,1 @@
+"""Snapshots of live clusters: how they are taken through kubectl, what of them is kept, how they are written."""

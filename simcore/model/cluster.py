@@ -1,13 +1,16 @@
-"""A cluster at one instant: namespaces, pods, nodes, services."""
+"""A cluster: namespaces, pods, nodes, services; at one instant, or with the times at which each was there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TypeVar
 
 from .addresses import Address
 from .labels import NAME_KEY, LabelSelector
+
+_T = TypeVar("_T")
 
 Stretch = tuple[int, int]
 """A stretch of time in nanoseconds since 1970: its first moment, and the moment after its last."""
@@ -68,6 +71,8 @@ class Pod:
         ``unmanaged``. Selectors do not see it.
     stands_in : bool
         It stands for whoever has an identity, of whom a capture may tell nothing else; see `Cluster.identities`.
+    namespace_labels, account_labels : mapping of str to str, or None
+        What its namespace and its service account were labelled with while it was there; None: as the cluster says.
     """
 
     namespace: str
@@ -83,6 +88,8 @@ class Pod:
     account: str = "default"
     reserved: str = ""
     stands_in: bool = False
+    namespace_labels: Mapping[str, str] | None = None
+    account_labels: Mapping[str, str] | None = None
 
     @property
     def full_name(self) -> str:
@@ -172,9 +179,10 @@ class Service:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Everything that verdicts depend on besides the policies, at one instant.
+    """Everything that verdicts depend on besides the policies: at one instant, or over a time.
 
-    Sequences are sorted by (namespace, name), so that equal clusters number alike.
+    Sequences are sorted by (namespace, name), so that equal clusters number alike. Over a time there may be several of
+    one name, in the order of their times: what was deleted and made anew, and what was changed.
 
     Attributes
     ----------
@@ -188,6 +196,9 @@ class Cluster:
         When a name stands for an address, in stretches of time, in order and apart; always where it is not listed.
     identities : mapping of int to str
         Full name of the pod that stands in for each numeric identity of Cilium.
+    lives, node_lives, service_lives : mapping of int to tuple of (int, int)
+        When a pod, a node or a Service was there, by its position: stretches of time, in order and apart. One that is
+        not listed always was.
     """
 
     namespaces: Mapping[str, Namespace]
@@ -199,6 +210,9 @@ class Cluster:
     identities: Mapping[int, str] = field(default_factory=dict)
     names_are_all: bool = True
     name_times: Mapping[tuple[str, Address], tuple[Stretch, ...]] = field(default_factory=dict)
+    lives: Mapping[int, tuple[Stretch, ...]] = field(default_factory=dict)
+    node_lives: Mapping[int, tuple[Stretch, ...]] = field(default_factory=dict)
+    service_lives: Mapping[int, tuple[Stretch, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -222,10 +236,37 @@ class Cluster:
             dict(sorted((identities or {}).items())),
         )
 
+    @property
+    def has_lives(self) -> bool:
+        """Whether anything of it was there only at times."""
+        return bool(self.lives or self.node_lives or self.service_lives)
+
+    def at(self, time: int) -> Cluster:
+        """Return the cluster of one instant, in nanoseconds since 1970; what names stood for when is kept."""
+        if not self.has_lives:
+            return self
+        return replace(
+            self,
+            pods=_there(self.pods, self.lives, time),
+            nodes=_there(self.nodes, self.node_lives, time),
+            services=_there(self.services, self.service_lives, time),
+            lives={},
+            node_lives={},
+            service_lives={},
+        )
+
     @cached_property
     def pod_numbers(self) -> dict[str, int]:
-        """Position in `pods` of each ``namespace/name``."""
+        """Position in `pods` of each ``namespace/name``; of several of one name, of the last."""
         return {pod.full_name: number for number, pod in enumerate(self.pods)}
+
+    @cached_property
+    def pods_named(self) -> dict[str, tuple[int, ...]]:
+        """Positions in `pods` of each ``namespace/name``; several where it was of several pods, at times."""
+        found: dict[str, tuple[int, ...]] = {}
+        for number, pod in enumerate(self.pods):
+            found[pod.full_name] = (*found.get(pod.full_name, ()), number)
+        return found
 
     @cached_property
     def pods_at(self) -> dict[Address, tuple[int, ...]]:
@@ -269,9 +310,16 @@ class Cluster:
         namespace = self.namespaces.get(name)
         return namespace.labels if namespace else {}
 
+    def labels_around(self, pod: Pod) -> Mapping[str, str]:
+        """Labels of a pod's namespace."""
+        return self.namespace_labels(pod.namespace) if pod.namespace_labels is None else pod.namespace_labels
+
     def account_labels(self, pod: Pod) -> Mapping[str, str]:
         """Labels of a pod's service account, and its name as `NAME_KEY`."""
-        return {**self.accounts.get((pod.namespace, pod.account), {}), NAME_KEY: pod.account}
+        labels = pod.account_labels
+        if labels is None:
+            labels = self.accounts.get((pod.namespace, pod.account), {})
+        return {**labels, NAME_KEY: pod.account}
 
     @cached_property
     def node_labels(self) -> dict[str, Mapping[str, str]]:
@@ -285,3 +333,12 @@ class Cluster:
             for pod in self.pods
         )
         return replace(self, pods=pods)
+
+
+def _there(objects: Sequence[_T], lives: Mapping[int, tuple[Stretch, ...]], time: int) -> tuple[_T, ...]:
+    """Return the objects that were there at a time."""
+    return tuple(
+        one
+        for number, one in enumerate(objects)
+        if number not in lives or any(first <= time < end for first, end in lives[number])
+    )

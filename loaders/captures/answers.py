@@ -14,6 +14,7 @@ from simcore.model.schema import ANSWER
 
 from .origins import Origin
 from .sources import problem
+from .storage import open_seekable
 
 if TYPE_CHECKING:
     from .parquet import File
@@ -54,6 +55,9 @@ def _answers_in(file: File, split: Split, column: str) -> int:
             return 0
         if least == greatest and told.has_null_count and not told.null_count:
             return split.rows
-    with pq.ParquetFile(file.path, metadata=file.metadata) as opened:
-        words = opened.read_row_group(split.group, [column])[column].cast(pa.string())
-    return sum(word == ANSWER for word in words.to_pylist())
+    try:
+        with open_seekable(file.path) as stored, pq.ParquetFile(stored, metadata=file.metadata) as opened:
+            words = opened.read_row_group(split.group, [column])[column].cast(pa.string()).to_pylist()
+    except (OSError, pa.ArrowException, UnicodeDecodeError):
+        return 0
+    return sum(word == ANSWER for word in words)

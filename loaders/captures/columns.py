@@ -52,7 +52,11 @@ def numbers(target: pa.DataType) -> Kind:
     return integers(target, read_integer, "a number")
 
 
-TIME = Kind("timestamps, or numbers with a unit", lambda kind: is_time(kind) or is_number(kind), _moments)
+TIME = Kind(
+    "timestamps, numbers with a unit, or text (2026-11-02T09:30:00Z)",
+    lambda kind: is_time(kind) or is_number(kind) or is_text(kind),
+    _moments,
+)
 ADDRESS = Kind(
     "text, integers of at least 32 bits, or binary of 4 or 16 bytes",
     is_address,

@@ -1,4 +1,4 @@
-"""Captures of events that are opened as they are: converted to a file of their own, which goes when they do."""
+"""Captures that are opened as they are: converted to a file of their own, which goes when they do."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Sequence
+from dataclasses import replace
 
-from simcore.errors import Diagnostic, Severity
+from simcore.errors import Diagnostic, LoadError, Severity
 
+from .formats import FORMATS
+from .formats.converting import convert_records, record_of
+from .formats.reading import Reading
+from .formats.telling import HUBBLE
 from .hubble.converting import convert_sources
-from .hubble.streams import Source
-from .parquet import File, open_file
+from .origins import recognise_names
+from .parquet import ParquetCapture, open_file
 from .sources import problem
-
-HUBBLE = "hubble"
-"""The format's name."""
+from .streams import Source
 
 
 class Temporary:
@@ -27,23 +30,50 @@ class Temporary:
         weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
-def convert_events(paths: Sequence[str]) -> tuple[File, Temporary, list[Diagnostic]]:
-    """Turn files of events into one file of flows; return what else there is to say of them.
+def open_converted(name: str, paths: Sequence[str], *, strict: bool = False) -> ParquetCapture:
+    """Turn files of one format into one file of flows, and open that.
 
     Raises
     ------
     LoadError
-        None of them holds an event that can be read.
+        Nothing in them can be read, or something cannot and `strict` is set.
     """
     temporary = Temporary()
     output = os.path.join(temporary.folder, "flows.parquet")
-    counts = convert_sources([Source(path) for path in paths], output)
+    convert = _convert_events if name == HUBBLE else _convert_records
+    found = convert(name, paths, output, strict)
+    file = open_file(output, {})
+    made = ParquetCapture.of([file], [dict(recognise_names(file.types, ()).origins)], formats=[name])
+    return replace(made, files=[name_of(paths)], diagnostics=found, keeps=(temporary,))
+
+
+def _convert_records(name: str, paths: Sequence[str], output: str, strict: bool) -> list[Diagnostic]:
+    reading = Reading(strict)
+    problems: list[Diagnostic] = []
+    files = []
+    for path in paths:
+        try:
+            files.append(record_of(Source(path), FORMATS[name]))
+        except LoadError as error:
+            problems.extend(error.diagnostics)
+    if problems:
+        raise LoadError(problems)
+    convert_records(files, output, reading)
+    found = list(reading.diagnostics)
+    if untold := reading.untold:
+        found.append(_warning(paths, f"{untold:,} more records cannot be read"))
+    left = [_warning(paths, f"left out: {count:,} {why}") for why, count in sorted(reading.left_out.items())]
+    return [*found, *left]
+
+
+def _convert_events(_name: str, paths: Sequence[str], output: str, strict: bool) -> list[Diagnostic]:
+    counts = convert_sources([Source(path) for path in paths], output, strict=strict)
     found = list(counts.problems)
     if untold := counts.unreadable - len(found):
         found.append(_warning(paths, f"{untold:,} more lines cannot be read"))
     if counts.lost:
         found.append(_warning(paths, f"Hubble lost {counts.lost:,} events: what they told is missing here"))
-    return open_file(output, {}), temporary, found
+    return found
 
 
 def name_of(paths: Sequence[str]) -> str:

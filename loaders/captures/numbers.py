@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +18,7 @@ NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 _TIME = pa.timestamp("ns")
 _LAST = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -73,7 +77,9 @@ def is_time(kind: pa.DataType) -> bool:
 
 
 def to_times(array: pa.Array, unit: str | None) -> pa.Array:
-    """Bring timestamps, or numbers of `unit` since 1970, to nanoseconds UTC.
+    """Bring timestamps, numbers of `unit` since 1970, or text of either, to nanoseconds UTC.
+
+    Text is digits where there is a unit, a date and a time where there is none.
 
     A time beyond 1677 to 2262 does not fit and becomes null. Timestamps without zone are taken as UTC.
     """
@@ -82,12 +88,51 @@ def to_times(array: pa.Array, unit: str | None) -> pa.Array:
         return array
     if pa.types.is_timestamp(kind):
         return _scaled(array.cast(pa.timestamp(kind.unit)).view(pa.int64()), NANOSECONDS[kind.unit])
+    if is_text(kind):
+        read = read_moment if unit is None else partial(_read_ticks, NANOSECONDS[unit])
+        return map_distinct(array, read, pa.int64()).view(_TIME)
     if unit is None:
         raise ValueError("numbers are times only with a unit")
     factor = NANOSECONDS[unit]
     if pa.types.is_floating(kind):
         return _scaled_floats(array.cast(pa.float64()), factor)
     return _scaled(fit(array, pa.int64()), factor)
+
+
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,18}))?\s?(Z|z|UTC|[+-]\d\d:?\d\d|[+-]\d\d)?", re.ASCII
+)
+_TICKS = re.compile(r"(-?)(\d{1,18})(?:\.(\d{0,18}))?", re.ASCII)
+_DIGITS = 9
+
+
+def read_moment(text: str) -> int | None:
+    """Read a date and time as nanoseconds since 1970; without a zone it is UTC."""
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None:
+        return None
+    date, time, fraction, zone = found.groups()
+    zone = "+00:00" if zone in (None, "Z", "z", "UTC") else zone
+    try:
+        moment = datetime.fromisoformat(f"{date}T{time}{zone}")
+    except ValueError:
+        return None
+    seconds = (moment - _EPOCH) // timedelta(seconds=1)
+    return _within(seconds * NANOSECONDS["s"] + int((fraction or "0")[:_DIGITS].ljust(_DIGITS, "0")))
+
+
+def _read_ticks(factor: int, text: str) -> int | None:
+    """Read a number of ticks, with decimals, as nanoseconds."""
+    found = _TICKS.fullmatch(text.strip())
+    if found is None:
+        return None
+    sign, whole, fraction = found.groups()
+    ticks = int(whole) * factor + int((fraction or "0")[:_DIGITS].ljust(_DIGITS, "0")) * factor // 10**_DIGITS
+    return _within(-ticks if sign else ticks)
+
+
+def _within(time: int) -> int | None:
+    return time if abs(time) <= _LAST else None
 
 
 def _scaled(ticks: pa.Array, factor: int) -> pa.Array:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from functools import reduce
 from types import MappingProxyType
-
-from pyarrow.types import is_null
+from typing import cast
 
 from simcore.errors import Diagnostic, LoadError
 from simcore.model.flows import Capture
 
-from .converted import HUBBLE, convert_events, name_of
-from .hubble.streams import is_hubble
+from .converted import open_converted
+from .formats import FORMATS
+from .formats.converting import Progress, Recorded, convert_records, record_of
+from .formats.parquet import format_of as stored_format
+from .formats.reading import Reading
+from .formats.telling import HUBBLE, PARQUET, is_capture, tell_format
 from .mapping import read_mapping
-from .numbers import NANOSECONDS, is_time
+from .numbers import NANOSECONDS, is_number
 from .origins import Origin, Recognised, recognise_names
-from .parquet import File, ParquetCapture, open_file
+from .parquet import File, ParquetCapture, as_warning, open_file
 from .shapes import FLOWS, Shape
-from .sources import Wanted, find_files, looks_like_parquet, partitions_of, problem
+from .sources import Wanted, find_files, partitions_of, problem
+from .streams import Source
 from .vpc import recognise_vpc
 
 CAPTURES: Mapping[str, Callable[[Collection[str], Collection[str]], Recognised | None]] = MappingProxyType(
@@ -29,8 +34,14 @@ CAPTURES: Mapping[str, Callable[[Collection[str], Collection[str]], Recognised |
 _ENDS = ("source", "destination")
 
 
-def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None) -> Capture:
-    """Open the capture that lies in some Parquet files, or in exports of Hubble, which are converted first.
+def open_capture(
+    paths: Sequence[str],
+    mapping: Mapping[str, str] | None = None,
+    *,
+    format_name: str | None = None,
+    strict: bool = False,
+) -> Capture:
+    """Open the capture that lies in some files; those that are not Parquet are converted first.
 
     Parameters
     ----------
@@ -40,6 +51,10 @@ def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None)
         What makes up a column of a flow, where the file's own names do not say it: a column of the file;
         ``column:unit`` for times in numbers, unit one of s, ms, us, ns; ``namespace+name`` for a pod told in two
         columns; an empty text to leave the column out.
+    format_name : str, optional
+        The format of all files, one of `loaders.captures.KNOWN`; told by what they hold if not given.
+    strict : bool
+        Whether a record, a value, a row group or a file that cannot be read is an error, rather than told and counted.
 
     Raises
     ------
@@ -49,32 +64,122 @@ def open_capture(paths: Sequence[str], mapping: Mapping[str, str] | None = None)
     if not paths:
         raise ValueError("a capture needs at least one path")
     problems: list[Diagnostic] = []
-    found = list(find_files(paths, problems, Wanted("capture", _is_capture)))
-    events = [path for path in found if is_hubble(path)]
-    files = list(_opened([path for path in found if path not in events], problems))
+    found = _told_apart(paths, format_name, problems)
+    damaged: list[Diagnostic] = []
+    files = list(_opened(found.pop(PARQUET, []), damaged))
     held = {column for file in files for column in file.columns}
     asked = read_mapping(mapping or {}, FLOWS, held, problems) if files else {}
     failed = (mapping or {}).keys() - asked.keys()
-    if events and mapping and not files:
-        problems.append(problem("--map", "there is no column to name: Hubble's events say what they hold"))
+    if found and mapping and not files:
+        problems.append(problem("--map", "there is no column to name: these files say what they hold"))
     origins = [_origins(file, asked, failed, problems) for file in files]
+    captures = [ParquetCapture.of(files, origins, formats=[_format(file) for file in files], strict=strict)]
+    if problems:
+        raise LoadError([*problems, *damaged])
+    for name, sources in found.items():
+        try:
+            captures.append(open_converted(name, sources, strict=strict))
+        except LoadError as error:
+            damaged += error.diagnostics
+    if damaged and (strict or (len(captures) == 1 and not files)):
+        raise LoadError(damaged)
+    opened = reduce(ParquetCapture.joined, captures)
+    return replace(opened, diagnostics=[*map(_left_out, damaged), *opened.diagnostics])
+
+
+def _left_out(found: Diagnostic) -> Diagnostic:
+    return as_warning(found, f"{found.message}. This is left out, and the rest read")
+
+
+def convert_capture(
+    paths: Sequence[str],
+    output: str,
+    mapping: Mapping[str, str] | None = None,
+    *,
+    format_name: str | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Reading:
+    """Write the capture that lies in some files to one Parquet file, in order of time; Hubble's events are not taken.
+
+    Parameters
+    ----------
+    paths, mapping, format_name, strict
+        See `open_capture`.
+    output : str
+        Parquet file to write.
+    progress : callable, optional
+        Called now and then with the records met so far.
+
+    Returns
+    -------
+    Reading
+        What became of every record.
+
+    Raises
+    ------
+    LoadError
+        A path leads nowhere, or nothing can be read.
+    """
+    problems: list[Diagnostic] = []
+    reading = Reading(strict)
+    files = [
+        each
+        for name, sources in _told_apart(paths, format_name, problems).items()
+        for each in _records(name, sources, mapping, reading, problems)
+    ]
     if problems:
         raise LoadError(problems)
-    if events:
-        return _with_events(files, origins, events)
-    return ParquetCapture.of(files, origins, formats=[_format(file) for file in files])
+    convert_records(files, output, reading, progress=progress)
+    return reading
 
 
-def _is_capture(path: str) -> bool:
-    return looks_like_parquet(path) or is_hubble(path)
+def holds_events(paths: Sequence[str], format_name: str | None = None) -> bool:
+    """Whether files hold Hubble's events, which are put together rather than converted one by one.
+
+    Raises
+    ------
+    LoadError
+        Some hold them and some do not.
+    """
+    if "-" in paths or format_name is not None:
+        return format_name in (None, HUBBLE)
+    found = _told_apart(paths, None, [])
+    if HUBBLE in found and len(found) > 1:
+        other = next(files[0] for name, files in found.items() if name != HUBBLE)
+        text = "this holds no events of Hubble's, and other files do. Convert each kind by itself"
+        raise LoadError([problem(other, text)])
+    return HUBBLE in found
 
 
-def _with_events(files: list[File], origins: list[dict[str, Origin]], events: Sequence[str]) -> ParquetCapture:
-    """Open a capture of which some files are events, which are converted; their rows come last."""
-    file, temporary, found = convert_events(events)
-    formats = [*(_format(each) for each in files), HUBBLE]
-    made = ParquetCapture.of([*files, file], [*origins, dict(recognise_names(file.types, ()).origins)], formats=formats)
-    return replace(made, files=[*made.files[:-1], name_of(events)], diagnostics=found, keeps=temporary)
+def _records(
+    name: str,
+    paths: Sequence[str],
+    mapping: Mapping[str, str] | None,
+    reading: Reading,
+    problems: list[Diagnostic],
+) -> Iterator[Recorded]:
+    """Find out what the columns of files of one format mean."""
+    for path in paths:
+        try:
+            if name == PARQUET:
+                capture = open_capture([path], mapping, format_name=PARQUET, strict=reading.strict)
+                yield record_of(Source(path), stored_format(cast(ParquetCapture, capture)))
+            else:
+                yield record_of(Source(path), FORMATS[name])
+        except LoadError as error:
+            problems.extend(error.diagnostics)
+
+
+def _told_apart(paths: Sequence[str], wanted: str | None, problems: list[Diagnostic]) -> dict[str, list[str]]:
+    """Find the files, by their format."""
+    found: dict[str, list[str]] = {}
+    for path in find_files(paths, problems, Wanted("capture", is_capture)):
+        try:
+            found.setdefault(tell_format(path, wanted), []).append(path)
+        except LoadError as error:
+            problems.extend(error.diagnostics)
+    return found
 
 
 def open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
@@ -158,7 +263,7 @@ def _misfits(shape: Shape, name: str, origin: Origin, file: File) -> Iterator[st
                 f"column {column!r} has type {held}, and {name} is read from {kind.accepted}. "
                 f"Name another column with --map {name}=COLUMN{_or_none(shape, name)}"
             )
-        elif shape.is_time(name) and not (is_time(held) or is_null(held)) and origin.unit is None:
+        elif shape.is_time(name) and is_number(held) and origin.unit is None:
             yield (
                 f"column {column!r} has type {held}, and its unit is not known. Say it with "
                 f"--map {name}={column}:UNIT, UNIT being one of {', '.join(NANOSECONDS)}{_or_none(shape, name)}"

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simcore.errors import Diagnostic, LoadError
+from simcore.errors import Diagnostic, LoadError, Severity
 from simcore.model.flows import Split
 
 from .answers import find_answers
+from .columns import Convert
 from .origins import Origin
 from .shapes import FLOWS, Shape
 from .sources import MAGIC, problem
-from .texts import first_undecodable, is_text
+from .storage import open_seekable
+from .texts import decodable, first_undecodable, is_text
 
 _BUFFER_BYTES = 1 << 18
 """Read from a column chunk at a time. Without it a whole chunk is held, 160 MB in a row group of 20 million numbers
 against 8 MB, and it is no faster."""
 _DICTIONARY_BYTES = 1 << 20
 _INDEX_BYTES = 3
+_READ_AS_MISSING = "It is read as missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ def open_file(path: str, partitions: Mapping[str, str | None]) -> File:
         It cannot be read or is not Parquet.
     """
     try:
-        metadata = pq.read_metadata(path)
+        with open_seekable(path) as stored:
+            metadata = pq.read_metadata(stored)
         schema = metadata.schema.to_arrow_schema()
     except (OSError, pa.ArrowException) as error:
         raise LoadError([problem(path, _complaint(path, error))]) from None
@@ -82,14 +86,13 @@ def open_file(path: str, partitions: Mapping[str, str | None]) -> File:
 
 def _complaint(path: str, error: Exception) -> str:
     try:
-        with open(path, "rb") as file:
-            start = file.read(len(MAGIC))
-            file.seek(0, 2)
-            size = file.tell()
+        with open_seekable(path) as file:
+            size = file.size()
+            start = bytes(file.read(len(MAGIC)))
             file.seek(max(0, size - len(MAGIC)))
-            end = file.read()
+            end = bytes(file.read())
     except OSError as refused:
-        return f"it cannot be read: {refused.strerror}"
+        return f"it cannot be read: {refused.strerror or refused}"
     if not size:
         return "this file is empty. Was it written to its end?"
     if start == b"PARE":
@@ -103,6 +106,19 @@ def _complaint(path: str, error: Exception) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+class DamageError(Exception):
+    """A part of a file that cannot be read."""
+
+    def __init__(self, problem: Diagnostic) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def as_warning(found: Diagnostic, message: str = "") -> Diagnostic:
+    """Return a diagnostic as a warning, with another message if one is given."""
+    return Diagnostic(Severity.WARNING, found.place, message or found.message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +139,12 @@ class ParquetCapture:
         For each file, the name of its format; empty where that does not matter.
     diagnostics : sequence of Diagnostic
         What is not quite right with it.
-    keeps : object
+    keeps : tuple of object
         What is to live as long as it does.
+    strict : bool
+        Whether what cannot be read is an error. Otherwise it is missing, and told in `damage`.
+    damage : mapping of (int, int, str) to Diagnostic
+        Written as splits are read: what could not be, by file, row group and column (empty: all).
     """
 
     contents: Sequence[File]
@@ -135,8 +155,10 @@ class ParquetCapture:
     columns: frozenset[str]
     formats: Sequence[str] = ()
     diagnostics: Sequence[Diagnostic] = ()
-    keeps: object = None
+    keeps: tuple[object, ...] = ()
     answers: Sequence[Split] = ()
+    strict: bool = True
+    damage: dict[tuple[int, int, str], Diagnostic] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -145,6 +167,8 @@ class ParquetCapture:
         origins: Sequence[Mapping[str, Origin]],
         shape: Shape = FLOWS,
         formats: Sequence[str] = (),
+        *,
+        strict: bool = True,
     ) -> ParquetCapture:
         """Make the capture of these files."""
         splits = [split for number, file in enumerate(contents) for split in _splits(number, file.metadata)]
@@ -152,7 +176,23 @@ class ParquetCapture:
         answers = find_answers(contents, origins, splits)
         flows = [split for split in splits if split not in answers] if answers else splits
         files = [file.path for file in contents]
-        return cls(contents, origins, shape, files, flows, columns, formats, answers=answers)
+        return cls(contents, origins, shape, files, flows, columns, formats, answers=answers, strict=strict)
+
+    def joined(self, other: ParquetCapture) -> ParquetCapture:
+        """Return a capture of the files of both; those of the other come last."""
+        count = len(self.contents)
+        return replace(
+            self,
+            contents=[*self.contents, *other.contents],
+            origins=[*self.origins, *other.origins],
+            files=[*self.files, *other.files],
+            splits=[*self.splits, *(replace(split, file=split.file + count) for split in other.splits)],
+            answers=[*self.answers, *(replace(split, file=split.file + count) for split in other.answers)],
+            columns=self.columns | other.columns,
+            formats=[*self.formats, *other.formats],
+            diagnostics=[*self.diagnostics, *other.diagnostics],
+            keeps=(*self.keeps, *other.keeps),
+        )
 
     def read(self, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a split, in its row order, as batches of at most `batch_rows` rows.
@@ -176,24 +216,56 @@ class ParquetCapture:
         converts = {name: self.shape.kinds[name].converter(origin.unit) for name, origin in origins.items()}
         needed = tuple(dict.fromkeys(column for origin in origins.values() for column in origin.columns))
         first_row = split.first_row
-        for rows, parts in _read_parts(self.contents[split.file], split, needed, batch_rows):
-            arrays = []
-            for name in wanted:
-                if name not in origins:
-                    arrays.append(self.shape.missing(name, rows))
-                    continue
-                held = [parts[column] for column in origins[name].columns]
-                try:
-                    arrays.append(self.shape.convert(name, converts[name], held))
-                except (UnicodeDecodeError, pa.ArrowInvalid):
-                    if (row := first_undecodable(held)) is None:
-                        raise
-                    text = f"this text is not UTF-8. Mend the file, or leave the column out with --map {name}="
-                    raise LoadError([self._problem(split, origins[name], first_row, row, text)]) from None
-                if complaint := self.shape.complaint(name, held, arrays[-1]):
-                    raise LoadError([self._problem(split, origins[name], first_row, *complaint)])
-            yield pa.RecordBatch.from_arrays(arrays, names=wanted)
-            first_row += rows
+        try:
+            for rows, parts in _read_parts(self.contents[split.file], split, needed, batch_rows):
+                arrays = [self._column(split, name, origins, converts, parts, rows, first_row) for name in wanted]
+                yield pa.RecordBatch.from_arrays(arrays, names=wanted)
+                first_row += rows
+        except DamageError as error:
+            if self.strict:
+                raise LoadError([error.problem]) from None
+            left = split.first_row + split.rows - first_row
+            yield from self._missing(split, error.problem, wanted, left, batch_rows)
+
+    def _column(
+        self,
+        split: Split,
+        name: str,
+        origins: Mapping[str, Origin],
+        converts: Mapping[str, Convert],
+        parts: Mapping[str, pa.Array],
+        rows: int,
+        first_row: int,
+    ) -> pa.Array:
+        if name not in origins:
+            return self.shape.missing(name, rows)
+        held = [parts[column] for column in origins[name].columns]
+        try:
+            column = self.shape.convert(name, converts[name], held)
+        except (UnicodeDecodeError, pa.ArrowInvalid):
+            if (row := first_undecodable(held)) is None:
+                raise
+            text = f"this text is not UTF-8. Mend the file, or leave the column out with --map {name}="
+            found = self._problem(split, origins[name], first_row, row, text)
+            if self.strict:
+                raise LoadError([found]) from None
+            self.damage.setdefault(
+                (split.file, split.group, name), as_warning(found, f"{found.message}. {_READ_AS_MISSING}")
+            )
+            return self.shape.convert(name, converts[name], [decodable(array) for array in held])
+        if complaint := self.shape.complaint(name, held, column):
+            raise LoadError([self._problem(split, origins[name], first_row, *complaint)])
+        return column
+
+    def _missing(
+        self, split: Split, found: Diagnostic, columns: Sequence[str], rows: int, batch_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield rows of which nothing is known in place of those that cannot be read."""
+        text = f"{found.message}. {rows:,} rows are read as missing, and unknown"
+        self.damage[split.file, split.group, ""] = as_warning(found, text)
+        for first in range(0, rows, batch_rows):
+            count = min(batch_rows, rows - first)
+            yield pa.RecordBatch.from_arrays([self.shape.missing(name, count) for name in columns], names=columns)
 
     def _problem(self, split: Split, origin: Origin, first_row: int, row: int, text: str) -> Diagnostic:
         columns = " and ".join(map(repr, origin.columns))
@@ -234,16 +306,19 @@ def _repeat(value: str | None, rows: int) -> pa.Array:
 def _read_stored(file: File, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[Parts]:
     encoded = [column for column in columns if _stays_encoded(file, split.group, column)]
     try:
-        with pq.ParquetFile(
-            file.path, metadata=file.metadata, read_dictionary=encoded, pre_buffer=False, buffer_size=_BUFFER_BYTES
-        ) as opened:
+        with (
+            open_seekable(file.path) as stored,
+            pq.ParquetFile(
+                stored, metadata=file.metadata, read_dictionary=encoded, pre_buffer=False, buffer_size=_BUFFER_BYTES
+            ) as opened,
+        ):
             batches = opened.iter_batches(batch_rows, [split.group], list(columns), use_threads=False)
             for batch in batches:
                 yield batch.num_rows, dict(zip(batch.schema.names, batch.columns, strict=True))
     except (OSError, pa.ArrowException) as error:
         trouble = f"row group {split.group} cannot be read: {_first_line(error)}"
         message = f"{trouble}. It changed since it was opened, or it is damaged"
-        raise LoadError([problem(file.path, message)]) from error
+        raise DamageError(problem(file.path, message)) from error
 
 
 def _stays_encoded(file: File, group: int, column: str) -> bool:

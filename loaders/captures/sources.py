@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from simcore.errors import Diagnostic, Place, Severity
 
 from ..files import is_utf8
+from .storage import files_below, identity, is_remote, open_seekable
 
 MAGIC = b"PAR1"
 _SUFFIXES = (".parquet", ".parq", ".pq")
@@ -44,13 +45,14 @@ def find_files(paths: Iterable[str], problems: list[Diagnostic], wanted: Wanted 
             if not is_utf8(file):
                 problems.append(problem(file, "this path is not UTF-8. Rename it"))
                 continue
-            identity = os.path.realpath(file)
-            if identity not in seen:
-                seen.add(identity)
+            if identity(file) not in seen:
+                seen.add(identity(file))
                 yield file
 
 
 def _files_of(path: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
+    if is_remote(path):
+        return _remote(path, problems, wanted)
     if os.path.isdir(path):
         return _folder(path, problems, wanted)
     if os.path.exists(path):
@@ -65,8 +67,23 @@ def _missing(path: str) -> str:
     if path == "-":
         return "a capture cannot come from standard input: Parquet is read from its end. Write it to a file"
     if "://" in path:
-        return "only local files are read. Copy the capture to this machine"
+        return "this kind of store is not read. Copy the capture to this machine, or to s3:// or gs://"
     return "there is no such file or folder. Check the path"
+
+
+def _remote(path: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
+    try:
+        found = files_below(path)
+    except OSError as error:
+        problems.append(problem(path, f"it cannot be read: {error.strerror or error}"))
+        return []
+    if found == [path]:
+        return found
+    found = [each for each in found or () if not any(map(_hidden, each.removeprefix(path).split("/")))]
+    captures = [each for each in found if wanted.takes(each)]
+    if not captures:
+        problems.append(problem(path, f"there is no {wanted.noun} at this place. Check the path"))
+    return captures
 
 
 def _pattern(pattern: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
@@ -106,8 +123,8 @@ def looks_like_parquet(path: str) -> bool:
     if path.lower().endswith(_SUFFIXES):
         return True
     try:
-        with open(path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+        with open_seekable(path) as file:
+            return bytes(file.read(len(MAGIC))) == MAGIC
     except OSError:
         return False
 

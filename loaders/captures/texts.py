@@ -47,6 +47,19 @@ def _undecodable(array: pa.Array) -> Iterator[int]:
             yield row
 
 
+def decodable(array: pa.Array) -> pa.Array:
+    """Return a column of text with nulls in place of what is not UTF-8; any other column as it is."""
+    if not is_text(array.type):
+        return array
+    found: list[str | None] = []
+    for data in plain(array).cast(pa.large_binary()).to_pylist():
+        try:
+            found.append(None if data is None else data.decode())
+        except UnicodeDecodeError:
+            found.append(None)
+    return pa.array(found, pa.string())
+
+
 def to_texts(array: pa.Array) -> pa.Array:
     """Bring text of any layout to plain strings; an empty text is null.
 

@@ -1,4 +1,4 @@
-"""``flowverdict convert``: captures of other formats to Parquet, once."""
+"""``flowverdict convert``: captures of any format to Parquet, once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .captures import CaptureInput
+from .options import opening_options
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loaders.captures.formats.reading import Reading
     from loaders.captures.hubble import EventCounts
 
 
 @click.command("convert")
-@click.argument("paths", metavar="IN...", nargs=-1, required=True)
+@opening_options("IN")
 @click.option(
     "--output",
     "-o",
@@ -21,34 +27,52 @@ if TYPE_CHECKING:
     required=True,
     help="Parquet file to write.",
 )
-@click.option("--strict", is_flag=True, help="Stop at the first line that cannot be read, rather than count it.")
-def command(paths: tuple[str, ...], output: str, strict: bool) -> None:
-    """Turn exports of Hubble into a capture: a row for each connection, each request and each DNS answer.
+def command(captured: CaptureInput, output: str) -> None:
+    """Turn captures of any format that flowverdict formats lists into one in Parquet, in order of time.
 
-    IN is JSON lines of hubble observe or of Cilium's exporter, plain or packed with gzip or zstd, or such events in
-    Parquet: a file, several (of several nodes, say), a folder, or - for standard input.
+    IN is a file, plain or packed with gzip or zstd, several (of several nodes, say), a folder, or - for Hubble's events
+    on standard input. Hubble's events become a row for each connection, each request and each DNS answer.
     """
     from loaders.captures.hubble import convert_hubble
+    from loaders.captures.opening import convert_capture, holds_events
 
     from ..analyses.results import check_file
     from .console import emit, report_diagnostics
     from .progress import counting
 
-    check_file(Path(output), Path(output), paths)
-    with counting("converting", "events") as advance:
-        counts = convert_hubble(paths, output, strict=strict, progress=advance)
-    report_diagnostics(counts.problems)
-    emit("\n".join([output, *told(counts), ""]))
+    check_file(Path(output), Path(output), captured.paths)
+    if holds_events(captured.paths, captured.format_name):
+        with counting("converting", "events") as advance:
+            counts = convert_hubble(captured.paths, output, strict=captured.strict, progress=advance)
+        report_diagnostics(counts.problems)
+        lines = events_told(counts)
+    else:
+        with counting("converting", "records") as advance:
+            reading = convert_capture(
+                captured.paths,
+                output,
+                captured.mapping,
+                format_name=captured.format_name,
+                strict=captured.strict,
+                progress=advance,
+            )
+        report_diagnostics(reading.diagnostics)
+        lines = records_told(reading)
+    emit("\n".join([output, *lines, ""]))
 
 
-def told(counts: EventCounts) -> list[str]:
+def records_told(reading: Reading) -> list[str]:
     """Say in lines what was read and written."""
+    told = [(f"{count:,}", text) for count, text in reading.told()]
+    return _aligned([(f"{reading.records:,}", "records"), *told])
+
+
+def events_told(counts: EventCounts) -> list[str]:
+    """Say in lines what was read and written of Hubble's events."""
     from loaders.captures.hubble import FATES
 
     numbers = [(f"{counts.lines:,}", "lines")]
-    numbers += [(f"{number:,}", FATES[fate]) for fate, number in counts.told()]
-    width = max(len(number) for number, _ in numbers)
-    lines = [f"{number:>{width}}  {text}" for number, text in numbers]
+    lines = _aligned([*numbers, *((f"{number:,}", FATES[fate]) for fate, number in counts.told())])
     rows = ", ".join(f"{number:,} {noun}" for noun, number in sorted(counts.rows.items()))
     lines.append(f"rows: {rows or 'none'}")
     if counts.drops:
@@ -62,3 +86,8 @@ def told(counts: EventCounts) -> list[str]:
         late = f"{counts.late:,} lines came more than 5 s late"
         lines.append(f"{late}: name the files of each node by themselves, so that they can be put in order")
     return lines
+
+
+def _aligned(numbers: Sequence[tuple[str, str]]) -> list[str]:
+    width = max(len(number) for number, _ in numbers)
+    return [f"{number:>{width}}  {text}" for number, text in numbers]

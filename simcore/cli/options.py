@@ -15,6 +15,7 @@ from ..model.plugins import PLUGINS, plugin_named
 from ..model.ports import PROTOCOL_NAMES, PROTOCOL_NUMBERS
 from ..model.profile import Profile
 from ..model.requests import Request, read_headers
+from .captures import CaptureInput
 from .inputs import Sources, WantedProfile
 
 REQUEST_OPTIONS = {
@@ -328,6 +329,25 @@ def mapping_option(example: str) -> Decorator[Any]:
     )
 
 
+_CAPTURE_FORMAT = click.option(
+    "--capture-format",
+    metavar="NAME",
+    callback=lambda _ctx, _param, name: _capture_format(name),
+    help="Format of the capture, where its content does not tell; flowverdict formats lists them.",
+)
+_STRICT = click.option("--strict", is_flag=True, help="Stop at whatever of the capture cannot be read.")
+
+
+def _capture_format(name: str | None) -> str | None:
+    if name is None:
+        return None
+    from loaders.captures import KNOWN
+
+    if name not in KNOWN:
+        raise click.BadParameter(f"{name!r} is no format. Choose one of {', '.join(KNOWN)}")
+    return name
+
+
 def capture_options(output: str) -> Callable[[F], F]:
     """Everything that has to do with reading a capture; `output` tells what is written to a file."""
 
@@ -340,21 +360,37 @@ def capture_options(output: str) -> Callable[[F], F]:
 
 def reading_options(function: F) -> F:
     """How a capture is read: its files, what its columns are called, threads and batches."""
-    for option in reversed(
-        (
-            click.argument("capture_paths", metavar="CAPTURE...", nargs=-1, required=True),
-            mapping_option("source_address=srcaddr"),
-            click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it."),
-            click.option(
-                "--batch-rows",
-                type=click.IntRange(min=1, max=2**31 - 1),
-                metavar="N",
-                help="Rows judged at a time by one thread.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
+    threads = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it.")
+    batch_rows = click.option(
+        "--batch-rows",
+        type=click.IntRange(min=1, max=2**31 - 1),
+        metavar="N",
+        help="Rows judged at a time by one thread.",
+    )
+    return opening_options("CAPTURE")(threads(batch_rows(function)))
+
+
+def opening_options(metavar: str) -> Callable[[F], F]:
+    """Files of a capture and how they are read: what a command gets as `captured`."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def command(
+            *arguments: Any,
+            capture_paths: tuple[str, ...],
+            mapping: dict[str, str],
+            capture_format: str | None,
+            strict: bool,
+            **others: Any,
+        ) -> Any:
+            captured = CaptureInput(capture_paths, mapping, capture_format, strict)
+            return function(*arguments, captured=captured, **others)
+
+        paths = click.argument("capture_paths", metavar=f"{metavar}...", nargs=-1, required=True)
+        named = mapping_option("source_address=srcaddr")
+        return cast(F, paths(named(_CAPTURE_FORMAT(_STRICT(command)))))
+
+    return decorate
 
 
 def limit_option(function: F) -> F:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
 from .options import capture_options, format_option, limit_option, profile_options, source_options
 from .stateful import StatefulArguments, stateful_options
@@ -17,9 +18,8 @@ from .stateful import StatefulArguments, stateful_options
 @limit_option
 @format_option("text", "json")
 def command(
-    capture_paths: tuple[str, ...],
+    captured: CaptureInput,
     sources: Sources,
-    mapping: dict[str, str],
     output: str | None,
     threads: int | None,
     batch_rows: int | None,
@@ -30,18 +30,17 @@ def command(
 ) -> None:
     """Judge every flow of a capture by the policies, and show what is denied and why.
 
-    CAPTURE is Parquet or an export of Hubble's: a file, several, or a folder.
+    CAPTURE is Parquet or of any format that flowverdict formats lists: a file, several, or a folder.
     """
     from ..analyses.replay import replay
     from ..report import replay as report
     from ..report.enforcement import headed, json_with
-    from .captures import open_flows
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
 
     gathering = Gathering(sources, wanted)
-    capture = gathering.attempt(lambda: open_flows(capture_paths, mapping))
+    capture = gathering.attempt(captured.open)
     inputs = gathering.finish()
     assert capture is not None
     options = stateful.options(capture)
@@ -55,6 +54,7 @@ def command(
             progress=advance,
             stateful=options,
         )
+    report_damage(capture)
     if format_ == "json":
         emit_json(json_with(report.replay_json(result), inputs.enforcement))
     else:

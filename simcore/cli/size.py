@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import LoadError, Place
+from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
 from .options import capture_options, change_options, format_option, limit_option, profile_options
 from .sizing_options import SizingArguments, sizing_options
@@ -26,9 +27,8 @@ from .sizing_options import SizingArguments, sizing_options
 @limit_option
 @format_option("text", "json")
 def command(
-    capture_paths: tuple[str, ...],
+    captured: CaptureInput,
     sources: Sources,
-    mapping: dict[str, str],
     output: str | None,
     threads: int | None,
     batch_rows: int | None,
@@ -42,15 +42,14 @@ def command(
 
     Tells how many entries each node holds, how many it may hold with those that have expired and are not collected
     yet, whose they are, and what to set. A change of policies (--candidate, --apply, --delete), of timeouts (--set)
-    or of traffic (--scale) is compared with how things are. CAPTURE is Parquet or an export of
-    Hubble's: a file, several, or a folder.
+    or of traffic (--scale) is compared with how things are. CAPTURE is Parquet or of any
+    format that flowverdict formats lists: a file, several, or a folder.
     """
     from ..analyses.sizing.sizing import Assumptions, size
     from ..report.enforcement import headed, json_with
     from ..report.plot import occupancy_plot
     from ..report.sizing import sizing
     from ..report.sizing_json import sizing_json
-    from .captures import open_flows
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
@@ -61,7 +60,7 @@ def command(
         if output and Path(plot).resolve() == Path(output).resolve():
             raise click.UsageError(f"--plot and --output name the same file, {plot}. Name another one")
     gathering = Gathering(sources, wanted)
-    capture = gathering.attempt(lambda: open_flows(capture_paths, mapping))
+    capture = gathering.attempt(captured.open)
     inputs = gathering.finish()
     assert capture is not None
     changes = asked.changes(sources)
@@ -79,6 +78,7 @@ def command(
         )
     if plot:
         Path(plot).write_text(occupancy_plot(result), "utf-8", newline="\n")
+    report_damage(capture)
     if format_ == "json":
         emit_json(json_with(sizing_json(result), inputs.enforcement))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .captures import open_flows
+from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
 from .options import format_option, limit_option, profile_options, reading_options, source_options
 from .stateful import StatefulArguments, stateful_options
@@ -20,9 +20,8 @@ from .stateful import StatefulArguments, stateful_options
 @click.pass_context
 def command(
     ctx: click.Context,
-    capture_paths: tuple[str, ...],
+    captured: CaptureInput,
     sources: Sources,
-    mapping: dict[str, str],
     threads: int | None,
     batch_rows: int | None,
     wanted: WantedProfile,
@@ -32,8 +31,8 @@ def command(
 ) -> None:
     """Compare our verdicts with those that the capture recorded, and show why they differ: exit code 1 if any does.
 
-    CAPTURE is Parquet, or an export of Hubble: a file, several, or a folder. What Hubble recorded at both ends is
-    compared, or what VPC flow logs and Calico say of a flow as a whole.
+    CAPTURE is Parquet or of any format that flowverdict formats lists: a file, several, or a folder. What was recorded
+    at both ends is compared, or what is said of a flow as a whole.
     """
     from ..analyses.verify import verify
     from ..report import verify as report
@@ -43,7 +42,7 @@ def command(
     from .running import reading
 
     gathering = Gathering(sources, wanted)
-    capture = gathering.attempt(lambda: open_flows(capture_paths, mapping))
+    capture = gathering.attempt(captured.open)
     inputs = gathering.finish()
     assert capture is not None
     with progress("verifying") as advance:
@@ -56,6 +55,7 @@ def command(
             progress=advance,
             stateful=stateful.options(capture),
         )
+    report_damage(capture)
     if format_ == "json":
         emit_json(json_with(report.verify_json(result), inputs.enforcement))
     else:

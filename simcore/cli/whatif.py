@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
 from .options import capture_options, change_options, format_option, limit_option, profile_options
 from .stateful import StatefulArguments, stateful_options
@@ -32,10 +33,9 @@ FAIL_ON = ("lost", "gained", "changed", "unknown")
 @click.pass_context
 def command(
     ctx: click.Context,
-    capture_paths: tuple[str, ...],
+    captured: CaptureInput,
     sources: Sources,
     fail_on: tuple[str, ...],
-    mapping: dict[str, str],
     output: str | None,
     threads: int | None,
     batch_rows: int | None,
@@ -48,12 +48,12 @@ def command(
 
     The change is a whole new set (--candidate), policies to add or replace (--apply), policies to delete
     (--delete), staged policies put in force (--enforce-staged), or several of these: deletions come first, then what
-    is applied, then what was staged. CAPTURE is Parquet or an export of Hubble's: a file, several, or a folder.
+    is applied, then what was staged. CAPTURE is Parquet or of any format that flowverdict formats lists: a file,
+    several, or a folder.
     """
     from ..analyses.whatif import whatif
     from ..report import whatif as report
     from ..report.enforcement import headed, json_with
-    from .captures import open_flows
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
@@ -63,7 +63,7 @@ def command(
             "name the change: --candidate PATH, --apply PATH, --delete KIND/[NAMESPACE/]NAME or --enforce-staged"
         )
     gathering = Gathering(sources, wanted)
-    capture = gathering.attempt(lambda: open_flows(capture_paths, mapping))
+    capture = gathering.attempt(captured.open)
     inputs = gathering.finish()
     assert capture is not None
     options = stateful.options(capture)
@@ -78,6 +78,7 @@ def command(
             progress=advance,
             stateful=options,
         )
+    report_damage(capture)
     if format_ == "json":
         emit_json(json_with(report.whatif_json(result, inputs.profile.on_change), inputs.enforcement))
     else:

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from simcore.model.ports import ICMP, ICMPV6, PORT_PROTOCOLS
 from simcore.model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 
+from ..sorting import MOMENT, ORDER
 from .connections import Row
 from .ends import EndOf
 from .requests import Details
 
 BATCH_ROWS = 32_768
-ORDER = "order"
-"""A column beside those of FLOW_SCHEMA: what tells rows of one time apart."""
 COLUMNS = (
     *("time", "end_time", "source_address", "destination_address", "source_port", "destination_port", "protocol"),
     *("tcp_flags", "source_pod", "destination_pod", "node", "observed_verdict", "icmp_type", "icmp_code"),
@@ -34,7 +33,7 @@ _END_COLUMNS = ("pod", "identity", "workload", "labels")
 
 
 def batches(rows: Iterable[Row], ends: Sequence[EndOf], batch_rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
-    """Turn rows into tables of `COLUMNS` and `ORDER`, addresses being of 16 bytes; `ends` grows as rows come."""
+    """Turn rows into tables of `COLUMNS`, `MOMENT` and `ORDER`, addresses of 16 bytes; `ends` grows as rows come."""
     rows = iter(rows)
     while block := list(islice(rows, batch_rows)):
         yield _table(block, ends)
@@ -67,7 +66,7 @@ def _table(rows: Sequence[Row], ends: Sequence[EndOf]) -> pa.Table:
             told = _typed(column, [getattr(each, name) for each in held])
             found[column] = told.take(pa.array(positions))
     columns = {name: _typed(name, found[name]) for name in COLUMNS}
-    return pa.table({ORDER: pa.array(order, pa.int64()), **columns})
+    return pa.table({MOMENT: pa.array(time, pa.int64()), ORDER: pa.array(order, pa.int64()), **columns})
 
 
 def _typed(name: str, values: Any) -> pa.Array:

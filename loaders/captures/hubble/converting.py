@@ -5,23 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-import pyarrow as pa
-
 from simcore.errors import Diagnostic, LoadError
 
+from ..sorting import RUN_ROWS, Sorter, write_sorted
 from ..sources import problem
-from ..writer import FlowWriter
-from .columns import BATCH_ROWS, ORDER, batches
+from ..streams import Source
+from .columns import BATCH_ROWS, batches
 from .counts import UNREADABLE, EventCounts
 from .event import Event
 from .events import EventReader
 from .joining import Joiner
 from .merging import Merger
-from .sorting import RUN_ROWS, Sorter
-from .streams import Source, find_sources
+from .recognising import find_sources
 
-GROUP_ROWS = 250_000
 _BETWEEN = 16_384
 
 Progress = Callable[[int], None]
@@ -86,10 +82,7 @@ def convert_sources(
         if counts.fates.total() == counts.fates[UNREADABLE]:
             raise LoadError(_nothing(sources, counts))
         wide = reader.values.has_v6
-        with FlowWriter(output, wide=wide, group_rows=GROUP_ROWS) as writer:
-            for table in sorter.tables():
-                for batch in _finished(table, wide):
-                    writer.write(batch)
+        write_sorted(sorter, output, wide=wide)
     return counts
 
 
@@ -103,18 +96,3 @@ def _told(events: Iterator[Event], progress: Progress) -> Iterator[Event]:
 def _nothing(sources: Sequence[Source], counts: EventCounts) -> list[Diagnostic]:
     names = ", ".join(source.name for source in sources)
     return [*counts.problems, problem(names, "there is no event of Hubble's in it. Was it written to its end?")]
-
-
-def _finished(table: pa.Table, wide: bool) -> Iterator[pa.RecordBatch]:
-    """Leave out what rows were sorted by, and bring addresses to 32 bits where all are IPv4."""
-    table = table.drop_columns([ORDER])
-    if not wide:
-        for name in ("source_address", "destination_address"):
-            position = table.schema.get_field_index(name)
-            table = table.set_column(position, name, pa.chunked_array(map(_narrow, table[name].chunks), pa.uint32()))
-    yield from table.combine_chunks().to_batches()
-
-
-def _narrow(column: pa.Array) -> pa.Array:
-    words = np.frombuffer(column.buffers()[1], ">u4")[4 * column.offset : 4 * (column.offset + len(column))]
-    return pa.array(words[3::4].astype(np.uint32))

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from simcore.errors import Diagnostic, LoadError, Place, Severity
 
+from ..streams import Lines, Source
 from . import counts as fates
 from .counts import EventCounts
 from .event import Event
 from .events import EventReader, UnreadableError
-from .streams import Lines, Source, read_lines
+from .recognising import read_events
 
 WINDOW = 5_000_000_000
 """How far events of one file may be out of order, in nanoseconds: a file may hold several nodes."""
@@ -113,19 +114,19 @@ class Merger:
         """Find the first time of a file, and close it again unless it can be read only once."""
         feed = _Feed(number, source)
         if source.is_stream:
-            feed.lines = read_lines(source)
+            feed.lines = read_events(source)
             self._read_some(feed, feed.lines, feed.ahead, 1)
             return feed
         looking = Merger(EventReader(EventCounts()), EventCounts())
-        looking._read_some(feed, read_lines(source), [], 1)
+        looking._read_some(feed, read_events(source), [], 1)
         if not feed.is_started:
-            self._read_some(feed, read_lines(source), [], 1)
+            self._read_some(feed, read_events(source), [], 1)
         return feed
 
     def _read_on(self, feed: _Feed, waiting: list[Placed]) -> bool:
         """Read the next lines of a file; False where there are none."""
         if feed.lines is None:
-            feed.lines = read_lines(feed.source)
+            feed.lines = read_events(feed.source)
         waiting += feed.ahead
         feed.ahead = []
         return self._read_some(feed, feed.lines, waiting, self._chunk_lines)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from msgspec import Raw, Struct
 
+from ..storage import open_seekable
 from .messages import LATER, Line
 
 _BATCH_ROWS = 8_192
@@ -21,7 +22,8 @@ Path = tuple[str, ...]
 def is_stored(path: str) -> bool:
     """Whether the columns of a Parquet file are those of Hubble's events."""
     try:
-        schema = pq.read_schema(path)
+        with open_seekable(path) as file:
+            schema = pq.read_schema(file)
     except (OSError, pa.ArrowException, UnicodeDecodeError):
         return False
     paths = _paths(schema)
@@ -71,7 +73,7 @@ def _struct_of(kind: Any) -> type | None:
 def read_stored(path: str) -> Iterator[tuple[int, bytes | None]]:
     """Yield the rows of a file as lines, numbered from 1."""
     number = 0
-    with pq.ParquetFile(path) as file:
+    with open_seekable(path) as stored, pq.ParquetFile(stored) as file:
         schema = file.schema_arrow
         paths = {name: path for name, path in _paths(schema).items() if "\0" not in name}
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(paths)):

@@ -79,4 +79,4 @@ def test_answers_are_left_out_and_told(call, tmp_path):
     assert "left out: 1 DNS answer is not judged, as no flow was\n" in err
     direct = call("replay", path, "-c", "cluster.json", "--format", "json")
     assert direct[:2] == (code, out.replace("out.parquet", path))
-    assert "read Hubble's events; flowverdict convert turns them into a capture once and for all\n" in direct[2]
+    assert "converted hubble on the way; flowverdict convert does that once and for all\n" in direct[2]

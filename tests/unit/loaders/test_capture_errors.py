@@ -2,7 +2,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from loaders.captures import open_capture
+from loaders.captures import KNOWN, open_capture
 from simcore.errors import LoadError
 from simcore.model.schema import FLOW_SCHEMA
 from tests.captures import V4, errors, read
@@ -13,13 +13,13 @@ def test_paths_that_lead_nowhere(tmp_path):
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("hello")
     names = [str(tmp_path / name) for name in ("gone.parquet", "empty", "texts", "*.nothing")]
-    assert errors([*names, "-", "s3://bucket/logs"]) == [
+    assert errors([*names, "-", "ftp://bucket/logs"]) == [
         f"{names[0]}: there is no such file or folder. Check the path",
         f"{names[1]}: this folder holds no capture: it is empty. Name a folder of captures",
         f"{names[2]}: this folder holds no capture among its 1 files. Name a folder of captures",
         f"{names[3]}: no file matches this pattern. Check it, or quote it for the shell",
         "-: a capture cannot come from standard input: Parquet is read from its end. Write it to a file",
-        "s3://bucket/logs: only local files are read. Copy the capture to this machine",
+        "ftp://bucket/logs: this kind of store is not read. Copy the capture to this machine, or to s3:// or gs://",
     ]
     with pytest.raises(ValueError, match="at least one path"):
         open_capture([])
@@ -32,7 +32,7 @@ def test_files_that_are_not_whole_parquet(save, tmp_path):
         "a.parquet": (b"", "this file is empty. Was it written to its end?"),
         "b.parquet": (
             b"src,dst\n1,2\n",
-            "this is neither Parquet nor an export of Hubble's",
+            f"this is text, and of no format that is known: {', '.join(KNOWN)}. Say which it is with --capture-format",
         ),
         "c.parquet": (content[:-20], "this Parquet file is cut off: its end is missing. Copy or write it again"),
         "d.parquet": (b"PARE" + content[4:-4] + b"PARE", "this Parquet file is encrypted. Decrypt it first"),
@@ -47,7 +47,7 @@ def test_files_that_are_not_whole_parquet(save, tmp_path):
 
 def test_a_file_that_breaks_after_it_was_opened(save, tmp_path):
     path = save({"src_ip": list(range(1000)), "dst_ip": list(range(1000))}, use_dictionary=False)
-    capture = open_capture([path])
+    capture = open_capture([path], strict=True)
     with open(path, "r+b") as file:
         file.truncate(500)
     with pytest.raises(LoadError, match=r"flows\.parquet: row group 0 cannot be read: .*It changed since"):
@@ -67,7 +67,7 @@ def texts(*values, kind=None):
 def test_text_that_is_not_utf8(save, name, dictionary, kind):
     columns = {end: ["10.0.0.1"] * 5 for end in V4} | {name: texts(*[b"1"] * 4, b"\xff\xfe", kind=kind)}
     path = save(columns, use_dictionary=dictionary, row_group_size=2, store_schema=not dictionary)
-    capture = open_capture([path])
+    capture = open_capture([path], strict=True)
     with pytest.raises(LoadError) as caught:
         read(capture, [name], batch_rows=1)
     assert str(caught.value) == (
@@ -81,7 +81,7 @@ def test_text_that_is_not_utf8(save, name, dictionary, kind):
 def test_a_joined_text_that_is_not_utf8(save):
     path = save({**V4, "ns": ["a", "b"], "name": texts(b"c", b"\xff")})
     with pytest.raises(LoadError, match=r"column 'ns' and 'name', row 1 \(from 0\): this text is not UTF-8"):
-        read(open_capture([path], {"source_pod": "ns+name"}), ["source_pod"])
+        read(open_capture([path], {"source_pod": "ns+name"}, strict=True), ["source_pod"])
 
 
 def test_the_name_of_a_column_that_is_not_utf8(save, tmp_path):

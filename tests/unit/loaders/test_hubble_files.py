@@ -189,8 +189,8 @@ def test_a_deeply_nested_line_is_unreadable():
 
 
 def test_a_line_without_end_is_unreadable(tmp_path, monkeypatch):
-    monkeypatch.setattr("loaders.captures.hubble.streams.LONGEST", 10_000)
-    monkeypatch.setattr("loaders.captures.hubble.streams._BLOCK", 1_000)
+    monkeypatch.setattr("loaders.captures.streams.LONGEST", 10_000)
+    monkeypatch.setattr("loaders.captures.streams.BLOCK", 1_000)
     path = tmp_path / "a"
     path.write_bytes(text(wrapped(EVENTS[0])).encode() + b"x" * 30_000 + b"\n" + text(wrapped(EVENTS[1])).encode())
     _, counts = converted(tmp_path, str(path))
@@ -273,7 +273,7 @@ def test_exports_beside_parquet(tmp_path):
 
 
 def test_columns_of_an_export_cannot_be_named(tmp_path):
-    with pytest.raises(LoadError, match="Hubble's events say what they hold"):
+    with pytest.raises(LoadError, match="these files say what they hold"):
         open_capture([save(tmp_path, *EVENTS)], {"time": "ts:s"})
 
 

@@ -14,9 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .columns import ORDER
+from .writer import FlowWriter
 
+MOMENT, ORDER = "moment", "order"
+"""What rows are sorted by, beside the columns of FLOW_SCHEMA: nanoseconds, and what tells rows of one moment apart."""
 RUN_ROWS = 400_000
+GROUP_ROWS = 250_000
 _BLOCK_ROWS = 16_384
 
 
@@ -48,7 +51,7 @@ class Sorter:
         self._stack.close()
 
     def add(self, table: pa.Table) -> None:
-        """Take rows, which have a time and an `ORDER`."""
+        """Take rows, which have a `MOMENT` and an `ORDER`, both int64."""
         self._held.append(table)
         self._rows += table.num_rows
         if self._rows >= self._run_rows:
@@ -107,14 +110,14 @@ class _Run:
 
     @property
     def last(self) -> tuple[int, int]:
-        """Time and order of the last row that is held."""
+        """Moment and order of the last row that is held."""
         assert self._rows is not None
-        return int(_numbers(self._rows, "time")[-1]), int(_numbers(self._rows, ORDER)[-1])
+        return int(_numbers(self._rows, MOMENT)[-1]), int(_numbers(self._rows, ORDER)[-1])
 
     def take_until(self, last: tuple[int, int]) -> pa.Table:
         """Take the rows up to one out, and that one with them."""
         assert self._rows is not None
-        times = _numbers(self._rows, "time")
+        times = _numbers(self._rows, MOMENT)
         first, end = np.searchsorted(times, last[0], "left"), np.searchsorted(times, last[0], "right")
         count = int(first + np.searchsorted(_numbers(self._rows, ORDER)[first:end], last[1], "right"))
         taken, self._rows = self._rows.slice(0, count), self._rows.slice(count)
@@ -122,8 +125,31 @@ class _Run:
 
 
 def _numbers(table: pa.Table, name: str) -> NDArray[np.int64]:
-    return np.asarray(table[name].combine_chunks().view(pa.int64()))
+    return np.asarray(table[name].combine_chunks())
 
 
 def _ranks(table: pa.Table) -> pa.Array:
-    return pc.sort_indices(table, sort_keys=[("time", "ascending"), (ORDER, "ascending")])
+    return pc.sort_indices(table, sort_keys=[(MOMENT, "ascending"), (ORDER, "ascending")])
+
+
+def write_sorted(sorter: Sorter, output: str, *, wide: bool) -> None:
+    """Write all rows in order; `wide` is whether any address is IPv6."""
+    with FlowWriter(output, wide=wide, group_rows=GROUP_ROWS) as writer:
+        for table in sorter.tables():
+            for batch in _finished(table, wide):
+                writer.write(batch)
+
+
+def _finished(table: pa.Table, wide: bool) -> Iterator[pa.RecordBatch]:
+    """Leave out what rows were sorted by, and bring addresses to 32 bits where all are IPv4."""
+    table = table.drop_columns([MOMENT, ORDER])
+    for name in () if wide else ("source_address", "destination_address"):
+        if (position := table.schema.get_field_index(name)) >= 0:
+            table = table.set_column(position, name, pa.chunked_array(map(_narrow, table[name].chunks), pa.uint32()))
+    yield from table.combine_chunks().to_batches()
+
+
+def _narrow(column: pa.Array) -> pa.Array:
+    words = np.frombuffer(column.buffers()[1], ">u4")[4 * column.offset : 4 * (column.offset + len(column))]
+    missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+    return pa.array(words[3::4].astype(np.uint32), mask=missing)

@@ -1,0 +1,12 @@
+"""Formats of captures, one a file: how each is told from the others, and how its records become rows of flows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .format import Format
+
+_ALL: tuple[Format, ...] = ()
+FORMATS: Mapping[str, Format] = MappingProxyType({each.name: each for each in _ALL})
+"""The formats that are converted row by row, by name. The first that recognises a file is the one it is read as."""

@@ -8,16 +8,20 @@ if TYPE_CHECKING:
     from .captures import open_capture, open_packets
     from .domain_names import load_names
     from .edits import apply, delete, enforce_staged
+    from .history import History, WrittenPart, load_history
     from .manifests import Snapshot, load_cluster, load_manifests, load_policies, load_policy_set
     from .policysets import PolicySet
 
 _HOMES = {
+    "History": "history",
     "PolicySet": "policysets",
     "Snapshot": "manifests",
+    "WrittenPart": "history",
     "apply": "edits",
     "delete": "edits",
     "enforce_staged": "edits",
     "load_cluster": "manifests",
+    "load_history": "history",
     "load_manifests": "manifests",
     "load_names": "domain_names",
     "load_policies": "manifests",
@@ -27,12 +31,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "History",
     "PolicySet",
     "Snapshot",
+    "WrittenPart",
     "apply",
     "delete",
     "enforce_staged",
     "load_cluster",
+    "load_history",
     "load_manifests",
     "load_names",
     "load_policies",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from simcore.errors import Diagnostic, Place, Severity
 
 STDIN = "<stdin>"
-_SUFFIXES = (".yaml", ".yml", ".json", ".yaml.gz", ".yml.gz", ".json.gz")
+_SUFFIXES = tuple(f"{kind}{packing}" for packing in ("", ".gz", ".zst") for kind in (".yaml", ".yml", ".json"))
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Source:
 
 
 def find_sources(paths: Iterable[str], problems: list[Diagnostic]) -> Iterator[Source]:
-    """Find the files that `paths` stand for: ``-`` is standard input, a folder all its manifests, sorted.
+    """Find the files that `paths` stand for: ``-`` is standard input, a folder all its manifests, a pattern what it
+    matches, sorted.
 
     A file that two paths lead to is read once.
     """
@@ -46,6 +49,8 @@ def _sources_of(path: str, problems: list[Diagnostic]) -> list[Source]:
     if os.path.isdir(path):
         return _folder(path, problems)
     if not os.path.exists(path):
+        if glob.has_magic(path) and (matches := sorted(glob.glob(path, recursive=True))):
+            return [source for match in matches for source in _sources_of(match, problems)]
         problems.append(problem(path, "there is no such file or folder. Check the path"))
         return []
     return [Source(path, path)]
@@ -79,19 +84,31 @@ def is_utf8(path: str) -> bool:
 
 
 def read_bytes(source: Source) -> bytes:
-    """Return what a file holds, unpacked where it is gzip.
+    """Return what a file holds, unpacked where it is gzip or zstd.
 
     Raises
     ------
     OSError
-        It cannot be read, or its gzip data is damaged.
+        It cannot be read, or its packed data is damaged.
     """
     if source.path == "-":
         data = sys.stdin.buffer.read()
     else:
         with open(source.path, "rb") as file:
             data = file.read()
+    if data.startswith(_ZSTD):
+        return _unpacked_zstd(data)
     return _unpacked(data) if data.startswith(_GZIP) else data
+
+
+def _unpacked_zstd(data: bytes) -> bytes:
+    import pyarrow as pa
+
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            return bytes(stream.read())
+    except (OSError, pa.ArrowException) as error:
+        raise OSError(None, f"its zstd data is damaged ({error})") from None
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -20,9 +20,10 @@ from .clusters.plugins import Guess
 from .clusters.repeats import Repeat, repeated_message, warn_of_repeats
 from .dialects import DIALECTS
 from .documents import Document
+from .files import Source
 from .kinds import misspelt, unmodelled
 from .policysets import DocumentPile, PolicySet, leans_on_others
-from .reader import NOT_KUBERNETES, Skipped, read_documents
+from .reader import NOT_KUBERNETES, Skipped, read_documents, read_sources
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,10 @@ def load_manifests(paths: Sequence[str], *, profile: Profile = UPSTREAM) -> Snap
     LoadError
         With every error of the whole input.
     """
-    intake = _Intake(profile)
+    intake = Intake(profile)
     with collection_paused():
         intake.read(paths, with_cluster=True)
-        cluster = intake.collector.cluster(intake.namespaces)
-        written = intake.written()
-        policies = written.policies(cluster, intake.problems, profile=profile)
-    intake.finish()
-    plugin = intake.collector.plugin(cluster, intake.groups)
-    return Snapshot(cluster, policies, intake.ignored(), tuple(intake.problems), written, plugin)
+        return intake.snapshot()
 
 
 def load_policies(
@@ -124,7 +120,7 @@ def load_policy_set(
     LoadError
         With every error of the whole input.
     """
-    intake = _Intake(profile)
+    intake = Intake(profile)
     with collection_paused():
         intake.read(paths, with_cluster=False)
     intake.finish()
@@ -160,7 +156,7 @@ def raise_errors(diagnostics: Sequence[Diagnostic]) -> None:
         raise LoadError(errors)
 
 
-class _Intake:
+class Intake:
     """Takes documents apart into policies, cluster objects and the rest."""
 
     def __init__(self, profile: Profile) -> None:
@@ -179,9 +175,20 @@ class _Intake:
     def read(self, paths: Sequence[str], *, with_cluster: bool) -> None:
         """Read all documents."""
         for document in read_documents(paths, self.problems, self._skipped):
-            self._take(document, with_cluster)
+            self.take(document, with_cluster=with_cluster)
 
-    def _take(self, document: Document, with_cluster: bool) -> None:
+    def read_sources(self, sources: Iterable[Source]) -> Iterator[Document]:
+        """Read the documents of files, and yield them without taking them."""
+        return read_sources(sources, self.problems, self._skipped)
+
+    @staticmethod
+    def minds(document: Document) -> bool:
+        """Whether verdicts depend on objects of this kind."""
+        kind = document.group, document.kind
+        return kind in DIALECTS or leans_on_others(document) or Collector.takes(*kind)
+
+    def take(self, document: Document, *, with_cluster: bool) -> None:
+        """Take one document."""
         self.groups.add(_group_of(document))
         if (document.group, document.kind) in DIALECTS:
             self._lower(document)
@@ -191,6 +198,21 @@ class _Intake:
             self._ignore(document)
         elif with_cluster:
             self.collector.add(document)
+
+    def snapshot(self) -> Snapshot:
+        """Make a snapshot of what was taken.
+
+        Raises
+        ------
+        LoadError
+            Anything in the input is in error.
+        """
+        cluster = self.collector.cluster(self.namespaces)
+        written = self.written()
+        policies = written.policies(cluster, self.problems, profile=self._profile)
+        self.finish()
+        plugin = self.collector.plugin(cluster, self.groups)
+        return Snapshot(cluster, policies, self.ignored(), tuple(self.problems), written, plugin)
 
     @property
     def namespaces(self) -> set[str]:

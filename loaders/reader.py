@@ -53,9 +53,14 @@ def read_documents(paths: Iterable[str], problems: list[Diagnostic], skipped: Sk
     Document
         In the order of the input; lists (``List``, ``PodList``, ...) item by item.
     """
+    yield from read_sources(find_sources(paths, problems), problems, skipped)
+
+
+def read_sources(sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped) -> Iterator[Document]:
+    """Read every Kubernetes object of files; see `read_documents`."""
     if not HAS_C_PARSER:
         problems.append(Diagnostic(Severity.WARNING, Place("PyYAML"), _NO_C_PARSER))
-    for source in find_sources(paths, problems):
+    for source in sources:
         yield from Reader(source, problems, skipped).documents()
 
 

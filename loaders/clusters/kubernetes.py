@@ -80,6 +80,11 @@ class Collector:
         else:
             self._error(document, repeated_message(document.kind, namespace, metadata.name, first[1].place()))
 
+    def taken(self, kind: str) -> Iterator[tuple[_Key, Document]]:
+        """Yield the objects of a kind by namespace and name, as they were written."""
+        for key, _, document in self._of(kind):
+            yield key, document
+
     def cluster(self, policy_namespaces: Iterable[str]) -> Cluster:
         """Make the cluster; namespaces that only pods, services or policies name exist as well (NP-36)."""
         nodes = [self._node(name, cast(NodeObject, o), d) for (_, name), o, d in self._of("Node")]

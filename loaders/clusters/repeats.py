@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from simcore.errors import Diagnostic, Place, Severity
 
+_DIFFERS = "is given twice and differs from the one at"
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
@@ -19,7 +21,12 @@ class Repeat:
 def repeated_message(kind: str, namespace: str, name: str, first: Place) -> str:
     """Say that an object is given twice, and differently."""
     full_name = f"{namespace}/{name}" if namespace else name
-    return f"{kind} {full_name} is given twice and differs from the one at {first}. Keep one of them"
+    return f"{kind} {full_name} {_DIFFERS} {first}. Keep one of them"
+
+
+def is_of_repeat(diagnostic: Diagnostic) -> bool:
+    """Whether a diagnostic says that an object is given twice, and differently."""
+    return _DIFFERS in diagnostic.message
 
 
 def warn_of_repeats(repeats: list[Repeat], problems: list[Diagnostic]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 NEWEST = (1, 20)
 """The version that is assumed where none is named."""
@@ -75,8 +75,8 @@ class CiliumAgent:
         words = self.choices()[name]
         if words and word not in words:
             raise ValueError(f"{name} takes {' or '.join(words)}, not {word!r}")
-        value: object = word == "true" if words in (("true", "false"), ("false", "true")) else word
-        return replace(self, **{name: value})  # type: ignore[arg-type]
+        changed: dict[str, Any] = {name: word == "true" if words in (("true", "false"), ("false", "true")) else word}
+        return replace(self, **changed)
 
     def of_version(self, text: str) -> CiliumAgent:
         """Return the agent in another version, written as ``1.18`` or ``v1.18.3``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self
 
 from simcore.model.ports import GRE, ICMP, ICMPV6, UDP
 from simcore.model.rulesets import BOTHNEW, RULESETS, STATEFUL, SYNONLY, Dnat, Masquerade, Ruleset
@@ -169,7 +169,8 @@ class Conntrack:
             It does not take this word.
         """
         full = name if name == "hz" or name.startswith(PREFIX) else PREFIX + name
-        return replace(self, **{full: _value(type(self), full, word)})  # type: ignore[arg-type]
+        changed: dict[str, Any] = {full: _value(type(self), full, word)}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True, slots=True)

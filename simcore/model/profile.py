@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from .agent import CiliumAgent
 from .policy import NETWORKPOLICY, Position, Tier
@@ -149,8 +149,8 @@ class Profile:
             raise ValueError(f"no setting is named {name!r}; there are {known}")
         if word not in choices[name]:
             raise ValueError(f"{name} takes {' or '.join(choices[name])}, not {word!r}")
-        value: object = word == "true" if choices[name][0] in ("true", "false") else word
-        return replace(self, **{name: value})  # type: ignore[arg-type]
+        changed: dict[str, Any] = {name: word == "true" if choices[name][0] in ("true", "false") else word}
+        return replace(self, **changed)
 
     def _with_agent_setting(self, name: str, word: str) -> Profile:
         if self.cilium is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -144,8 +143,8 @@ class HttpMatch:
         """Write as ``HTTP GET /public.*, host shop``."""
         if self.never:
             return "no HTTP request"
-        first = " ".join(["HTTP", *(_bare(pattern) for pattern in (self.method, self.path) if pattern is not None)])
-        host = f"host {_bare(self.host)}" if self.host is not None else ""
+        first = " ".join(["HTTP", *(pattern for pattern in (self.method, self.path) if pattern is not None)])
+        host = f"host {self.host}" if self.host is not None else ""
         return ", ".join(filter(None, (first, host, *map(str, self.headers))))
 
 
@@ -288,8 +287,3 @@ def _match_text(pattern: str | None, value: str | None) -> Match:
     if value is None:
         return Match.MAYBE
     return Match.YES if matcher(pattern)(value) else Match.NO
-
-
-def _bare(pattern: str) -> str:
-    """Leave out the flags that a pattern begins with."""
-    return re.sub(r"^\(\?[a-zA-Z]+\)", "", pattern)

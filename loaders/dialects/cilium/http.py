@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from simcore.model.regexes import RegexError, matcher
 from simcore.model.requests import HeaderMatch, HttpMatch
 
 from ..fields import Field, describe
-from .regexes import RegexError, UntranslatableError, python_regex
 
 _FIELDS = ("method", "path", "host", "headers", "headerMatches")
 _HINTS = {
@@ -36,14 +36,14 @@ def _regex(field: Field, doubts: list[str], *, is_checked: bool = True) -> str |
     if not text:
         return None
     try:
-        return python_regex(text)
+        matcher(text)
     except RegexError as error:
         if is_checked:
             field.error(f"{text!r} is not a regular expression, as Go's regexp tells: {error}")
         else:
             doubts.append(f"{text!r} is not a regular expression that Envoy takes: {error}")
-    except UntranslatableError as error:
-        doubts.append(f"the regular expression {text!r} cannot be judged here: {error}")
+    else:
+        return text
     return None
 
 

@@ -181,8 +181,9 @@ class _Reader:
         words, told = others[: len(SIDES)], others[len(SIDES) :]
         reason, policies = ("", "") if side == WHOLE else told[2 * side : 2 * side + 2]
         pods = ["" if u[at] < 0 else p.words[u[at]] for u, p in zip(self._unknown, self._pods, strict=True)]
-        numbers = [int(column[at]) for column in self._columns]
-        return Group(*numbers, words[side], reason, policies, record, *pods)  # type: ignore[arg-type, call-arg]
+        _, meaning, source, destination, protocol, port, cells, verdict, reply = (int(c[at]) for c in self._columns)
+        flow = source, destination, protocol, port, cells, verdict, reply
+        return Group(side, meaning, *flow, words[side], reason, policies, record, *pods)
 
     def example(self, at: int, file: str, row: int, time: int | None) -> Example:
         """Return a row as an example."""

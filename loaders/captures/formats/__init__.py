@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from . import azure, calico, gadget, gcp, goldmane
 from .format import Format
 
-_ALL: tuple[Format, ...] = ()
+_ALL: tuple[Format, ...] = (
+    azure.FORMAT,
+    calico.FORMAT,
+    gadget.FORMAT,
+    gcp.FORMAT,
+    goldmane.FORMAT,
+)
 FORMATS: Mapping[str, Format] = MappingProxyType({each.name: each for each in _ALL})
 """The formats that are converted row by row, by name. The first that recognises a file is the one it is read as."""

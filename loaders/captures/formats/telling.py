@@ -67,14 +67,12 @@ def tell_format(path: str, wanted: str | None = None) -> str:
 
 def recognised(path: str, sample: Sample) -> str | None:
     """Tell which format the beginning of a file is of."""
-    if sample.parquet is None:
-        is_events = sample.is_text and holds_events(sample.data)
-    else:
-        is_events = is_stored(path)
-    if is_events:
-        return HUBBLE
     found = next((name for name, each in FORMATS.items() if each.recognise(sample)), None)
-    return PARQUET if found is None and sample.parquet is not None else found
+    if found is not None:
+        return found
+    if sample.parquet is not None:
+        return HUBBLE if is_stored(path) else PARQUET
+    return HUBBLE if sample.is_text and holds_events(sample.data) else None
 
 
 def _unknown(sample: Sample) -> str:

@@ -33,10 +33,8 @@ def as_text(name, value):
 
 
 def rows_of(capture):
-    found = read(capture)
-    for name in ("time", "end_time"):
-        if name in found:
-            found[name] = times(capture, name)
+    moments = [name for name in ("time", "end_time") if name in capture.columns]
+    found = {name: times(capture, name) for name in moments} | read(capture, capture.columns - set(moments))
     return [
         {name: as_text(name, values[row]) for name, values in found.items()}
         for row in range(len(next(iter(found.values()))))

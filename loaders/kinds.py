@@ -6,11 +6,12 @@ from .clusters.objects import KINDS
 from .dialects import DIALECTS, LANGUAGES, kubernetes
 from .dialects.admin import FORMS, GROUP
 
-_UNMODELLED = {
+UNMODELLED = {
     "security.antrea.tanzu.vmware.com": ("NetworkPolicy", "ClusterNetworkPolicy"),
     "k8s.ovn.org": ("EgressFirewall",),
     "network.openshift.io": ("EgressNetworkPolicy",),
 }
+"""Kinds of other groups that decide about traffic."""
 _POLICIES = ("NetworkPolicy", "NetworkPolicies")
 """How the kinds of network policies end, in whatever group."""
 _GROUPS = {group for group, _ in (*KINDS, *DIALECTS)}
@@ -27,7 +28,7 @@ def unmodelled(group: str, kind: str) -> bool:
 
 
 def _is_known(group: str, kind: str) -> bool:
-    return kind in _UNMODELLED.get(group, ())
+    return kind in UNMODELLED.get(group, ())
 
 
 def misspelt(api_version: str, kind: str) -> str | None:

@@ -14,6 +14,7 @@ from .documents import Document
 from .files import Source, find_sources, problem, read_bytes
 from .json_source import JsonText, JsonValue, first_too_deep, is_too_deep, list_items
 from .paths import TOO_DEEP
+from .snapshots.notes import Notes
 from .yaml_source import HAS_C_PARSER, Flaw, YamlValue, read_yaml
 
 NOT_KUBERNETES = "not a Kubernetes object"
@@ -70,14 +71,22 @@ class _Head(msgspec.Struct):
     api_version: object = msgspec.field(name="apiVersion", default=None)
     kind: object = None
     items: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    metadata: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
     @property
     def is_list(self) -> bool:
         return _is_list_kind(self.kind) and bytes(memoryview(self.items)[:1]) == b"["
 
 
+class _Noted(msgspec.Struct):
+    """Metadata of a list."""
+
+    annotations: dict[str, object] = {}
+
+
 _HEAD = msgspec.json.Decoder(_Head)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_NOTED = msgspec.json.Decoder(_Noted)
 
 
 class Reader:
@@ -182,6 +191,7 @@ class Reader:
             else:
                 yield from self._object(head.api_version, head.kind, value)
             return
+        self._warn_of_notes(head.metadata)
         api_version, kind = _implied(head.api_version, head.kind)
         self._number -= 1
         for item in list_items(text, start, end, _ITEMS.decode(head.items)):
@@ -191,6 +201,15 @@ class Reader:
                 continue
             own = self._item_head(item)
             yield from self._object(own.api_version or api_version, own.kind or kind, item, in_list=True)
+
+    def _warn_of_notes(self, metadata: msgspec.Raw) -> None:
+        """Pass on what a snapshot tells of itself."""
+        try:
+            noted = _NOTED.decode(metadata)
+        except msgspec.DecodeError:
+            return
+        for warning in Notes.of(noted.annotations).warnings():
+            self._warn(warning)
 
     def _item_head(self, item: JsonValue) -> _Head:
         try:

@@ -52,6 +52,11 @@ _GROUPS = {
 """API groups of which only one plugin has objects."""
 
 
+def tells_plugin(annotation: str) -> bool:
+    """Whether the plugin may be told from this key among the annotations of a node."""
+    return annotation.startswith(tuple(_ANNOTATIONS))
+
+
 def guess_plugin(
     daemon_sets: Iterable[tuple[str, str]], annotations: Mapping[str, Iterable[str]], groups: Iterable[str] = ()
 ) -> Guess | None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "replay": "Judge every flow of a capture by the policies.",
     "verify": "Compare our verdicts with those that the dataplane recorded.",
     "whatif": "Show which connections a policy change would cut, and why.",
+    "snapshot": "Take a snapshot of a live cluster through kubectl.",
     "convert": "Turn captures of any format into one in Parquet.",
     "formats": "Show the formats of captures that can be read.",
     "size": "Size the conntrack tables of every node, before and after a change.",

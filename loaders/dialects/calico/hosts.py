@@ -40,10 +40,11 @@ FAILSAFE: Failsafe = {
     Direction.EGRESS: _openings(PortRange(UDP, 53, 53), PortRange(UDP, 67, 67)),
 }
 """Destination ports that no policy of a host endpoint stops, unless Felix is told otherwise (CA-65)."""
-_FAILSAFE_FIELDS = {
+FAILSAFE_FIELDS = {
     Direction.INGRESS: "failsafeInboundHostPorts",
     Direction.EGRESS: "failsafeOutboundHostPorts",
 }
+"""Fields of a FelixConfiguration, the only ones that are read."""
 
 
 def read_failsafe(head: Head) -> Failsafe:
@@ -51,7 +52,7 @@ def read_failsafe(head: Head) -> Failsafe:
     spec = head.root.get("spec")
     if not isinstance(spec.value, dict):
         return {}
-    fields = {direction: spec.get(name) for direction, name in _FAILSAFE_FIELDS.items()}
+    fields = {direction: spec.get(name) for direction, name in FAILSAFE_FIELDS.items()}
     return {
         direction: tuple(map(_opening, field.items())) for direction, field in fields.items() if field.value is not None
     }

@@ -96,3 +96,18 @@ def test_what_a_snapshot_lacks_is_put_in_words():
     assert "2 namespaces" in part
     assert "one namespace only" in Notes(namespaces=1).warnings()[0]
     assert Notes("2026-11-20T10:00:00Z").warnings() == []
+
+
+@pytest.mark.parametrize("name", ["snap.json", "snap.json.gz"])
+def test_whoever_loads_a_snapshot_is_told_what_it_lacks(name, tmp_path):
+    write_snapshot([POD], tmp_path / name, NOTES)
+    found = [str(diagnostic) for diagnostic in load_manifests([str(tmp_path / name)]).diagnostics]
+    assert f"{tmp_path / name}: {NOTES.warnings()[0]}" in found
+    assert f"{tmp_path / name}: {NOTES.warnings()[1]}" in found
+
+
+@pytest.mark.parametrize("metadata", ["[]", "{}", '{"annotations": 1}', '{"annotations": null}', "null"])
+def test_metadata_of_other_lists_says_nothing(metadata, tmp_path):
+    path = tmp_path / "list.json"
+    path.write_text('{"apiVersion": "v1", "kind": "List", "items": [], "metadata": ' + metadata + "}")
+    assert load_manifests([str(path)]).diagnostics == ()

@@ -1,0 +1,75 @@
+"""``flowverdict snapshot``: a live cluster to a file, through kubectl."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from loaders.snapshots.taking import Taking
+
+
+@click.command("snapshot")
+@click.option("--context", metavar="C", help="Context of the kubeconfig; the current one where none is named.")
+@click.option("--kubeconfig", metavar="FILE", help="Another kubeconfig than kubectl would take.")
+@click.option(
+    "--namespace",
+    "-n",
+    "namespaces",
+    metavar="N",
+    multiple=True,
+    help="Take the objects of this namespace alone; may be repeated.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds that the server may take for one answer.",
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="SNAP",
+    type=click.Path(dir_okay=False),
+    required=True,
+    help="File to write; its name ends in .json or .json.gz.",
+)
+def command(
+    context: str | None, kubeconfig: str | None, namespaces: tuple[str, ...], timeout: float, output: str
+) -> None:
+    """Take a snapshot of a live cluster: everything that verdicts depend on, and nothing else.
+
+    kubectl asks the cluster, with your credentials; it has to be on the PATH. Secrets and ConfigMaps are never asked
+    for, and of everything else only the fields that are read are kept.
+    """
+    from loaders.snapshots.kubectl import Kubectl
+    from loaders.snapshots.taking import Taking
+    from loaders.snapshots.writing import check_snapshot, write_snapshot
+
+    from .console import emit, report_diagnostics
+    from .progress import counting
+
+    check_snapshot(output)
+    with counting("listing", "objects") as advance:
+        taking = Taking(Kubectl(context, kubeconfig, timeout), namespaces, progress=advance)
+        write_snapshot(taking.objects(), output, taking.notes)
+    report_diagnostics(taking.problems)
+    emit("\n".join([output, *told(taking), ""]))
+
+
+def told(taking: Taking) -> list[str]:
+    """Say in lines what was taken."""
+    from .console import MOST_NAMED
+
+    numbers = [(f"{number:,}", name) for name, number in taking.counts.items()]
+    width = max(len(number) for number, _ in numbers)
+    lines = [f"{number:>{width}}  {name}" for number, name in numbers]
+    of = f", resource version {taking.version}" if taking.version else ""
+    lines.append(f"taken at {taking.notes.taken_at}{of}")
+    if taking.later:
+        shown = ", ".join(taking.later[:MOST_NAMED]) + (", ..." if len(taking.later) > MOST_NAMED else "")
+        lines.append(f"listed a moment later, since the server has no list of that version: {shown}")
+    return lines

@@ -152,6 +152,8 @@ def service_document(random, name, address):
         "clusterIPs": [address],
         "selector": {random.choice(KEYS): random.choice(VALUES)},
         "ports": ports,
+        "internalTrafficPolicy": random.choice(["Cluster", "Cluster", "Local"]),
+        "externalTrafficPolicy": random.choice(["Cluster", "Local"]),
     }
     metadata = {"name": name, "namespace": random.choice(CROWDED)}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}

@@ -30,7 +30,7 @@ from .plugins import Guess, guess_plugin
 from .pods import Complain, make_pod, parse_addresses
 from .quantities import parse_quantity
 from .repeats import Repeat, repeated_message, warn_of_repeats
-from .services import make_backends, make_service, service_of
+from .services import chosen_backends, make_backends, make_service, service_of
 from .workloads import Workloads
 
 DEFAULT_NAMESPACE = "default"
@@ -183,7 +183,7 @@ class Collector:
         return pods + list(workloads.synthesise(pods, nodes, complain))
 
     def _services(self) -> list[Service]:
-        backends: dict[tuple[str, str], list[Backend]] = {}
+        backends: dict[tuple[str, str], list[tuple[Backend, bool]]] = {}
         for (namespace, _), found, document in self._of("EndpointSlice"):
             piece = cast(EndpointSliceObject, found)
             if name := service_of(piece):
@@ -192,7 +192,7 @@ class Collector:
             make_service(
                 cast(ServiceObject, found),
                 *key,
-                tuple(dict.fromkeys(backends[key])) if key in backends else None,
+                chosen_backends(backends[key]) if key in backends else None,
                 self._errors(document),
             )
             for key, found, document in self._of("Service")

@@ -70,6 +70,13 @@ class HostAddress(Struct):
     ip: str | None = None
 
 
+class BalancerAddress(Struct):
+    """One address that a load balancer answers; `ip_mode` ``Proxy``: nodes do not."""
+
+    ip: str | None = None
+    ip_mode: str | None = None
+
+
 class PodStatus(Struct):
     """Phase and addresses of a pod."""
 
@@ -172,12 +179,15 @@ class ServiceSpec(Struct):
     external_ips: list[str] | None = msgspec.field(name="externalIPs", default=None)
     selector: Labels | None = None
     ports: list[ServicePort] | None = None
+    external_name: str | None = None
+    internal_traffic_policy: str | None = None
+    external_traffic_policy: str | None = None
 
 
 class LoadBalancer(Struct):
     """The addresses a load balancer gave."""
 
-    ingress: list[HostAddress] | None = None
+    ingress: list[BalancerAddress] | None = None
 
 
 class ServiceStatus(Struct):
@@ -194,9 +204,11 @@ class ServiceObject(Object):
 
 
 class Conditions(Struct):
-    """Whether an endpoint takes traffic; absent means that it does."""
+    """Whether an endpoint takes traffic; nothing said of `ready` means that it does."""
 
     ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
 
 
 class SliceEndpoint(Struct):

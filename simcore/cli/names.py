@@ -98,13 +98,25 @@ class Names:
         raise ResolveError(f"the cluster has no {text!r}{self._near_controllers(namespace, name)}")
 
     def _service(self, text: str, service: Service) -> Party:
-        """Return the addresses of a Service; of a headless one, what stands behind it."""
+        """Return the addresses of a Service, or of the name it stands for; of a headless one, what is behind it."""
+        if service.external_name:
+            return self._named(text, service.external_name)
         if service.addresses:
             return Party(text, addresses=service.addresses, is_frontend=True)
         pods, addresses = self._behind(service)
         if not pods and not addresses:
             raise ResolveError(f"{text!r} has neither an address nor a pod behind it")
         return Party(text, pods, addresses)
+
+    def _named(self, text: str, domain: str) -> Party:
+        """Return what an ExternalName stands for: a Service of the cluster, or addresses that are known of the name."""
+        name, namespace, kind = [*domain.split(".", 3), "", ""][:3]
+        inner = self._services.get((namespace, name)) if kind == "svc" else None
+        if inner is not None and not inner.external_name:
+            return self._service(text, inner)
+        if addresses := (self._cluster.names or {}).get(domain):
+            return Party(text, addresses=addresses, is_frontend=True)
+        raise ResolveError(f"{text!r} stands for the name {domain}, of which no address is known. Give it with --dns")
 
     def _behind(self, service: Service) -> tuple[tuple[int, ...], tuple[Address, ...]]:
         if service.backends is not None:

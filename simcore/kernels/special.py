@@ -14,6 +14,7 @@ CELL_SELF, CELL_HAIRPIN, CELL_OWN_NODE = 5, 6, 7
 HAIRPIN_ALLOWED, OWN_NODE_EGRESS_ALLOWED, OWN_NODE_INGRESS_ALLOWED = 1, 2, 4
 KIND_NODE_V4, KIND_NODE_V6 = 2, 3
 FLAG_SERVICE, FLAG_NODE_V4, FLAG_NODE_V6 = 1, 2, 4
+SCOPE_CLIENT = 1
 
 
 @kernel
@@ -98,12 +99,13 @@ def judge_special(
         elif d == SAME:
             d = s
 
-        source_row, sources = np.int64(-1), np.int64(1)
+        source_row, sources, here, there = np.int64(-1), np.int64(1), np.int64(-1), np.int64(-1)
         if s >= first_composite:
             source_row = np.int64(composite_starts[s - first_composite])
             sources = composite_starts[s - first_composite + 1] - source_row
         target_row, targets = np.int64(-1), np.int64(1)
         through_service = False
+        dialled = np.int64(-1)
         if fixed < 0 and d >= first_node:
             if d >= first_composite:
                 flags = np.int64(composite_flags[d - first_composite])
@@ -122,6 +124,13 @@ def judge_special(
                 if frontend < 0 and flags > FLAG_SERVICE and known and slot < NO_PORT_SLOT:
                     base = np.int64(0 if flags & FLAG_NODE_V4 else 1)
                     frontend = _find_key(frontend_keys, base << 18 | tail)
+                    dialled = np.int64(object_node[destination_object[m]])
+                    for each in range(
+                        composite_starts[max(d - first_composite, 0)],
+                        composite_starts[max(d - first_composite + 1, 0)],
+                    ):
+                        if pods <= ends[each, 1] < last_node:
+                            dialled = np.int64(object_node[ends[each, 1]])
             if frontend >= 0:
                 through_service = True
                 target_row = np.int64(distinct_starts[frontend])
@@ -172,7 +181,7 @@ def judge_special(
             out_allow, out_deny, out_unknown = none, none, none
             back_allow, back_deny, back_unknown = none, none, none
             allowed, denied, unknown = False, False, False
-            judged = False
+            judged, served = False, False
             for a in range(sources):
                 source, from_object, from_family = s, np.int64(source_object[m]), np.int64(source_family[m])
                 if source_row >= 0:
@@ -186,6 +195,14 @@ def judge_special(
                         row = target_row + b
                         target, to_object = np.int64(ends[row, 0]), np.int64(ends[row, 1])
                         to_port, to_family = np.int64(ends[row, 2]), np.int64(ends[row, 3])
+                        scope = np.int64(ends[row, 4])
+                        if scope != 0:
+                            here, there = np.int64(object_node[from_object]), np.int64(object_node[to_object])
+                            if scope != SCOPE_CLIENT:
+                                here = dialled if from_object >= last_node else np.int64(-1)
+                            if here >= 0 and there >= 0 and there != here:
+                                continue
+                    served = True
                     if from_family != 0 and to_family != 0 and from_family != to_family:
                         continue
                     judged = True
@@ -233,8 +250,9 @@ def judge_special(
                     denied |= together == DENY
                     unknown |= together == UNKNOWN
             if not judged:
-                egress[k, i] = ingress[k, i] = cells[CELL_MIXED_FAMILIES]
-                verdict[k, i] = cells[CELL_MIXED_FAMILIES] & 3
+                cell = cells[CELL_MIXED_FAMILIES if served else CELL_NO_BACKEND]
+                egress[k, i] = ingress[k, i] = cell
+                verdict[k, i] = cell & 3
                 continue
             out_cell = _only(out_allow, out_deny, out_unknown)
             back_cell = _only(back_allow, back_deny, back_unknown)

@@ -155,12 +155,19 @@ class Service:
     ----------
     addresses : tuple of Address
         Cluster IPs, external IPs and load-balancer addresses; empty for a headless one.
+    outer_addresses : tuple of Address
+        Those of them that are no cluster IPs.
     selector : LabelSelector or None
         None: no selector, its backends are listed by hand.
     backends : tuple of Backend or None
         What its EndpointSlices list; None where the input holds no slice of it.
     labels : mapping of str to str
         Its own labels, by which some policies name it.
+    keeps_inside, keeps_outside : bool
+        Whether its internal and its external traffic policy is Local: a node hands what comes there only to backends
+        of its own.
+    external_name : str
+        The domain name that it stands for, where it is an ExternalName.
     """
 
     namespace: str
@@ -170,6 +177,10 @@ class Service:
     selector: LabelSelector | None = None
     backends: tuple[Backend, ...] | None = None
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    outer_addresses: tuple[Address, ...] = ()
+    keeps_inside: bool = False
+    keeps_outside: bool = False
+    external_name: str = ""
 
     @property
     def ref(self) -> WorkloadRef:

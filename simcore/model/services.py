@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 
 from .addresses import Address
 from .cluster import Cluster, Pod, Service, ServicePort
 from .labels import Operator
+
+
+class Scope(IntEnum):
+    """Which backends a frontend leads to."""
+
+    ANY = 0
+    CLIENT = 1
+    """Those on the client's node (``internalTrafficPolicy: Local``)."""
+    DIALLED = 2
+    """Those on the node that was dialled, for clients outside of the cluster (``externalTrafficPolicy: Local``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +46,14 @@ class Frontend:
     protocol: int
     port: int
     targets: tuple[Target, ...]
+    scope: Scope = Scope.ANY
 
 
 def frontends(cluster: Cluster) -> Iterator[Frontend]:
-    """Enumerate what every Service answers to, node ports included."""
+    """Enumerate what every Service answers to, node ports included.
+
+    An address outside of the cluster leads to backends of any node: which node it comes in by is not known.
+    """
     index = _LabelledPods(cluster)
     for service in cluster.services:
         selected = index.selected_by(service)
@@ -46,9 +61,12 @@ def frontends(cluster: Cluster) -> Iterator[Frontend]:
             targets = _targets(service, port, cluster, selected)
             for address in service.addresses:
                 same_family = tuple(t for t in targets if t.address is None or t.address.family is address.family)
-                yield Frontend(service, address, port.protocol, port.port, same_family)
+                is_inner = service.keeps_inside and address not in service.outer_addresses
+                scope = Scope.CLIENT if is_inner else Scope.ANY
+                yield Frontend(service, address, port.protocol, port.port, same_family, scope)
             if port.node_port:
-                yield Frontend(service, None, port.protocol, port.node_port, targets)
+                scope = Scope.DIALLED if service.keeps_outside else Scope.ANY
+                yield Frontend(service, None, port.protocol, port.node_port, targets, scope)
 
 
 class _LabelledPods:

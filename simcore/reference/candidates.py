@@ -10,18 +10,23 @@ from ..model.addresses import Address
 from ..model.cluster import Cluster
 from ..model.flows import End, Flow, Reason
 from ..model.profile import Profile
-from ..model.services import Frontend, Target, frontends
+from ..model.services import Frontend, Scope, Target, frontends
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What an end may stand for: a pod by its position, else a node, else an address outside."""
+    """What an end may stand for: a pod by its position, else a node, else an address outside.
+
+    Behind a Service, `scope` says for whom, and `dialled` is the node whose port was dialled.
+    """
 
     address: Address | None
     port: int | None
     pod: int = -1
     node: str | None = None
     service: str | None = None
+    scope: Scope = Scope.ANY
+    dialled: str = ""
 
     @property
     def is_pod(self) -> bool:
@@ -56,9 +61,21 @@ class Ends:
         destinations = self._behind_service(flow)
         if destinations is None:
             destinations = self._end(flow.destination, flow.port)
-        if not destinations:
+        sources = self._end(flow.source, None)
+        if not any(self.is_served(source, destination) for source in sources for destination in destinations):
             return [], [], Reason.NO_BACKEND
-        return self._end(flow.source, None), destinations, None
+        return sources, destinations, None
+
+    def is_served(self, client: Candidate, backend: Candidate) -> bool:
+        """Whether a Service may hand a client to a backend; one of which no node is known may be on any."""
+        if backend.scope is Scope.ANY:
+            return True
+        is_inside = client.is_pod or client.node is not None
+        wanted = self._node_of(client) if backend.scope is Scope.CLIENT else "" if is_inside else backend.dialled
+        return not wanted or self._node_of(backend) in ("", wanted)
+
+    def _node_of(self, end: Candidate) -> str:
+        return self.cluster.pods[end.pod].node if end.is_pod else end.node or ""
 
     def _identified(self, end: End) -> End:
         """Name the pod of an end's identity where no pod of the cluster is named and the address is nobody's."""
@@ -122,8 +139,9 @@ class Ends:
                 found = self._frontends.get((None, flow.protocol, flow.port), [])
         if not found and (address not in self._service_addresses or address in self.cluster.node_at):
             return None
+        dialled = self.cluster.node_at.get(address, "")
         return [
-            replace(candidate, service=str(frontend.service.ref))
+            replace(candidate, service=str(frontend.service.ref), scope=frontend.scope, dialled=dialled)
             for frontend in found
             for target in frontend.targets
             if target.address is None or target.address.family is address.family

@@ -78,7 +78,7 @@ class Reference:
         if flow.protocol is None or problem is not None:
             unknown = Outcome(Verdict.UNKNOWN, problem or Reason.UNKNOWN_PROTOCOL)
             return Judgement(unknown, unknown, Verdict.UNKNOWN)
-        pairs = [self._pair(s, d, flow) for s, d in _possible_pairs(sources, destinations)]
+        pairs = [self._pair(s, d, flow) for s, d in self._possible_pairs(sources, destinations)]
         outcomes = [(egress[0], ingress[0]) for egress, ingress in pairs]
         return agreed([Judgement(out, into, both(out.verdict, into.verdict)) for out, into in outcomes])
 
@@ -87,7 +87,7 @@ class Reference:
         sources, destinations, _ = self._ends.of(flow)
         pairs = tuple(
             self._pair_trace(source, destination, flow)
-            for source, destination in _possible_pairs(sources, destinations)
+            for source, destination in self._possible_pairs(sources, destinations)
             if flow.protocol is not None
         )
         judgement = self.judge(flow)
@@ -99,6 +99,13 @@ class Reference:
             pairs=pairs,
             depends_on=tuple(self._dependences(flow, judgement.verdict)),
         )
+
+    def _possible_pairs(
+        self, sources: list[Candidate], destinations: list[Candidate]
+    ) -> list[tuple[Candidate, Candidate]]:
+        """Pair the ends that may meet; those of different families are none, unless there are no others."""
+        pairs = [(s, d) for s in sources for d in destinations if self._ends.is_served(s, d)]
+        return [pair for pair in pairs if not _differ_in_family(*pair)] or pairs
 
     # One pair
 
@@ -376,12 +383,6 @@ def _is_allowing(step: Step, position: Position) -> bool:
     """Whether a rule was written to allow, in the stage of a position."""
     rule = step.rule
     return rule.role is Role.WRITTEN and rule.action is Action.ALLOW and step.position.stage == position.stage
-
-
-def _possible_pairs(sources: list[Candidate], destinations: list[Candidate]) -> list[tuple[Candidate, Candidate]]:
-    """Pair the ends; those of different families are none, unless there are no others."""
-    pairs = [(source, destination) for source in sources for destination in destinations]
-    return [pair for pair in pairs if not _differ_in_family(*pair)] or pairs
 
 
 def _differ_in_family(source: Candidate, destination: Candidate) -> bool:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..model.addresses import Address, Family
 from ..model.cluster import Cluster
 from ..model.ports import PORT_PROTOCOLS
-from ..model.services import Frontend, Target, frontends
+from ..model.services import Frontend, Scope, Target, frontends
 from .ends import Owner
 from .identities import Identities
 from .objects import Objects
@@ -22,8 +22,8 @@ SERVICE, NODE_V4, NODE_V6 = 1, 2, 4
 NODE_PORT_BASES = {Family.V4: 0, Family.V6: 1}
 FIRST_BASE = 2
 
-End = tuple[int, int, int, int]
-"""Identity, object, port (0: as in the flow), and family of the address (0: unknown)."""
+End = tuple[int, int, int, int, int]
+"""Identity, object, port (0: as in the flow), family of the address (0: unknown), and `Scope` of who gets there."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Composites:
     flags : uint8[composites]
     starts : int32[composites + 1]
         The ends of composite c are rows ``starts[c]`` to ``starts[c + 1]`` of `ends`.
-    ends : int32[..., 4]
+    ends : int32[..., 5]
         `End` rows of composites, then of frontends.
     frontend_keys : int64[frontends]
         Ascending: ``(base << 2 | protocol slot) << 16 | port``, base being 0 and 1 for the node ports of either
@@ -52,7 +52,8 @@ class Composites:
         The same for the few rows, of other objects left out, that differ in identity, port or family.
     plain : bool[frontends]
         Whether no end of a frontend is a node, so that its distinct rows tell all but a pod that reaches itself;
-        nor reached through a Service that rules name, since it is another identity then than that pod.
+        nor reached through a Service that rules name, since it is another identity then than that pod; nor are only
+        some of them for a client.
     """
 
     number: dict[Address, int]
@@ -77,6 +78,7 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
     lists = [finder.ends_at(address) for address in addresses] + [finder.ends_of_pod(pod) for pod in several]
     targets: dict[int, list[End]] = {}
     named: set[int] = set()
+    scoped: set[int] = set()
     for frontend in frontends(cluster):
         for key, family in _keys(frontend, number):
             ends = [
@@ -85,6 +87,9 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
                 if target.address is None or target.address.family is family
                 for end in finder.ends_of(target)
             ]
+            if frontend.scope:
+                scoped.add(key)
+                ends = [(*end[:4], int(frontend.scope)) for end in ends]
             if (frontend.service.namespace, frontend.service.name) in identities.sights.services:
                 named.add(key)
                 ends = [(identities.reached(end[0], frontend.service), *end[1:]) for end in ends]
@@ -100,12 +105,12 @@ def find_composites(cluster: Cluster, identities: Identities, objects: Objects) 
         {pod: len(addresses) + position for position, pod in enumerate(several)},
         np.array([finder.flags(address) for address in addresses] + [0] * len(several), np.uint8),
         bounds[: first + 1],
-        np.array(rows, np.int32).reshape(-1, 4),
+        np.array(rows, np.int32).reshape(-1, 5),
         np.array(keys, np.int64),
         np.searchsorted(keys, [FIRST_BASE + number << 18 for number in range(first + 1)]).astype(np.int32),
         bounds[first : last + 1],
         bounds[last:],
-        np.array([all(end[1] < objects.pods for end in targets[key]) and key not in named for key in keys], bool),
+        np.array([all(e[1] < objects.pods for e in targets[key]) and key not in named | scoped for key in keys], bool),
     )
 
 
@@ -113,8 +118,8 @@ def _distinct(ends: list[End]) -> list[End]:
     """Keep the first of the ends that policies cannot tell apart."""
     return list(
         {
-            (identity, port, family): (identity, number, port, family)
-            for identity, number, port, family in reversed(ends)
+            (identity, port, family): (identity, number, port, family, scope)
+            for identity, number, port, family, scope in reversed(ends)
         }.values()
     )[::-1]
 
@@ -184,7 +189,7 @@ class _Finder:
         if owners := self._identities.ends.owners.get(address):
             return [self._end(owner, address, 0) for owner in owners]
         identity, pod = self._found[address]
-        return [(identity, pod if pod >= 0 else self._objects.at(address), 0, address.family)]
+        return [(identity, pod if pod >= 0 else self._objects.at(address), 0, address.family, Scope.ANY)]
 
     def ends_of(self, target: Target) -> list[End]:
         """List what a Service's target may be."""
@@ -192,7 +197,7 @@ class _Finder:
             return [self._end_of_pod(target.pod, target.address, target.port)]
         if target.address is None:
             return []
-        return [(end[0], end[1], target.port, end[3]) for end in self.ends_at(target.address)]
+        return [(*end[:2], target.port, *end[3:]) for end in self.ends_at(target.address)]
 
     def ends_of_pod(self, pod: int) -> list[End]:
         """List what a pod is that a record names without its address."""
@@ -204,4 +209,5 @@ class _Finder:
         return self._end(Owner(pod=pod) if selectable else Owner(node=self._cluster.pods[pod].node), address, port)
 
     def _end(self, owner: Owner, address: Address | None, port: int) -> End:
-        return self._identities.at(owner, address), self._objects.of(owner), port, address.family if address else 0
+        family = address.family if address else 0
+        return self._identities.at(owner, address), self._objects.of(owner), port, family, Scope.ANY

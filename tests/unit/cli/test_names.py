@@ -38,7 +38,12 @@ CLUSTER = Cluster.of(
         Service("shop", "headless", selector=WEB),
         Service("shop", "listed", backends=tuple(Backend("", TCP, address(a), 80) for a in ("10.0.0.1", "192.0.2.1"))),
         Service("shop", "empty"),
+        Service("shop", "outside", backends=(), external_name="api.example.net"),
+        Service("shop", "nobody", backends=(), external_name="nobody.example.net"),
+        Service("shop", "alias", backends=(), external_name="headless.shop.svc.cluster.local"),
+        Service("shop", "ring", backends=(), external_name="ring.shop.svc"),
     ],
+    names={"api.example.net": (address("203.0.113.7"), address("2001:db8::7"))},
 )
 NAMES = Names(CLUSTER)
 
@@ -57,6 +62,7 @@ def pods_of(text):
         ("shop/ReplicaSet/web-new", ["web-2"]),
         ("shop/Service/headless", ["web-1", "web-2"]),
         ("shop/svc/listed", ["web-1"]),
+        ("shop/svc/alias", ["web-1", "web-2"]),
         ("shop/Job/job", ["job"]),
     ],
 )
@@ -68,6 +74,7 @@ def test_addresses_meant():
     assert NAMES.party("fd00::1").addresses == (address("fd00::1"),)
     assert NAMES.party("shop/Service/web").addresses == (address("10.96.0.1"), address("fd00:96::1"))
     assert NAMES.party("shop/Service/listed").addresses == (address("192.0.2.1"),)
+    assert NAMES.party("shop/Service/outside").addresses == (address("203.0.113.7"), address("2001:db8::7"))
 
 
 @pytest.mark.parametrize(
@@ -78,6 +85,11 @@ def test_addresses_meant():
         ("shp/web-1", "Did you mean namespace shop or shop/web-1"),
         ("ops/Deployment/web", "Did you mean shop/Deployment/web"),
         ("shop/Service/empty", "has neither an address nor a pod behind it"),
+        (
+            "shop/Service/nobody",
+            "the name nobody.example.net, of which no address is known. Give it with --dns",
+        ),
+        ("shop/Service/ring", "stands for the name ring.shop.svc, of which no address is known"),
         ("web-1", "is not namespace/pod, namespace/Kind/name or an address. Did you mean shop/web-1"),
         ("10.0.0.256", "is not namespace/pod, namespace/Kind/name or an address"),
         ("shop/", "is not namespace/pod"),

@@ -338,6 +338,8 @@ def test_a_service(load):
     status = {"loadBalancer": {"ingress": [{"ip": "5.6.7.8"}, {"hostname": "lb.example.com"}]}}
     service = service_of(load, spec, status=status)
     assert service.addresses == ips("10.96.0.1", "fd00::96", "1.2.3.4", "5.6.7.8")
+    assert service.outer_addresses == ips("1.2.3.4", "5.6.7.8")
+    assert not service.keeps_inside and not service.keeps_outside
     assert service.selector == LabelSelector.equal({"app": "web"})
     assert service.ports == (
         ServicePort("web", TCP, 80, "http", 30080),
@@ -347,9 +349,27 @@ def test_a_service(load):
     assert service.backends is None
 
 
+def test_traffic_policies(load):
+    inside = service_of(load, {"internalTrafficPolicy": "Local", "externalTrafficPolicy": "Cluster"})
+    assert (inside.keeps_inside, inside.keeps_outside) == (True, False)
+    outside = service_of(load, {"externalTrafficPolicy": "Local", "healthCheckNodePort": 31000})
+    assert (outside.keeps_inside, outside.keeps_outside) == (False, True)
+
+
+def test_what_a_load_balancer_answers_itself_is_no_address_of_nodes(load):
+    status = {"loadBalancer": {"ingress": [{"ip": "5.6.7.8", "ipMode": "Proxy"}, {"ip": "5.6.7.9", "ipMode": "VIP"}]}}
+    assert service_of(load, {"clusterIP": "10.96.0.1"}, status=status).addresses == ips("10.96.0.1", "5.6.7.9")
+
+
+def test_the_name_an_external_name_stands_for(load):
+    service = service_of(load, {"type": "ExternalName", "externalName": "API.example.com."})
+    assert service.external_name == "api.example.com"
+
+
 @pytest.mark.parametrize(
     ("spec", "addresses", "selector", "backends"),
     [
+        ({"clusterIP": "None", "externalIPs": ["1.2.3.4"]}, [], None, None),
         ({"clusterIP": "None", "clusterIPs": ["None"]}, [], None, None),
         ({"clusterIP": ""}, [], None, None),
         ({"clusterIP": "10.96.0.2", "selector": {}}, ["10.96.0.2"], None, None),
@@ -391,6 +411,18 @@ def test_endpoint_slices(load):
     )
     tcp = [Backend("http", TCP, Address.parse(ip), 8080) for ip in ("10.0.0.1", "10.0.0.2", "10.0.0.4", "fd00::1")]
     assert service.backends == (*tcp, Backend("dns", UDP, Address.parse("fd00::1"), 53))
+
+
+def test_backends_that_are_ending_serve_where_none_is_ready(load):
+    ending = {"conditions": {"ready": False, "serving": True, "terminating": True}}
+    gone = {"conditions": {"ready": False, "serving": False, "terminating": True}}
+    ready = {"addresses": ["10.0.0.1"]}
+    others = [{"addresses": ["10.0.0.2"], **ending}, {"addresses": ["10.0.0.3"], **gone}]
+    http = [{"name": "http", "port": 8080}]
+    (alone,) = service_of(load, {}, slice_of("a", others, http)).backends
+    assert alone.address == Address.parse("10.0.0.2")
+    (chosen,) = service_of(load, {}, slice_of("a", others, http), slice_of("b", [ready], http)).backends
+    assert chosen.address == Address.parse("10.0.0.1")
 
 
 def test_a_service_whose_slices_are_empty_has_no_backends(load):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import azure, calico, gadget, gcp, goldmane
+from . import azure, calico, conntrack, gadget, gcp, goldmane
 from .format import Format
 
 _ALL: tuple[Format, ...] = (
     azure.FORMAT,
     calico.FORMAT,
+    conntrack.FORMAT,
     gadget.FORMAT,
     gcp.FORMAT,
     goldmane.FORMAT,

@@ -1,0 +1,1 @@
+"""What the tool ``conntrack``, and the kernel itself, print of tracked connections."""

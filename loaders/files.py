@@ -64,14 +64,15 @@ def _folder(folder: str, problems: list[Diagnostic]) -> list[Source]:
 
     for parent, folders, files in os.walk(folder, onerror=refused):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            os.path.join(parent, name)
-            for name in files
-            if name.lower().endswith(_SUFFIXES) and not name.startswith(".")
-        ]
+        found += [os.path.join(parent, name) for name in files if is_manifest(name)]
     if not found and not any(diagnostic.place.file == folder for diagnostic in problems):
         problems.append(problem(folder, "this folder holds no manifest: no file ends in .yaml, .yml or .json"))
     return [Source(path, path, from_folder=True) for path in sorted(found)]
+
+
+def is_manifest(path: str) -> bool:
+    """Whether a file of a folder is read, by its path within the folder: hidden ones are not."""
+    return path.lower().endswith(_SUFFIXES) and not any(part.startswith(".") for part in path.split("/"))
 
 
 def is_utf8(path: str) -> bool:
@@ -96,9 +97,20 @@ def read_bytes(source: Source) -> bytes:
     else:
         with open(source.path, "rb") as file:
             data = file.read()
+    return unpacked(data)
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return what packed data holds, and other data as it is.
+
+    Raises
+    ------
+    OSError
+        It is damaged.
+    """
     if data.startswith(_ZSTD):
         return _unpacked_zstd(data)
-    return _unpacked(data) if data.startswith(_GZIP) else data
+    return _unpacked_gzip(data) if data.startswith(_GZIP) else data
 
 
 def _unpacked_zstd(data: bytes) -> bytes:
@@ -111,7 +123,7 @@ def _unpacked_zstd(data: bytes) -> bytes:
         raise OSError(None, f"its zstd data is damaged ({error})") from None
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpacked_gzip(data: bytes) -> bytes:
     import gzip
     import zlib
 

@@ -117,6 +117,10 @@ class Reader:
         except OSError as error:
             self._report(f"this cannot be read: {error.strerror or error}")
             return
+        yield from self.documents_of(data)
+
+    def documents_of(self, data: bytes) -> Iterator[Document]:
+        """Yield the Kubernetes objects of what the file holds, in order."""
         if b"\0" in data[:4096] and not data.startswith(_UTF16_MARKS):
             self._report("this is a binary file, not YAML or JSON")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,11 @@ from simcore.model.timeline import Instant, Timeline
 from ..clusters.plugins import Guess
 from ..clusters.repeats import is_of_repeat
 from ..documents import Document
-from ..manifests import Intake, Snapshot
+from ..manifests import Intake, Snapshot, raise_errors
 from ..policysets import PolicySet
 from .instants import Dated, dated_files, groups_by_time
 from .lives import LIVING, lives_of, with_lives
+from .policies import PolicyChanges, load_commits
 from .times import write_time
 
 
@@ -81,7 +83,7 @@ class History:
         return cls(snapshot.cluster, parts, (), snapshot.ignored, snapshot.diagnostics, snapshot.plugin)
 
 
-def load_history(paths: Sequence[str], *, profile: Profile = UPSTREAM) -> History:
+def load_history(paths: Sequence[str], *, policies: str | None = None, profile: Profile = UPSTREAM) -> History:
     """Load a cluster and its policies over time.
 
     Parameters
@@ -90,6 +92,9 @@ def load_history(paths: Sequence[str], *, profile: Profile = UPSTREAM) -> Histor
         Files (YAML or JSON, also gzip or zstd), folders, patterns, ``-`` for standard input. Those that tell when they
         were taken are snapshots of that moment: ``TIME=FILE``, the annotation ``flowverdict.dev/taken-at`` of a list in
         JSON, or a time in the file's name. The others belong to every moment.
+    policies : str, optional
+        A folder in git, or ``TIME=FOLDER`` for its commits from a time on: the policies of each time, in place of those
+        of the snapshots. What the first commit holds is taken to have held before, too.
     profile : Profile
         How policies are read; see `load_manifests`.
 
@@ -99,13 +104,42 @@ def load_history(paths: Sequence[str], *, profile: Profile = UPSTREAM) -> Histor
         With every error of the whole input.
     """
     problems: list[Diagnostic] = []
+    changes = None
+    if policies is not None:
+        try:
+            changes = load_commits(policies, profile=profile)
+        except LoadError as error:
+            problems += error.diagnostics
     with collection_paused():
         files = dated_files(paths, problems)
         snapshots = list(_Snapshots(profile, problems).read(files))
     errors = [diagnostic for diagnostic in problems if diagnostic.severity is Severity.ERROR]
     if errors:
         raise LoadError([*dict.fromkeys(errors), *_hints(errors, files)])
-    return _put_together(snapshots, tuple(dict.fromkeys(problems)))
+    history = _put_together(snapshots, tuple(dict.fromkeys(problems)))
+    return history if changes is None else _governed(history, changes, profile)
+
+
+def _governed(history: History, changes: PolicyChanges, profile: Profile) -> History:
+    """Put policies of their own history in place of those of the snapshots."""
+    problems: list[Diagnostic] = []
+    begins = [ALWAYS[0], *(time for time, _ in changes.sets[1:])]
+    times = sorted({*begins, *(part.stretch[0] for part in history.parts)})
+    parts = []
+    for first, end in pairwise([*times, ALWAYS[1]]):
+        written = changes.sets[bisect_right(begins, first) - 1][1]
+        held = history.parts[bisect_right(history.parts, first, key=lambda part: part.stretch[0]) - 1]
+        own = written.standing_in(held.written)
+        parts.append(
+            WrittenPart((first, end), own, own.policies(held.cluster, problems, profile=profile), held.cluster)
+        )
+    raise_errors(problems)
+    return replace(
+        history,
+        parts=tuple(parts),
+        moments=(*history.moments, *changes.moments),
+        diagnostics=tuple(dict.fromkeys((*history.diagnostics, *changes.diagnostics, *problems))),
+    )
 
 
 def _hints(errors: Sequence[Diagnostic], files: Sequence[Dated]) -> Iterator[Diagnostic]:

@@ -1,0 +1,82 @@
+"""A generated capture, written in every format, has the verdicts that the format carries enough for."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from loaders import load_cluster, load_policies
+from loaders.captures import open_capture
+from loaders.synthetic.cluster import generate_cluster
+from loaders.synthetic.flows import generate_flows
+from loaders.synthetic.scale import Scale
+from simcore.analyses.judging import judge_batch
+from simcore.model.flows import Verdict
+from simcore.model.profile import UPSTREAM
+from simcore.model.schema import FLOW_SCHEMA
+from simcore.tables.build import build_tables
+from tests.exports import WRITERS
+
+FLOWS = 3_000
+MINUTE = 60_000_000_000
+LACKING = {"azure": ("source_pod", "destination_pod"), "goldmane": ()}
+"""Columns without which a format's verdicts are to be as of those that have them."""
+AGGREGATED = ("goldmane",)
+"""Formats whose ends are many pods, or an unknown address: what these do not agree on is unknown."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    made = generate_cluster(Scale(pods=160, policies=60, namespaces=6, nodes=4, dual_stack=0.3), 3, folder)
+    cluster = load_cluster([str(made.cluster)])
+    policies = load_policies([str(made.policies)])
+    path = generate_flows(cluster, FLOWS, 5, folder / "flows.parquet", pods=True)
+    return build_tables(cluster, policies, profile=UPSTREAM), at_minutes(pq.read_table(path))
+
+
+def at_minutes(flows):
+    """The flows, one every minute, so that they keep their order in every format."""
+    times = pa.array(np.arange(flows.num_rows) * MINUTE + 1_767_607_200_000_000_000).cast(pa.timestamp("ns"))
+    for name in ("time", "end_time"):
+        flows = flows.set_column(flows.schema.get_field_index(name), name, times)
+    return flows
+
+
+def verdicts(tables, capture):
+    columns = [name for name in FLOW_SCHEMA.names if name in capture.columns]
+    found = [
+        judge_batch(tables, batch).verdict[0].tolist()
+        for split in capture.splits
+        for batch in capture.read(split, columns, 1000)
+    ]
+    return [Verdict(value) for values in found for value in values]
+
+
+@pytest.fixture(scope="module")
+def judged(world, tmp_path_factory):
+    tables, flows = world
+    found = {}
+    for name, write in WRITERS.items():
+        path = tmp_path_factory.mktemp(name) / "capture"
+        write(path, flows.to_batches())
+        capture = open_capture([str(path)])
+        assert list(capture.formats) == [name]
+        found[name] = verdicts(tables, capture)
+    return found
+
+
+def of_columns(world, tmp_path, left_out):
+    tables, flows = world
+    path = tmp_path / "own.parquet"
+    pq.write_table(flows.drop_columns(list(left_out)), path)
+    return verdicts(tables, open_capture([str(path)]))
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name not in AGGREGATED])
+def test_an_export_has_the_verdicts_of_the_flows(world, judged, tmp_path, name):
+    expected = of_columns(world, tmp_path, LACKING.get(name, ()))
+    assert judged[name] == expected
+    assert set(Counter(expected)) == set(Verdict)

@@ -32,7 +32,10 @@ _TELLING = {
 }
 """Names that no other source is likely to use."""
 
-_NAMES = {column for origin in _ORIGINS.values() for column in origin.columns} | _TELLING
+COLUMNS = tuple(column for origin in _ORIGINS.values() for column in origin.columns)
+"""Names of fields that columns of a flow are made of."""
+
+_NAMES = {*COLUMNS, *_TELLING}
 _OTHERS = re.compile(
     "version|account_id|(vpc|subnet|instance|az|resource|sublocation)_id|type|region|sublocation_type|traffic_path"
     "|reject_reason|encryption_status|ecs_[a-z_]+"

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import azure, calico, conntrack, gadget, gcp, goldmane
+from . import antrea, aws, azure, calico, conntrack, gadget, gcp, goflow2, goldmane, nfdump, zeek
 from .format import Format
 
 _ALL: tuple[Format, ...] = (
+    antrea.FORMAT,
+    aws.FORMAT,
     azure.FORMAT,
     calico.FORMAT,
     conntrack.FORMAT,
     gadget.FORMAT,
     gcp.FORMAT,
+    goflow2.FORMAT,
     goldmane.FORMAT,
+    nfdump.FORMAT,
+    zeek.FORMAT,
 )
 FORMATS: Mapping[str, Format] = MappingProxyType({each.name: each for each in _ALL})
 """The formats that are converted row by row, by name. The first that recognises a file is the one it is read as."""

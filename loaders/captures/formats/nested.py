@@ -52,7 +52,7 @@ def read_nested(
 
 
 def _field(batch: pa.RecordBatch, path: Sequence[str]) -> pa.Array:
-    """Return a field of each row as numbers, times or texts."""
+    """Return a field of each row as numbers, times, texts or bytes."""
     first, *rest = path
     if first not in batch.schema.names:
         return pa.nulls(batch.num_rows)
@@ -65,5 +65,6 @@ def _field(batch: pa.RecordBatch, path: Sequence[str]) -> pa.Array:
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_timestamp, pa.types.is_null)
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or any(test(kind) for test in tests)
+    of_numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_timestamp, pa.types.is_null)
+    of_bytes = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(test(kind) for test in (*of_numbers, *of_bytes, pa.types.is_fixed_size_binary))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -47,6 +48,8 @@ def text_of(value: object) -> str | None:
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, float) and "e" in repr(value):
+        return f"{Decimal(repr(value)):f}"
     return msgspec.json.encode(value).decode() if isinstance(value, (bool, list, dict)) else str(value)
 
 

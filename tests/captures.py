@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from loaders.captures import open_capture
+from loaders.captures import FORMATS, open_capture
 from simcore.errors import LoadError
 from simcore.model.addresses import Address, Family
 from simcore.model.requests import write_headers
@@ -43,6 +43,12 @@ def column(save, name, values, mapping=None):
     (split,) = capture.splits
     (batch,) = capture.read(split, [name], 1000)
     return batch[name]
+
+
+def format_of(sample):
+    """The format of a sample, ``NAME.SUFFIX`` or ``NAME-VARIANT.SUFFIX``."""
+    stem = sample.name.partition(".")[0]
+    return max((name for name in FORMATS if f"{stem}-".startswith(f"{name}-")), key=len)
 
 
 def errors(paths, mapping=None):

@@ -10,7 +10,7 @@ from loaders.captures import FORMATS, open_capture
 from loaders.captures.formats.telling import tell_format
 from simcore.model.addresses import Address
 from simcore.model.schema import FLOW_SCHEMA
-from tests.captures import read
+from tests.captures import format_of, read
 
 SAMPLES = Path(__file__).resolve().parents[2] / "data/captures"
 EXPECTED = sorted(SAMPLES.glob("*.expected.csv"))
@@ -19,7 +19,7 @@ EXPECTED = sorted(SAMPLES.glob("*.expected.csv"))
 
 def sample_of(expected):
     stem = expected.name.removesuffix(".expected.csv")
-    (found,) = [path for path in SAMPLES.iterdir() if path.name.partition(".")[0] == stem and path != expected]
+    (found,) = [path for path in SAMPLES.glob("*") if path.name.partition(".")[0] == stem and path != expected]
     return found
 
 

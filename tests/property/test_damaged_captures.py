@@ -83,6 +83,19 @@ VALUES = st.recursive(
 )
 
 
+def objects_in(text):
+    """The objects of a text; what is none is left out."""
+    decode, found, at = json.JSONDecoder().raw_decode, [], 0
+    while (at := min((where for mark in "[{" if (where := text.find(mark, at)) >= 0), default=-1)) >= 0:
+        try:
+            value, at = decode(text, at)
+        except ValueError:
+            at += 1
+        else:
+            found.append(value)
+    return found
+
+
 def places(value, path=()):
     """Every place in a value where another may stand."""
     yield path
@@ -106,11 +119,7 @@ OBJECT_LINES = [sample for sample in SAMPLES if sample.suffix in (".json", ".jso
 @few
 @given(data=st.data())
 def test_a_sample_with_values_of_other_types(sample, folder, data):
-    text = sample.read_text("utf-8")
-    try:
-        values = [json.loads(text)]
-    except ValueError:
-        values = [json.loads(line) for line in text.splitlines() if line.strip().startswith("{")]
+    values = objects_in(sample.read_text("utf-8"))
     at = data.draw(st.integers(0, len(values) - 1))
     path = data.draw(st.sampled_from(list(places(values[at]))))
     values[at] = put(values[at], path, data.draw(VALUES))

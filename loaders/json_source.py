@@ -18,13 +18,13 @@ _GAP = re.compile(rb"[\s,]*")
 
 
 class JsonText:
-    """The bytes of one file, and the line of any offset in it."""
+    """The bytes of one file, or of a part that begins on a line of it, and the line of any offset in them."""
 
     __slots__ = ("_line", "_offset", "data")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, first_line: int = 1) -> None:
         self.data = data
-        self._offset, self._line = 0, 1
+        self._offset, self._line = 0, first_line
 
     def line_at(self, offset: int) -> int:
         """Return the 1-based line of an offset; cheap where offsets are asked for in order."""

@@ -181,12 +181,6 @@ class Intake:
         """Read the documents of files, and yield them without taking them."""
         return read_sources(sources, self.problems, self._skipped)
 
-    @staticmethod
-    def minds(document: Document) -> bool:
-        """Whether verdicts depend on objects of this kind."""
-        kind = document.group, document.kind
-        return kind in DIALECTS or leans_on_others(document) or Collector.takes(*kind)
-
     def take(self, document: Document, *, with_cluster: bool) -> None:
         """Take one document."""
         self.groups.add(_group_of(document))

@@ -34,7 +34,7 @@ from .services import chosen_backends, make_backends, make_service, service_of
 from .workloads import Workloads
 
 DEFAULT_NAMESPACE = "default"
-_CLUSTER_WIDE = ("Namespace", "Node", "CiliumNode", "CiliumIdentity")
+CLUSTER_WIDE = ("Namespace", "Node", "CiliumNode", "CiliumIdentity")
 _CILIUM_KINDS = ("CiliumNode", "CiliumEndpoint", "CiliumIdentity")
 _ADDRESS_TYPES = ("InternalIP", "ExternalIP")
 """Entries that are to hold addresses; names of hosts may stand in others, and so may addresses (NP-NODE)."""
@@ -70,7 +70,7 @@ class Collector:
         if metadata is None or not metadata.name:
             self._error(document, f"a name is required: this {document.kind} has none", "metadata", "name")
             return
-        namespace = "" if document.kind in _CLUSTER_WIDE else metadata.namespace or DEFAULT_NAMESPACE
+        namespace = "" if document.kind in CLUSTER_WIDE else metadata.namespace or DEFAULT_NAMESPACE
         objects = self._found.setdefault(document.kind, {})
         first = objects.setdefault((namespace, metadata.name), (found, document))
         if first[1] is document:

@@ -1,5 +1,6 @@
 """Clusters and policies over time."""
 
-from .loading import History, WrittenPart, load_history
+from .histories import History, WrittenPart
+from .loading import load_history
 
 __all__ = ["History", "WrittenPart", "load_history"]

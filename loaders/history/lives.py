@@ -11,51 +11,15 @@ from simcore.errors import Diagnostic, Severity
 from simcore.model.cluster import Cluster, Pod, Stretch
 from simcore.model.names import ALWAYS
 
-from ..clusters.objects import Struct
 from ..documents import Document
 from ..paths import Path
+from .shapes import Metadata, State, Status, TimedObject, TimedPod
 from .times import SECOND, read_time
 
 LIVING = ("Pod", "Node", "Service")
 """The kinds of which it is known when they were there."""
 _NOT_A_TIME = "this is not a time, so it is passed over. Write it as 2026-11-20T10:00:00Z"
 _FINISHED = ("Succeeded", "Failed")
-
-
-class _Metadata(Struct):
-    creation_timestamp: object = None
-    deletion_timestamp: object = None
-
-
-class _Terminated(Struct):
-    finished_at: object = None
-
-
-class _State(Struct):
-    terminated: _Terminated | None = None
-
-
-class _Container(Struct):
-    state: _State | None = None
-
-
-class _Condition(Struct):
-    last_transition_time: object = None
-
-
-class _Status(Struct):
-    phase: str | None = None
-    start_time: object = None
-    conditions: list[_Condition] | None = None
-    container_statuses: list[_Container] | None = None
-
-
-class _Object(Struct):
-    metadata: _Metadata | None = None
-
-
-class _Pod(_Object):
-    status: _Status | None = None
 
 
 def life_of(document: Document, problems: list[Diagnostic]) -> Stretch:
@@ -83,32 +47,32 @@ class _Life:
         self._problems = problems
 
     def stretch(self) -> Stretch:
-        wanted = _Pod if (self._document.group, self._document.kind) == ("", "Pod") else _Object
+        wanted = TimedPod if (self._document.group, self._document.kind) == ("", "Pod") else TimedObject
         try:
             found = self._document.decode(wanted)
         except msgspec.ValidationError:
             return ALWAYS
-        metadata = found.metadata or _Metadata()
+        metadata = found.metadata or Metadata()
         first = self._time(metadata.creation_timestamp, "metadata", "creationTimestamp")
         end = None
-        if isinstance(found, _Pod):
-            status = found.status or _Status()
+        if isinstance(found, TimedPod):
+            status = found.status or Status()
             started = self._time(status.start_time, "status", "startTime")
             first = first if started is None else started
             end = self._end(metadata, status)
         stretch = ALWAYS[0] if first is None else first, ALWAYS[1] if end is None else end
         return stretch if stretch[0] < stretch[1] else (stretch[0], stretch[0] + SECOND)
 
-    def _end(self, metadata: _Metadata, status: _Status) -> int | None:
+    def _end(self, metadata: Metadata, status: Status) -> int | None:
         deleted = self._time(metadata.deletion_timestamp, "metadata", "deletionTimestamp")
         ends = [deleted] if deleted is not None else []
         if status.phase in _FINISHED or deleted is not None:
             ends += self._stopped(status)
         return min(ends) + SECOND if ends else None
 
-    def _stopped(self, status: _Status) -> list[int]:
+    def _stopped(self, status: Status) -> list[int]:
         """Return when the last container ended; of a pod that has failed without, its last change."""
-        containers = [container.state or _State() for container in status.container_statuses or ()]
+        containers = [container.state or State() for container in status.container_statuses or ()]
         if containers and all(state.terminated for state in containers):
             return self._last(
                 (state.terminated.finished_at, ("status", "containerStatuses", n, "state", "terminated", "finishedAt"))

@@ -1,0 +1,101 @@
+"""Snapshots of several moments as a cluster over time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, pairwise
+from types import MappingProxyType
+
+from simcore.errors import Diagnostic, LoadError, Place, Severity
+from simcore.model.names import ALWAYS
+from simcore.model.profile import Profile
+from simcore.model.timeline import Instant, Timeline
+
+from ..documents import Document
+from ..manifests import Intake, Snapshot
+from .changes import is_minded
+from .histories import History, WrittenPart
+from .instants import Dated, groups_by_time
+from .lives import LIVING, lives_of, with_lives
+from .times import write_time
+
+
+def of_snapshots(files: Sequence[Dated], problems: list[Diagnostic], *, profile: Profile) -> History | None:
+    """Make a history of snapshots; None, and errors among `problems`, where one cannot be read."""
+    moments = list(_Snapshots(profile, problems).read(files))
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return None
+    return _put_together(moments)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    time: int | None
+    files: int
+    snapshot: Snapshot
+
+
+class _Snapshots:
+    """Reads the files of each moment."""
+
+    def __init__(self, profile: Profile, problems: list[Diagnostic]) -> None:
+        self._profile = profile
+        self._problems = problems
+        self._before: dict[tuple[str, str], list[Document]] = {}
+
+    def read(self, files: Sequence[Dated]) -> Iterator[_Moment]:
+        """Yield the snapshot of each moment that could be read, in order of time."""
+        for time, group in groups_by_time(files):
+            intake = Intake(self._profile)
+            self._take(intake, time, group)
+            try:
+                snapshot = intake.snapshot()
+            except LoadError as error:
+                self._problems += error.diagnostics
+                continue
+            self._problems += snapshot.diagnostics
+            lives = [life for kind in LIVING for life in lives_of(intake.collector.taken(kind), self._problems)]
+            yield _Moment(time, len(group), replace(snapshot, cluster=with_lives(snapshot.cluster, lives)))
+
+    def _take(self, intake: Intake, time: int | None, files: Sequence[Dated]) -> None:
+        """Take what the files hold; kinds that they do not hold at all are taken from the moment before."""
+        found: dict[tuple[str, str], list[Document]] = {}
+        for document in intake.read_sources(file.source for file in files):
+            if is_minded(document):
+                found.setdefault((document.group, document.kind), []).append(document)
+            intake.take(document, with_cluster=True)
+        is_whole = any(file.is_whole for file in files)
+        kept = {} if is_whole else {kind: them for kind, them in self._before.items() if kind not in found}
+        for document in chain.from_iterable(kept.values()):
+            intake.take(document, with_cluster=True)
+        self._before = {**kept, **found}
+        if kept and time is not None:
+            kinds = ", ".join(sorted({kind for _, kind in kept}))
+            message = f"the snapshot of {write_time(time)} holds none of these kinds, so those of before go on: {kinds}"
+            self._problems.append(Diagnostic(Severity.WARNING, Place(files[-1].source.name), message))
+
+
+def _put_together(moments: Sequence[_Moment]) -> History:
+    snapshots = [moment.snapshot for moment in moments]
+    instants = [Instant(moment.time or 0, moment.snapshot.cluster) for moment in moments]
+    cluster = Timeline.of(instants).cluster
+    edges = [ALWAYS[0], *(instant.time for instant in instants[1:]), ALWAYS[1]]
+    parts = tuple(
+        WrittenPart(stretch, snapshot.written, snapshot.policies, snapshot.cluster)
+        for stretch, snapshot in zip(pairwise(edges), snapshots, strict=True)
+    )
+    ignored: Counter[str] = Counter()
+    for snapshot in snapshots:
+        ignored |= Counter(snapshot.ignored)
+    plugin = next((snapshot.plugin for snapshot in reversed(snapshots) if snapshot.plugin), None)
+    counts = MappingProxyType(dict(sorted(ignored.items())))
+    return History(cluster, parts, tuple(_lines(moments)), counts, (), plugin)
+
+
+def _lines(moments: Sequence[_Moment]) -> Iterator[str]:
+    for moment in moments:
+        if moment.time is not None:
+            files = f"{moment.files:,} file{'s' if moment.files > 1 else ''}"
+            yield f"snapshot of {write_time(moment.time)}: {len(moment.snapshot.cluster.pods):,} pods, {files}"

@@ -85,6 +85,7 @@ class _Rows(Table):
     """Rows of CSV, with header lines anywhere or without any."""
 
     marks = re.compile(rb'(?m)^"?[A-Za-z][A-Za-z0-9]*"?[,\t][^\n]*sourceTransportPort')
+    hints = (b"sourceTransportPort",)
 
     def __init__(self) -> None:
         super().__init__(_WANTED)

@@ -38,6 +38,7 @@ class _Log(Table):
     """The lines of a log, with header lines anywhere, as files are put together."""
 
     marks = re.compile(rb"(?m)^(?=[a-z_-]+(?: |\r?$))[^\n]*srcaddr")
+    hints = (b"srcaddr",)
 
     def turn(self, line: str) -> str | None:
         """Read a header line."""

@@ -95,6 +95,7 @@ class _Print(Table):
     """What nfdump printed: header lines, rows, and a summary."""
 
     marks = re.compile(rb"(?m)^(?:[a-z]\w*,[^\n]*(?:sa|srcAddr),|Summary)")
+    hints = (b"sa,", b"srcAddr", b"Summary")
 
     def __init__(self) -> None:
         super().__init__(_WANTED)

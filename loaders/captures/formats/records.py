@@ -53,12 +53,12 @@ def read_records(
 
 def _rows(
     source: Source, reading: Reading, wanted: Sequence[str], judge: Judge, opened: Open
-) -> Iterator[tuple[str | None, ...]]:
+) -> Iterator[tuple[object, ...]]:
     for _, found in read_objects(source, reading):
         if why := judge(found):
             reading.leave_out(why)
         else:
-            yield tuple(map(text_of, map(opened(found).get, wanted)))
+            yield tuple(map(opened(found).get, wanted))
 
 
 def _stored(source: Source, reading: Reading, wanted: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -60,6 +60,8 @@ class Table(ABC):
 
     marks: re.Pattern[bytes]
     """What begins a line that is not a row."""
+    hints: tuple[bytes, ...]
+    """One of these is in each such line, and they are found sooner."""
 
     def __init__(self, wanted: Sequence[str]) -> None:
         self.wanted = tuple(wanted)
@@ -79,7 +81,7 @@ def read_table(source: Source, reading: Reading, table: Table) -> Iterator[pa.Re
     """Read a file's rows, in its order; lines that cannot be read are told and left out."""
     for number, data in _whole_lines(source, reading):
         first = 0
-        for mark in table.marks.finditer(data):
+        for mark in table.marks.finditer(data) if any(hint in data for hint in table.hints) else ():
             if mark.start() < first:
                 continue
             yield from _rows(source, reading, table, number, data[first : mark.start()])

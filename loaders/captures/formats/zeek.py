@@ -29,6 +29,8 @@ _FIELDS = (
     *("time", "end_time", "source_address", "destination_address", "source_port", "destination_port", "protocol"),
     *("tcp_flags", "packets", "bytes", "icmp_type", "icmp_code", "record"),
 )
+_HEADERS = ("#separator", "set_separator", "open", "close", "types")
+"""Header lines that say nothing of how rows are cut, and the one that begins a log."""
 _ESCAPED = re.compile(r"\\x([0-9a-fA-F]{2})")
 _UNSEEN_OPENING = ("OTH", "SHR", "RSTRH")
 """States of TCP connections whose opening packet was not seen."""
@@ -45,6 +47,7 @@ class _Log(Table):
     """The header lines of a log, which may be several one after the other."""
 
     marks = re.compile(rb"(?m)^#")
+    hints = (b"#",)
 
     def __init__(self) -> None:
         super().__init__(_WANTED)
@@ -56,7 +59,7 @@ class _Log(Table):
 
     def turn(self, line: str) -> str | None:
         """Read a header line."""
-        if line.startswith("#separator"):
+        if line.startswith("#separator "):
             self._begin(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), line[len("#separator ") :]) or "\t")
         key, _, value = line[1:].partition(self._separator)
         if key in self._absent:
@@ -65,6 +68,8 @@ class _Log(Table):
             self._path = value
         elif key == "fields":
             self._fields = tuple(value.split(self._separator))
+        elif line.partition(" ")[0] not in _HEADERS and key not in _HEADERS:
+            return "this line begins as header lines do, and is none that is known"
         return self._settle()
 
     def _settle(self) -> str | None:

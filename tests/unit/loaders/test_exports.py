@@ -21,7 +21,8 @@ from tests.exports import WRITERS
 
 FLOWS = 3_000
 MINUTE = 60_000_000_000
-LACKING = {"azure": ("source_pod", "destination_pod"), "goldmane": ()}
+PODS = ("source_pod", "destination_pod")
+LACKING = {**dict.fromkeys(("aws-vpc", "azure", "goflow2", "nfdump", "zeek"), PODS), "goldmane": ()}
 """Columns without which a format's verdicts are to be as of those that have them."""
 AGGREGATED = ("goldmane",)
 """Formats whose ends are many pods, or an unknown address: what these do not agree on is unknown."""

@@ -23,12 +23,6 @@ def sample_of(expected):
     return found
 
 
-def format_of(path):
-    """The format whose name a sample's begins with; names may have dashes."""
-    stem = path.name.partition(".")[0]
-    return max((name for name in FORMATS if f"{stem}-".startswith(f"{name}-")), key=len)
-
-
 def as_text(name, value):
     """A value as the expected rows write it: addresses, times in nanoseconds, all else as it is; nothing for null."""
     if value is None:

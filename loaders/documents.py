@@ -9,7 +9,7 @@ import msgspec
 
 from simcore.errors import Place
 
-from .json_source import JsonValue
+from .json_source import JsonValue, StoredValue
 from .paths import Path, path_text
 from .yaml_source import YamlValue
 
@@ -25,7 +25,7 @@ class Document:
     file : str
         Path as the user gave it; ``<stdin>`` for standard input.
     number : int
-        1-based number of the object in the file, the items of a list counted one by one.
+        1-based number of the object in the file, the items of a list counted one by one; 0 where it has a name instead.
     api_version, kind : str
         What the object says it is; for an item of a list that says nothing, what the list implies.
     """
@@ -65,4 +65,7 @@ class Document:
     def place(self, path: Path = (), field: str | None = None) -> Place:
         """Return where a field is written; `field` overrides how it is named."""
         line = self.body.line_of(path) if path else self.body.first_line
-        return Place(self.file, self.number, line, path_text(path) if field is None else field)
+        told = path_text(path) if field is None else field
+        if isinstance(self.body, StoredValue):
+            told = f"object {self.body.name}, {told}" if told else f"object {self.body.name}"
+        return Place(self.file, self.number, line, told)

@@ -12,6 +12,8 @@ from simcore.errors import Diagnostic, Place, Severity
 
 STDIN = "<stdin>"
 _SUFFIXES = tuple(f"{kind}{packing}" for packing in ("", ".gz", ".zst") for kind in (".yaml", ".yml", ".json"))
+PARQUET = b"PAR1"
+"""How Parquet files begin."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 

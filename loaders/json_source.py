@@ -36,6 +36,9 @@ class JsonText:
         return self._line
 
 
+_NO_TEXT = JsonText(b"")
+
+
 class JsonValue:
     """One JSON value of a file: its bytes, its value when asked for, and where each part stands."""
 
@@ -80,6 +83,25 @@ class JsonValue:
             return []
         counts = Counter(path for path, _ in found)
         return [path for path, count in counts.items() if count > 1]
+
+
+class StoredValue(JsonValue):
+    """An object that is the text of a row: it has a name, but stands on no line."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, raw: bytes, name: str) -> None:
+        super().__init__(_NO_TEXT, 0, raw)
+        self.name = name
+
+    @property
+    def first_line(self) -> int:
+        """0: there is no line."""
+        return 0
+
+    def line_of(self, path: Path) -> int:
+        """Return 0: there is no line."""
+        return 0
 
 
 def walk(data: bytes) -> list[tuple[Path, int]]:

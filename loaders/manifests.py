@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,10 +21,13 @@ from .clusters.plugins import Guess
 from .clusters.repeats import Repeat, repeated_message, warn_of_repeats
 from .dialects import DIALECTS
 from .documents import Document
-from .files import Source
+from .files import Source, find_sources
 from .kinds import misspelt, unmodelled
 from .policysets import DocumentPile, PolicySet, leans_on_others
-from .reader import NOT_KUBERNETES, Skipped, read_documents, read_sources
+from .reader import NOT_KUBERNETES, Skipped, read_given, read_sources
+
+if TYPE_CHECKING:
+    from .reader import Given
 
 
 @dataclass(frozen=True)
@@ -173,16 +177,26 @@ class Intake:
         self._pile = DocumentPile(self.problems, self._repeats)
 
     def read(self, paths: Sequence[str], *, with_cluster: bool) -> None:
-        """Read all documents."""
-        for document in read_documents(paths, self.problems, self._skipped):
-            self.take(document, with_cluster=with_cluster)
+        """Read everything."""
+        for given in self.read_given(find_sources(paths, self.problems)):
+            self.take(given, with_cluster=with_cluster)
+
+    def read_given(self, sources: Iterable[Source]) -> Iterator[Given]:
+        """Read the objects of files, those in columns all at once, and yield them without taking them."""
+        return read_given(sources, self.problems, self._skipped)
 
     def read_sources(self, sources: Iterable[Source]) -> Iterator[Document]:
         """Read the documents of files, and yield them without taking them."""
         return read_sources(sources, self.problems, self._skipped)
 
-    def take(self, document: Document, *, with_cluster: bool) -> None:
-        """Take one document."""
+    def take(self, given: Given, *, with_cluster: bool) -> None:
+        """Take one document, or the pods of a file that has them in columns."""
+        if isinstance(given, Document):
+            self._take(given, with_cluster)
+        elif with_cluster:
+            self.collector.add_pods(given)
+
+    def _take(self, document: Document, with_cluster: bool) -> None:
         self.groups.add(_group_of(document))
         if (document.group, document.kind) in DIALECTS:
             self._lower(document)

@@ -5,17 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from simcore.errors import Diagnostic, Place, Severity
 
 from .documents import Document
-from .files import Source, find_sources, problem, read_bytes
-from .json_source import JsonText, JsonValue, first_too_deep, is_too_deep, list_items
+from .files import PARQUET, Source, find_sources, problem, read_bytes
+from .json_source import JsonText, JsonValue, StoredValue, first_too_deep, is_too_deep, list_items
 from .paths import TOO_DEEP
 from .snapshots.notes import Notes
 from .yaml_source import HAS_C_PARSER, Flaw, YamlValue, read_yaml
+
+if TYPE_CHECKING:
+    from .snapshots.stored_pods import StoredPods
+
+    Given = Document | StoredPods
+    """One object, or the pods of a file that has them in columns."""
 
 NOT_KUBERNETES = "not a Kubernetes object"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -59,10 +66,21 @@ def read_documents(paths: Iterable[str], problems: list[Diagnostic], skipped: Sk
 
 def read_sources(sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped) -> Iterator[Document]:
     """Read every Kubernetes object of files; see `read_documents`."""
+    for reader in _readers(sources, problems, skipped):
+        yield from reader.documents()
+
+
+def read_given(sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped) -> Iterator[Given]:
+    """Read every Kubernetes object of files, those in columns all at once; see `read_documents`."""
+    for reader in _readers(sources, problems, skipped):
+        yield from reader.given()
+
+
+def _readers(sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped) -> Iterator[Reader]:
     if not HAS_C_PARSER:
         problems.append(Diagnostic(Severity.WARNING, Place("PyYAML"), _NO_C_PARSER))
     for source in sources:
-        yield from Reader(source, problems, skipped).documents()
+        yield Reader(source, problems, skipped)
 
 
 class _Head(msgspec.Struct):
@@ -78,6 +96,13 @@ class _Head(msgspec.Struct):
         return _is_list_kind(self.kind) and bytes(memoryview(self.items)[:1]) == b"["
 
 
+class _Named(msgspec.Struct):
+    """Metadata that name an object."""
+
+    name: object = None
+    namespace: object = None
+
+
 class _Noted(msgspec.Struct):
     """Metadata of a list."""
 
@@ -86,6 +111,7 @@ class _Noted(msgspec.Struct):
 
 _HEAD = msgspec.json.Decoder(_Head)
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_NAMED = msgspec.json.Decoder(_Named)
 _NOTED = msgspec.json.Decoder(_Noted)
 
 
@@ -112,15 +138,23 @@ class Reader:
 
     def documents(self) -> Iterator[Document]:
         """Yield the Kubernetes objects of the file, in order."""
+        for found in self.given():
+            if isinstance(found, Document):
+                yield found
+            else:
+                yield from found.documents()
+
+    def given(self) -> Iterator[Given]:
+        """Yield the Kubernetes objects of the file, in order; those in columns all at once."""
         try:
             data = read_bytes(self._source)
         except OSError as error:
             self._report(f"this cannot be read: {error.strerror or error}")
             return
-        yield from self.documents_of(data)
+        yield from self._stored(data) if data.startswith(PARQUET) else self.documents_of(data)
 
     def documents_of(self, data: bytes) -> Iterator[Document]:
-        """Yield the Kubernetes objects of what the file holds, in order."""
+        """Yield the Kubernetes objects of YAML or JSON, in order."""
         if b"\0" in data[:4096] and not data.startswith(_UTF16_MARKS):
             self._report("this is a binary file, not YAML or JSON")
             return
@@ -130,6 +164,31 @@ class Reader:
             self._warn("this holds no Kubernetes object (no apiVersion and kind), so it is left out")
         elif not self._has_content:
             self._report_empty()
+
+    def _stored(self, data: bytes) -> Iterator[Given]:
+        """Read a snapshot in Parquet, whose objects have names in place of lines."""
+        from .snapshots.stored import read_stored
+
+        self._has_content = True
+        try:
+            found = read_stored(data, self._source.name)
+        except ValueError as error:
+            self._report(str(error))
+            return
+        for warning in found.notes.warnings():
+            self._warn(warning)
+        for text in found.texts:
+            if is_too_deep(text):
+                self._report(f"an object of this snapshot cannot be read: {TOO_DEEP}")
+                continue
+            try:
+                head = _HEAD.decode(text)
+            except msgspec.DecodeError as error:
+                self._report(f"an object of this snapshot cannot be read: {error}")
+                continue
+            yield from self._object(head.api_version, head.kind, StoredValue(text, _name_of(head)), in_list=True)
+        if len(found.pods):
+            yield found.pods
 
     def _yaml(self, data: bytes) -> Iterator[Document]:
         try:
@@ -273,6 +332,16 @@ class Reader:
             self._warn("there is nothing in this file, so it is left out")
         else:
             self._report("there is nothing in this file. Is it the right one?")
+
+
+def _name_of(head: _Head) -> str:
+    """Name an object by kind, namespace and name, as far as it tells them."""
+    try:
+        metadata = _NAMED.decode(head.metadata)
+    except msgspec.DecodeError:
+        metadata = _Named()
+    names = [name for name in (metadata.namespace, metadata.name) if isinstance(name, str) and name]
+    return f"{head.kind} {'/'.join(names)}".rstrip()
 
 
 def _is_list_kind(kind: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from simcore.errors import Diagnostic, Place, Severity
 from simcore.model.addresses import Address
@@ -33,6 +33,9 @@ from .repeats import Repeat, repeated_message, warn_of_repeats
 from .services import chosen_backends, make_backends, make_service, service_of
 from .workloads import Workloads
 
+if TYPE_CHECKING:
+    from ..snapshots.stored_pods import StoredPods
+
 DEFAULT_NAMESPACE = "default"
 CLUSTER_WIDE = ("Namespace", "Node", "CiliumNode", "CiliumIdentity")
 _CILIUM_KINDS = ("CiliumNode", "CiliumEndpoint", "CiliumIdentity")
@@ -55,6 +58,7 @@ class Collector:
         self._problems = problems
         self._found: dict[str, dict[_Key, tuple[Object, Document]]] = {}
         self._repeats: list[Repeat] = []
+        self._stored: list[StoredPods] = []
 
     @staticmethod
     def takes(group: str, kind: str) -> bool:
@@ -80,13 +84,18 @@ class Collector:
         else:
             self._error(document, repeated_message(document.kind, namespace, metadata.name, first[1].place()))
 
+    def add_pods(self, stored: StoredPods) -> None:
+        """Take the pods of a file that has them in columns."""
+        self._stored.append(stored)
+
     def taken(self, kind: str) -> Iterator[tuple[_Key, Document]]:
-        """Yield the objects of a kind by namespace and name, as they were written."""
+        """Yield the objects of a kind by namespace and name, as they were written; without `stored` pods."""
         for key, _, document in self._of(kind):
             yield key, document
 
     def cluster(self, policy_namespaces: Iterable[str]) -> Cluster:
         """Make the cluster; namespaces that only pods, services or policies name exist as well (NP-36)."""
+        self._settle()
         nodes = [self._node(name, cast(NodeObject, o), d) for (_, name), o, d in self._of("Node")]
         nodes, reserved = with_cilium_nodes(nodes, self._given("CiliumNode"))
         endpoints = list(read_endpoints(self._given("CiliumEndpoint")))
@@ -166,6 +175,19 @@ class Collector:
             self._error(document, str(error), "status", "capacity", resource)
             return 0
 
+    @property
+    def stored(self) -> tuple[StoredPods, ...]:
+        """The pods that were taken in columns, and stay so."""
+        return tuple(self._stored)
+
+    def _settle(self) -> None:
+        """Take stored pods one by one where others, or they themselves, may have the same names."""
+        if len(self._stored) + ("Pod" in self._found) > 1 or not all(stored.is_distinct for stored in self._stored):
+            for stored in self._stored:
+                for document in stored.documents():
+                    self.add(document)
+            self._stored.clear()
+
     def _pods(self, nodes: int) -> list[Pod]:
         controllers = {
             WorkloadRef(namespace, document.kind, name): (
@@ -179,6 +201,8 @@ class Collector:
             make_pod(cast(PodObject, o), namespace, name, workloads.owners(namespace, o.metadata), self._errors(d))
             for (namespace, name), o, d in self._of("Pod")
         ]
+        for stored in self._stored:
+            pods += stored.pods(workloads.owners, self._problems)
         complain = {ref: self._errors(document) for ref, (_, document) in controllers.items()}
         return pods + list(workloads.synthesise(pods, nodes, complain))
 

@@ -15,7 +15,7 @@ Complain = Callable[..., None]
 """Reports a message about the field that a path leads to."""
 
 DEFAULT_ACCOUNT = "default"
-_FINISHED = ("Succeeded", "Failed")
+FINISHED = ("Succeeded", "Failed")
 _NO_SPEC, _NO_STATUS = PodSpec(), PodStatus()
 _shared_port = lru_cache(maxsize=65536)(ContainerPort)
 parse_address = lru_cache(maxsize=65536)(Address.parse)
@@ -31,7 +31,7 @@ def make_pod(found: PodObject, namespace: str, name: str, owners: tuple[Workload
         addresses=_addresses(spec, status, complain),
         node=spec.node_name or "",
         host_network=bool(spec.host_network),
-        finished=status.phase in _FINISHED,
+        finished=status.phase in FINISHED,
         ports=container_ports(spec, complain, ("spec",)),
         owners=owners,
         account=account_of(spec),

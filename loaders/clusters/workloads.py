@@ -53,7 +53,10 @@ class Workloads:
 
     def synthesise(self, pods: list[Pod], nodes: int, complain: Mapping[WorkloadRef, Complain]) -> Iterator[Pod]:
         """Make pods of every template of which the input holds none."""
-        owning = {owner for pod in pods for owner in pod.owners}
+        if not self.objects:
+            return
+        chains = {id(pod.owners): pod.owners for pod in pods}
+        owning = {owner for chain in chains.values() for owner in chain}
         names = {(pod.namespace, pod.name) for pod in pods}
         for ref, found in self.objects.items():
             owners = self.owners(ref.namespace, found.metadata)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,9 @@ from ..documents import Document
 from ..edits import names_of_kind
 from .shapes import Metadata, State, Status, TimedObject, TimedPod
 from .times import SECOND, read_time
+
+if TYPE_CHECKING:
+    from ..reader import Given
 
 Key = tuple[str, str, str, str]
 """API group, kind, namespace and name of an object."""
@@ -129,9 +133,9 @@ def kind_of_resource(group: str, resource: str) -> str | None:
     return _OF_RESOURCE.get((group, resource))
 
 
-def is_minded(document: Document) -> bool:
+def is_minded(given: Given) -> bool:
     """Whether verdicts depend on objects of this kind."""
-    return (document.group, document.kind) in _KINDS
+    return (given.group, given.kind) in _KINDS
 
 
 def _time(value: object) -> int | None:

@@ -11,7 +11,7 @@ import msgspec
 from simcore.errors import Diagnostic, Place, Severity
 
 from ..clusters.objects import Struct
-from ..files import Source, find_sources, read_bytes
+from ..files import PARQUET, Source, find_sources, read_bytes
 from ..snapshots.notes import TAKEN_AT, Notes
 from .times import read_time, split_time, time_in_name
 
@@ -96,9 +96,13 @@ def _dated(source: Source, given: int | None, problems: list[Diagnostic]) -> Dat
 
 
 def _notes(source: Source) -> Notes:
-    """Return what a list in JSON says of itself."""
+    """Return what a list in JSON, or a snapshot in Parquet, says of itself."""
     try:
         data = read_bytes(source)
+        if data.startswith(PARQUET):
+            from ..snapshots.stored import read_notes
+
+            return read_notes(data)
         if TAKEN_AT.encode() not in data:
             return Notes()
         head = _HEAD.decode(data)

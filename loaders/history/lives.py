@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,9 +17,13 @@ from ..paths import Path
 from .shapes import Metadata, State, Status, TimedObject, TimedPod
 from .times import SECOND, read_time
 
+if TYPE_CHECKING:
+    from ..snapshots.stored_pods import StoredPods
+
 LIVING = ("Pod", "Node", "Service")
 """The kinds of which it is known when they were there."""
 _NOT_A_TIME = "this is not a time, so it is passed over. Write it as 2026-11-20T10:00:00Z"
+_MILLISECOND = SECOND // 1000
 _FINISHED = ("Succeeded", "Failed")
 
 
@@ -136,3 +141,10 @@ def lives_of(
     """Yield kind, full name and life of each object."""
     for (namespace, name), document in found:
         yield document.kind, f"{namespace}/{name}" if namespace else name, life_of(document, problems)
+
+
+def stored_lives(stored: StoredPods, problems: list[Diagnostic]) -> Iterator[tuple[str, str, Stretch]]:
+    """Yield kind, full name and life of each pod that came at a time or went."""
+    for (namespace, name), start, document in stored.starts():
+        life = (start * _MILLISECOND, ALWAYS[1]) if document is None else life_of(document, problems)
+        yield stored.kind, f"{namespace}/{name}", life

@@ -7,19 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from simcore.errors import Diagnostic, LoadError, Place, Severity
 from simcore.model.names import ALWAYS
 from simcore.model.profile import Profile
 from simcore.model.timeline import Instant, Timeline
 
-from ..documents import Document
 from ..manifests import Intake, Snapshot
 from .changes import is_minded
 from .histories import History, WrittenPart
 from .instants import Dated, groups_by_time
-from .lives import LIVING, lives_of, with_lives
+from .lives import LIVING, lives_of, stored_lives, with_lives
 from .times import write_time
+
+if TYPE_CHECKING:
+    from ..reader import Given
 
 
 def of_snapshots(files: Sequence[Dated], problems: list[Diagnostic], *, profile: Profile) -> History | None:
@@ -43,7 +46,7 @@ class _Snapshots:
     def __init__(self, profile: Profile, problems: list[Diagnostic]) -> None:
         self._profile = profile
         self._problems = problems
-        self._before: dict[tuple[str, str], list[Document]] = {}
+        self._before: dict[tuple[str, str], list[Given]] = {}
 
     def read(self, files: Sequence[Dated]) -> Iterator[_Moment]:
         """Yield the snapshot of each moment that could be read, in order of time."""
@@ -57,19 +60,20 @@ class _Snapshots:
                 continue
             self._problems += snapshot.diagnostics
             lives = [life for kind in LIVING for life in lives_of(intake.collector.taken(kind), self._problems)]
+            lives += chain.from_iterable(stored_lives(pods, self._problems) for pods in intake.collector.stored)
             yield _Moment(time, len(group), replace(snapshot, cluster=with_lives(snapshot.cluster, lives)))
 
     def _take(self, intake: Intake, time: int | None, files: Sequence[Dated]) -> None:
         """Take what the files hold; kinds that they do not hold at all are taken from the moment before."""
-        found: dict[tuple[str, str], list[Document]] = {}
-        for document in intake.read_sources(file.source for file in files):
-            if is_minded(document):
-                found.setdefault((document.group, document.kind), []).append(document)
-            intake.take(document, with_cluster=True)
+        found: dict[tuple[str, str], list[Given]] = {}
+        for given in intake.read_given(file.source for file in files):
+            if is_minded(given):
+                found.setdefault((given.group, given.kind), []).append(given)
+            intake.take(given, with_cluster=True)
         is_whole = any(file.is_whole for file in files)
         kept = {} if is_whole else {kind: them for kind, them in self._before.items() if kind not in found}
-        for document in chain.from_iterable(kept.values()):
-            intake.take(document, with_cluster=True)
+        for given in chain.from_iterable(kept.values()):
+            intake.take(given, with_cluster=True)
         self._before = {**kept, **found}
         if kept and time is not None:
             kinds = ", ".join(sorted({kind for _, kind in kept}))

@@ -15,6 +15,7 @@ import msgspec
 
 from ..clusters.objects import KINDS, Labels, Metadata, Object, OwnerReference, PodObject, Struct
 from ..clusters.plugins import tells_plugin
+from ..clusters.pods import FINISHED
 from ..dialects import DIALECTS, LANGUAGES
 from ..dialects.calico.hosts import FAILSAFE_FIELDS
 from .writing import JsonObject
@@ -23,7 +24,6 @@ Keep = Callable[[msgspec.Raw], JsonObject]
 """Takes what is kept out of the JSON text of an object; raises msgspec.ValidationError where a field is mistyped."""
 DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
 """Definitions of custom resources: their groups tell the network plugin."""
-FINISHED = ("Succeeded", "Failed")
 
 
 def keep_of(group: str, kind: str) -> Keep:

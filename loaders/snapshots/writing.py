@@ -1,4 +1,4 @@
-"""Objects to a snapshot: one JSON list, plain or gzip, or columns."""
+"""Objects to a snapshot: one JSON list, plain or gzip, or Parquet."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import msgspec
 
 from simcore.errors import LoadError, Place
 
+from ..files import PARQUET
 from .notes import Notes
 
 JsonObject = dict[str, Any]
@@ -33,7 +34,7 @@ def write_snapshot(objects: Iterable[JsonObject], path: str | Path, notes: Notes
     objects : iterable of dict
         Each with ``apiVersion`` and ``kind``.
     path : str or Path
-        Ends in ``.json`` or ``.json.gz``; one that is there is replaced.
+        Ends in ``.json``, ``.json.gz`` or ``.parquet``; one that is there is replaced.
     notes : Notes
         What the snapshot tells of itself; read after the last object.
 
@@ -43,7 +44,11 @@ def write_snapshot(objects: Iterable[JsonObject], path: str | Path, notes: Notes
         It cannot be written.
     """
     with _replacing(Path(path)) as file:
-        if str(path).endswith(".gz"):
+        if str(path).endswith(".parquet"):
+            from .columns import write_columns
+
+            write_columns(objects, file, notes)
+        elif str(path).endswith(".gz"):
             with gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed:
                 _write_list(objects, cast(IO[bytes], packed), notes)
         else:
@@ -59,8 +64,8 @@ def check_snapshot(path: str | Path) -> None:
         It cannot.
     """
     file, place = Path(path), Place(str(path))
-    if not str(path).endswith((".json", ".json.gz")):
-        raise LoadError.at(place, "the name of a snapshot ends in .json or .json.gz. Name it so")
+    if not str(path).endswith((".json", ".json.gz", ".parquet")):
+        raise LoadError.at(place, "the name of a snapshot ends in .json, .json.gz or .parquet. Name it so")
     if not file.absolute().parent.is_dir():
         raise LoadError.at(place, f"the folder {file.parent} does not exist. Make it first")
     if file.exists() and not _may_be_replaced(file):
@@ -74,6 +79,10 @@ def _may_be_replaced(file: Path) -> bool:
     with file.open("rb") as opened:
         start = opened.read(len(_HEAD))
         opened.seek(0)
+        if start.startswith(PARQUET):
+            from .stored import is_snapshot
+
+            return is_snapshot(opened)
         if start.startswith(_GZIP):
             try:
                 with gzip.GzipFile(fileobj=opened) as packed:

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from datetime import UTC, datetime
 
+import pyarrow.parquet as pq
 import pytest
 
 from loaders import load_manifests
@@ -92,7 +93,12 @@ def resources(pods=5):
     }
     service = {
         "metadata": metadata("web", "shop"),
-        "spec": {"clusterIP": "10.9.0.1", "ports": [{"port": 80}], "selector": {"app": "web"}, "externalName": SECRET},
+        "spec": {
+            "clusterIP": "10.9.0.1",
+            "ports": [{"port": 80}],
+            "selector": {"app": "web"},
+            "sessionAffinity": SECRET,
+        },
     }
     crd = {
         "metadata": metadata("ciliumnodes.cilium.io"),
@@ -229,6 +235,19 @@ def test_a_snapshot_loads_as_a_dump_would(play, tmp_path):
     assert snap.plugin.plugin == "cilium"
     assert [d.message for d in snap.diagnostics] == [d.message for d in whole.diagnostics]
     assert "StrangeNetworkPolicy" in snap.diagnostics[0].message
+
+
+def test_parquet_holds_the_same(play):
+    api = Api(resources())
+    code, out, err = play(api, output="snap.parquet")
+    assert (code, err) == (0, "")
+    assert "6  pods" in out
+    play(api)
+    assert load_manifests(["snap.parquet"]).cluster == load_manifests(["snap.json"]).cluster
+    with open("snap.parquet", "rb") as file:
+        assert SECRET.encode() not in file.read()
+    assert all(SECRET not in str(row) for row in pq.read_table("snap.parquet").to_pylist())
+    assert play(api, output="snap.parquet")[0] == 0
 
 
 def test_a_finished_pod_keeps_when_it_ended(play):

@@ -33,6 +33,7 @@ class Sizes:
     live_packets: int
     load_connections: int
     hubble_lines: int
+    format_rows: int
 
     def rounds_of(self, wanted: int) -> int:
         return min(wanted, self.rounds)
@@ -57,6 +58,7 @@ FULL = Sizes(
     live_packets=10_000_000,
     load_connections=24_000,
     hubble_lines=500_000,
+    format_rows=300_000,
 )
 QUICK = Sizes(
     kernel=(500, 200, 50),
@@ -77,6 +79,7 @@ QUICK = Sizes(
     live_packets=100_000,
     load_connections=500,
     hubble_lines=5_000,
+    format_rows=2_000,
 )
 
 

@@ -17,7 +17,7 @@ def measurements(results: Results) -> Rows:
             _seconds(m.median),
             f"{_seconds(m.low)} to {_seconds(m.high)}",
             str(m.rounds),
-            f"{m.rate / 1e6:.1f}" if m.rate else "",
+            _rate(m.rate) if m.rate else "",
             _sizes(m.extra),
         )
         for m in results.measured.values()
@@ -40,6 +40,10 @@ def _seconds(value: float) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{value * 1e3:.3g} ms"
 
 
+def _rate(rate: float) -> str:
+    return f"{rate / 1e6:.1f}" if rate >= 1e7 else f"{rate / 1e6:.2g}"
+
+
 def _sizes(extra: Mapping[str, Any]) -> str:
     counts = [
         f"{extra[name]:,} {name}"
@@ -48,7 +52,12 @@ def _sizes(extra: Mapping[str, Any]) -> str:
     ]
     memory = [
         f"{what} {extra[name] / 1e6:,.0f} MB"
-        for name, what in (("table_bytes", "tables of"), ("entry_bytes", "entries of"), ("peak_bytes", "peak memory"))
+        for name, what in (
+            ("table_bytes", "tables of"),
+            ("file_bytes", "file of"),
+            ("entry_bytes", "entries of"),
+            ("peak_bytes", "peak memory"),
+        )
         if name in extra
     ]
     return ", ".join(counts + memory)
@@ -172,6 +181,8 @@ or packets, a second.
 `size` sizes the conntrack tables of 100 nodes for an hour of flows, from building the policies' tables on;
 `size_before_and_after` does so under two policy sets and with other timeouts, in one reading. The goal is a fifth of 50
 million flow records in 60 s.
+
+`format` turns a capture of a format into Parquet, on one core; its rows are records, of which some become one row.
 
 `track` follows packets on one million connections that are all open, seven of eight TCP, each packet on any of them at
 random; opening them is not timed. `no_table` reads the same columns and writes as many, and looks nothing up. `tracker`

@@ -41,7 +41,7 @@ def _seconds(value: float) -> str:
 
 
 def _rate(rate: float) -> str:
-    return f"{rate / 1e6:.1f}" if rate >= 1e7 else f"{rate / 1e6:.2g}"
+    return f"{rate / 1e6:.1f}" if rate >= 1e6 else f"{rate / 1e6:.2g}"
 
 
 def _sizes(extra: Mapping[str, Any]) -> str:

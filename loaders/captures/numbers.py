@@ -30,9 +30,16 @@ def to_integers(array: pa.Array, target: pa.DataType, read_text: Callable[[str],
     """Bring numbers, or text that `read_text` understands, to the integer type `target`."""
     if array.type == target:
         return array
+    if read_text is read_integer and is_text(array.type) and not pa.types.is_dictionary(array.type):
+        return fit(_from_digits(plain(array)), target)
     if is_text(array.type):
         return fit(map_distinct(array, read_text, pa.int64()), target)
     return fit(array, target)
+
+
+def _from_digits(texts: pa.Array) -> pa.Array:
+    """Read whole numbers as `read_integer` does, all at once: counts seldom repeat."""
+    return _keep(texts, pc.match_substring_regex(texts, r"\A-?[0-9]{1,18}\z")).cast(pa.int64())
 
 
 def to_counts(array: pa.Array) -> pa.Array:
@@ -104,7 +111,7 @@ _MOMENT = re.compile(
 _TICKS = re.compile(r"(-?)(\d{1,19})(?:\.(\d{0,18}))?", re.ASCII)
 _DIGITS = 9
 _SOUND = {
-    True: r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?$",
+    True: r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?Z?$",
     False: r"^\d{1,10}(\.\d{1,9})?$",
 }
 """Texts of times that Arrow reads as we do, by whether they are dates."""
@@ -125,6 +132,8 @@ def _in_bulk(array: pa.Array, is_date: bool) -> pa.Array | None:
     texts = plain(array)
     if not pc.all(pc.match_substring_regex(texts, _SOUND[is_date])).as_py():
         return None
+    if is_date and pc.any(pc.ends_with(texts, "Z")).as_py():
+        texts = pc.utf8_rtrim(texts, "Z")
     try:
         return texts.cast(_TIME) if is_date else _scaled_exactly(texts)
     except pa.ArrowInvalid:

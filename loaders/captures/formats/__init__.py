@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from . import antrea, aws, azure, calico, conntrack, gadget, gcp, goflow2, goldmane, nfdump, zeek
+from . import antrea, aws, azure, calico, conntrack, gadget, gcp, goflow2, goldmane, nfdump, pcap, zeek
 from .format import Format
 
 _ALL: tuple[Format, ...] = (
@@ -19,6 +19,7 @@ _ALL: tuple[Format, ...] = (
     goflow2.FORMAT,
     goldmane.FORMAT,
     nfdump.FORMAT,
+    pcap.FORMAT,
     zeek.FORMAT,
 )
 FORMATS: Mapping[str, Format] = MappingProxyType({each.name: each for each in _ALL})

@@ -1,9 +1,11 @@
 """A generated capture, written in every format, has the verdicts that the format carries enough for."""
 
 from collections import Counter
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,8 +24,13 @@ from tests.exports import WRITERS
 FLOWS = 3_000
 MINUTE = 60_000_000_000
 PODS = ("source_pod", "destination_pod")
-LACKING = {**dict.fromkeys(("aws-vpc", "azure", "goflow2", "nfdump", "zeek"), PODS), "goldmane": ()}
+LACKING = {
+    **dict.fromkeys(("aws-vpc", "azure", "conntrack", "goflow2", "nfdump", "pcap", "zeek"), PODS),
+    "goldmane": (),
+}
 """Columns without which a format's verdicts are to be as of those that have them."""
+PACKETS = ("conntrack", "pcap")
+"""Formats that cannot have a flow without what each packet has: it is not written."""
 AGGREGATED = ("goldmane",)
 """Formats whose ends are many pods, or an unknown address: what these do not agree on is unknown."""
 
@@ -36,6 +43,13 @@ def world(tmp_path_factory):
     policies = load_policies([str(made.policies)])
     path = generate_flows(cluster, FLOWS, 5, folder / "flows.parquet", pods=True)
     return build_tables(cluster, policies, profile=UPSTREAM), at_minutes(pq.read_table(path))
+
+
+def packets_of(flows):
+    """The flows of which everything is known that a packet has."""
+    known = reduce(pc.and_, (flows[name].is_valid() for name in ("source_address", "destination_address", "protocol")))
+    ports = reduce(pc.and_, (flows[name].is_valid() for name in ("source_port", "destination_port")))
+    return flows.filter(pc.and_(known, pc.or_(ports, pc.invert(pc.is_in(flows["protocol"], pa.array([6, 17, 132]))))))
 
 
 def at_minutes(flows):
@@ -62,15 +76,18 @@ def judged(world, tmp_path_factory):
     found = {}
     for name, write in WRITERS.items():
         path = tmp_path_factory.mktemp(name) / "capture"
-        write(path, flows.to_batches())
+        written = packets_of(flows) if name in PACKETS else flows
+        write(path, written.to_batches())
         capture = open_capture([str(path)])
         assert list(capture.formats) == [name]
         found[name] = verdicts(tables, capture)
     return found
 
 
-def of_columns(world, tmp_path, left_out):
+def of_columns(world, tmp_path, left_out, *, whole=False):
     tables, flows = world
+    if whole:
+        flows = packets_of(flows)
     path = tmp_path / "own.parquet"
     pq.write_table(flows.drop_columns(list(left_out)), path)
     return verdicts(tables, open_capture([str(path)]))
@@ -78,6 +95,6 @@ def of_columns(world, tmp_path, left_out):
 
 @pytest.mark.parametrize("name", [name for name in WRITERS if name not in AGGREGATED])
 def test_an_export_has_the_verdicts_of_the_flows(world, judged, tmp_path, name):
-    expected = of_columns(world, tmp_path, LACKING.get(name, ()))
+    expected = of_columns(world, tmp_path, LACKING.get(name, ()), whole=name in PACKETS)
     assert judged[name] == expected
     assert set(Counter(expected)) == set(Verdict)

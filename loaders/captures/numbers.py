@@ -39,6 +39,7 @@ def to_integers(array: pa.Array, target: pa.DataType, read_text: Callable[[str],
 
 def _from_digits(texts: pa.Array) -> pa.Array:
     """Read whole numbers as `read_integer` does, all at once: counts seldom repeat."""
+    texts.validate(full=True)
     return _keep(texts, pc.match_substring_regex(texts, r"\A-?[0-9]{1,18}\z")).cast(pa.int64())
 
 

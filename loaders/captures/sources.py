@@ -72,6 +72,10 @@ def _missing(path: str) -> str:
 
 
 def _remote(path: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
+    if "@" in path.partition("://")[2].partition("/")[0]:
+        told = "credentials do not belong in a path. Leave them to the environment (AWS_ACCESS_KEY_ID and its like)"
+        problems.append(problem(path.partition("://")[0] + "://", told))
+        return []
     try:
         found = files_below(path)
     except OSError as error:
@@ -79,7 +83,8 @@ def _remote(path: str, problems: list[Diagnostic], wanted: Wanted) -> list[str]:
         return []
     if found == [path]:
         return found
-    found = [each for each in found or () if not any(map(_hidden, each.removeprefix(path).split("/")))]
+    within = len(path.partition("?")[0].rstrip("/")) + 1
+    found = [each for each in found or () if not any(map(_hidden, each.partition("?")[0][within:].split("/")))]
     captures = [each for each in found if wanted.takes(each)]
     if not captures:
         problems.append(problem(path, f"there is no {wanted.noun} at this place. Check the path"))

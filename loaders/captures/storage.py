@@ -74,14 +74,16 @@ def open_seekable(path: str) -> pa.NativeFile:
 def files_below(path: str) -> list[str] | None:
     """List the files below a folder of a store, or the file itself; None where there is nothing."""
     store, inner = reach(path)
-    head = path[: len(path) - len(inner)] if path.endswith(inner) else path.partition("://")[0] + "://"
+    scheme, _, rest = path.partition("://")
+    _, question, options = rest.partition("?")
     found = store.get_file_info(inner)
     if found.type == fs.FileType.File:
         return [path]
     if found.type != fs.FileType.Directory:
         return None
     listed = store.get_file_info(fs.FileSelector(inner, recursive=True))
-    return sorted(head + each.path for each in listed if each.type == fs.FileType.File)
+    files = sorted(each.path for each in listed if each.type == fs.FileType.File)
+    return [f"{scheme}://{each}{question}{options}" for each in files]
 
 
 def _first_line(error: Exception) -> str:

@@ -54,6 +54,8 @@ def tell_format(path: str, wanted: str | None = None) -> str:
         return wanted
     try:
         sample = read_sample(path)
+    except LoadError:
+        return PARQUET  # it begins as Parquet does: whoever opens it tells what is wrong
     except OSError as error:
         raise LoadError([problem(path, f"it cannot be read: {error.strerror or error}")]) from None
     if found := recognised(path, sample):

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders.captures import KNOWN, open_capture
-from simcore.errors import LoadError
+from simcore.errors import LoadError, Severity
 from simcore.model.schema import FLOW_SCHEMA
 from tests.captures import V4, errors, read
 
@@ -165,3 +165,42 @@ def test_every_problem_is_told_at_once(save, tmp_path):
     save({"x": [1]}, "a.parquet")
     (tmp_path / "b.parquet").write_text("no")
     assert len(errors([str(tmp_path), str(tmp_path / "gone")], {"tiem": "x"})) == 5
+
+
+def test_a_row_group_that_cannot_be_read_has_rows_of_which_nothing_is_known(save, tmp_path):
+    path = save({"src_ip": list(range(1, 31)), "dst_ip": list(range(1, 31))}, row_group_size=10, use_dictionary=False)
+    column = pq.read_metadata(path).row_group(1).column(0)
+    with open(path, "r+b") as file:
+        file.seek(column.data_page_offset)
+        file.write(b"\xff" * 16)
+    capture = open_capture([path])
+    found = read(capture)
+    assert found["source_address"] == [*range(1, 11), *[None] * 10, *range(21, 31)]
+    (told,) = capture.damage.values()
+    assert str(told).startswith(f"{path}: row group 1 cannot be read: ")
+    assert str(told).endswith("10 rows are read as missing, and unknown")
+    with pytest.raises(LoadError, match="row group 1 cannot be read"):
+        read(open_capture([path], strict=True))
+
+
+def test_text_that_is_not_utf8_is_missing_unless_strict(save):
+    path = save({**V4, "source_pod": texts(b"shop/web", b"\xff")}, use_dictionary=False)
+    capture = open_capture([path])
+    assert read(capture)["source_pod"] == ["shop/web", None]
+    (told,) = capture.damage.values()
+    assert "row 1 (from 0): this text is not UTF-8" in str(told)
+    assert str(told).endswith("It is read as missing")
+
+
+def test_a_damaged_file_is_left_out_unless_strict(save, tmp_path):
+    whole = save(V4)
+    (tmp_path / "cut.parquet").write_bytes((tmp_path / "flows.parquet").read_bytes()[:-20])
+    capture = open_capture([str(tmp_path)])
+    assert capture.files == [whole]
+    (told,) = capture.diagnostics
+    assert (told.severity, told.place.file) == (Severity.WARNING, str(tmp_path / "cut.parquet"))
+    assert "its end is missing" in told.message
+    with pytest.raises(LoadError, match="its end is missing"):
+        open_capture([str(tmp_path)], strict=True)
+    with pytest.raises(LoadError, match="its end is missing"):
+        open_capture([str(tmp_path / "cut.parquet")])

@@ -14,7 +14,7 @@ class Guess:
     evidence: str
 
 
-_DAEMON_SETS = {
+DAEMON_SETS = {
     "calico-node": "calico",
     "canal": "calico",
     "anetd": "gke-dataplane-v2",
@@ -42,7 +42,7 @@ _ANNOTATIONS = {
 """Prefixes of the annotations that plugins write on nodes, in the same order."""
 
 
-_GROUPS = {
+GROUPS = {
     "projectcalico.org": "calico",
     "crd.projectcalico.org": "calico",
     "cilium.io": "cilium",
@@ -72,7 +72,7 @@ def guess_plugin(
         API groups of objects, and of custom resources that are defined.
     """
     found = sorted(daemon_sets)
-    for wanted, plugin in _DAEMON_SETS.items():
+    for wanted, plugin in DAEMON_SETS.items():
         for namespace, name in found:
             if name == wanted:
                 return Guess(plugin, f"DaemonSet {namespace}/{name}")
@@ -81,7 +81,7 @@ def guess_plugin(
             for key in sorted(keys):
                 if key.startswith(prefix):
                     return Guess(plugin, f"annotation {key} of node {node}")
-    told = {_GROUPS[group]: group for group in sorted(groups) if group in _GROUPS}
+    told = {GROUPS[group]: group for group in sorted(groups) if group in GROUPS}
     if len(told) == 1:
         ((plugin, group),) = told.items()
         return Guess(plugin, f"objects of {group}")

@@ -50,7 +50,7 @@ def read_cidr(field: Field, *, strict_cidr: bool, canonical: bool = False) -> Ci
     text = field.text()
     if not text:
         return None
-    plain = _without_leading_zeros(text)
+    plain = without_leading_zeros(text)
     try:
         cidr = Cidr.parse(plain)
     except ValueError as error:
@@ -68,7 +68,7 @@ def read_cidr(field: Field, *, strict_cidr: bool, canonical: bool = False) -> Ci
     return cidr
 
 
-def _without_leading_zeros(text: str) -> str:
+def without_leading_zeros(text: str) -> str:
     """Drop the zeros that older API servers overlook: ``010.0.0.0/08`` is 10.0.0.0/8 to them."""
     address, slash, length = text.partition("/")
     if slash and length.isascii() and length.isdigit():

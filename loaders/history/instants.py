@@ -83,7 +83,7 @@ def _given(path: str, problems: list[Diagnostic]) -> tuple[int | None, str]:
 def _dated(source: Source, given: int | None, problems: list[Diagnostic]) -> Dated:
     if source.path == "-":
         return Dated(source, given)
-    notes = _notes(source)
+    notes = notes_of(source)
     is_whole = bool(notes.taken_at) and not notes.missing
     if given is not None or not notes.taken_at:
         return Dated(source, time_in_name(os.path.basename(source.path)) if given is None else given, is_whole)
@@ -95,7 +95,7 @@ def _dated(source: Source, given: int | None, problems: list[Diagnostic]) -> Dat
         return Dated(source, None)
 
 
-def _notes(source: Source) -> Notes:
+def notes_of(source: Source) -> Notes:
     """Return what a list in JSON, or a snapshot in Parquet, says of itself."""
     try:
         data = read_bytes(source)

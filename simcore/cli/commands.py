@@ -18,6 +18,7 @@ COMMANDS = {
     "whatif": "Show which connections a policy change would cut, and why.",
     "snapshot": "Take a snapshot of a live cluster through kubectl.",
     "convert": "Turn captures of any format into one in Parquet.",
+    "anonymize": "Put pseudonyms in place of names and addresses, to send files to somebody else.",
     "formats": "Show the formats of captures that can be read.",
     "size": "Size the conntrack tables of every node, before and after a change.",
     "conntrack": "Show what a kernel's connection tracking makes of each packet.",

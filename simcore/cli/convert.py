@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,38 +28,68 @@ if TYPE_CHECKING:
     required=True,
     help="Parquet file to write.",
 )
-def command(captured: CaptureInput, output: str) -> None:
+@click.option(
+    "--anonymize",
+    "key_file",
+    metavar="KEYFILE",
+    type=click.Path(dir_okay=False),
+    help="Put pseudonyms in place of names and addresses, made by this key; a file that is not there is made.",
+)
+def command(captured: CaptureInput, output: str, key_file: str | None) -> None:
     """Turn captures of any format that flowverdict formats lists into one in Parquet, in order of time.
 
     IN is a file, plain or packed with gzip or zstd, several (of several nodes, say), a folder, or - for Hubble's events
     on standard input. Hubble's events become a row for each connection, each request and each DNS answer.
     """
+    from ..analyses.results import check_file
+    from .console import emit
+
+    check_file(Path(output), Path(output), captured.paths)
+    if key_file is None:
+        lines = _convert(captured, output)
+    else:
+        lines = _convert_hidden(captured, output, key_file)
+    emit("\n".join([output, *lines, ""]))
+
+
+def _convert_hidden(captured: CaptureInput, output: str, key_file: str) -> list[str]:
+    """Convert by way of a file that nobody else may read, and that goes at the end."""
+    from loaders.anonymous import Pseudonyms, anonymize_capture
+
+    from .console import report_diagnostics
+
+    names = Pseudonyms.open(key_file)
+    with tempfile.TemporaryDirectory(prefix=".flowverdict-", dir=Path(output).parent) as folder:
+        plain = str(Path(folder) / Path(output).name)
+        lines = _convert(captured, plain)
+        report_diagnostics(anonymize_capture(plain, output, names))
+    return [*lines, "names and addresses are pseudonyms"]
+
+
+def _convert(captured: CaptureInput, output: str) -> list[str]:
+    """Write the capture, and say in lines what was read."""
     from loaders.captures.hubble import convert_hubble
     from loaders.captures.opening import convert_capture, holds_events
 
-    from ..analyses.results import check_file
-    from .console import emit, report_diagnostics
+    from .console import report_diagnostics
     from .progress import counting
 
-    check_file(Path(output), Path(output), captured.paths)
     if holds_events(captured.paths, captured.format_name):
         with counting("converting", "events") as advance:
             counts = convert_hubble(captured.paths, output, strict=captured.strict, progress=advance)
         report_diagnostics(counts.problems)
-        lines = events_told(counts)
-    else:
-        with counting("converting", "records") as advance:
-            reading = convert_capture(
-                captured.paths,
-                output,
-                captured.mapping,
-                format_name=captured.format_name,
-                strict=captured.strict,
-                progress=advance,
-            )
-        report_diagnostics(reading.diagnostics)
-        lines = records_told(reading)
-    emit("\n".join([output, *lines, ""]))
+        return events_told(counts)
+    with counting("converting", "records") as advance:
+        reading = convert_capture(
+            captured.paths,
+            output,
+            captured.mapping,
+            format_name=captured.format_name,
+            strict=captured.strict,
+            progress=advance,
+        )
+    report_diagnostics(reading.diagnostics)
+    return records_told(reading)
 
 
 def records_told(reading: Reading) -> list[str]:

@@ -9,6 +9,8 @@ import click
 if TYPE_CHECKING:
     from loaders.snapshots.taking import Taking
 
+    from ..errors import Diagnostic
+
 
 @click.command("snapshot")
 @click.option("--context", metavar="C", help="Context of the kubeconfig; the current one where none is named.")
@@ -30,6 +32,13 @@ if TYPE_CHECKING:
     help="Seconds that the server may take for one answer.",
 )
 @click.option(
+    "--anonymize",
+    "key_file",
+    metavar="KEYFILE",
+    type=click.Path(dir_okay=False),
+    help="Put pseudonyms in place of names and addresses, made by this key; a file that is not there is made.",
+)
+@click.option(
     "--output",
     "-o",
     metavar="SNAP",
@@ -38,7 +47,12 @@ if TYPE_CHECKING:
     help="File to write; its name ends in .json, .json.gz or .parquet, which loads fastest.",
 )
 def command(
-    context: str | None, kubeconfig: str | None, namespaces: tuple[str, ...], timeout: float, output: str
+    context: str | None,
+    kubeconfig: str | None,
+    namespaces: tuple[str, ...],
+    timeout: float,
+    key_file: str | None,
+    output: str,
 ) -> None:
     """Take a snapshot of a live cluster: everything that verdicts depend on, and nothing else.
 
@@ -55,9 +69,23 @@ def command(
     check_snapshot(output)
     with counting("listing", "objects") as advance:
         taking = Taking(Kubectl(context, kubeconfig, timeout), namespaces, progress=advance)
-        write_snapshot(taking.objects(), output, taking.notes)
+        if key_file is None:
+            write_snapshot(taking.objects(), output, taking.notes)
+        else:
+            taking.problems += write_hidden(taking, output, key_file)
     report_diagnostics(taking.problems)
     emit("\n".join([output, *told(taking), ""]))
+
+
+def write_hidden(taking: Taking, output: str, key_file: str) -> list[Diagnostic]:
+    """Write a snapshot under pseudonyms; return what there is to say of them."""
+    from loaders.anonymous import Anonymizer, Pseudonyms, anonymous_objects
+    from loaders.snapshots.writing import write_snapshot
+
+    anonymizer = Anonymizer(Pseudonyms.open(key_file))
+    write_snapshot(anonymous_objects(taking.objects(), anonymizer), output, taking.notes)
+    anonymizer.names.save()
+    return list(anonymizer.warnings())
 
 
 def told(taking: Taking) -> list[str]:

@@ -34,7 +34,7 @@ _HINTS = {
 }
 _DIRECTIONS = {"Ingress": Direction.INGRESS, "Egress": Direction.EGRESS}
 _STAGED_ACTIONS = ("Set", "Delete", "Learn", "Ignore")
-_HINT = "AssumeNeededOnEveryNode"
+PERFORMANCE_HINT = "AssumeNeededOnEveryNode"
 LAST = float("inf")
 """The order of a policy that names none."""
 
@@ -73,8 +73,8 @@ def lower_policy(head: Head, world: World) -> Policy:
         return Policy(ref, (), place, stages=twin)
     order = read_number(spec.get("order"))
     for item in read_texts(spec.get("performanceHints")):
-        if item != _HINT:
-            spec.error(f"{item!r} is no hint. Use {_HINT}, or none", "performanceHints")
+        if item != PERFORMANCE_HINT:
+            spec.error(f"{item!r} is no hint. Use {PERFORMANCE_HINT}, or none", "performanceHints")
     scope = Scope(world.population, head.namespace, world.strict_cidr)
     draft = _Draft(
         ref=ref,

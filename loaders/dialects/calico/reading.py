@@ -17,6 +17,8 @@ from .expressions import MOST_CHARACTERS, Always, Comparison, Every, Expression,
 API_GROUP = "projectcalico.org"
 STORAGE_GROUP = "crd.projectcalico.org"
 _VERSIONS = {API_GROUP: "projectcalico.org/v3", STORAGE_GROUP: "crd.projectcalico.org/v1"}
+LEFT_OUT = "Calico leaves out a stored"
+"""How warnings begin to say what becomes of a stored object that is invalid."""
 NAMESPACED = ("NetworkPolicy", "StagedNetworkPolicy", "StagedKubernetesNetworkPolicy", "NetworkSet")
 
 
@@ -63,7 +65,7 @@ def is_usable(document: Document, found: list[Diagnostic], diagnostics: list[Dia
     found.sort(key=lambda diagnostic: diagnostic.place.line)
     has_errors = any(diagnostic.severity is Severity.ERROR for diagnostic in found)
     if has_errors and document.group == STORAGE_GROUP:
-        fate = f". Calico leaves out a stored {document.kind} that it finds invalid, and so do the verdicts here"
+        fate = f". {LEFT_OUT} {document.kind} that it finds invalid, and so do the verdicts here"
         found = [replace(d, severity=Severity.WARNING, message=d.message + fate) for d in found]
     diagnostics += found
     return not has_errors

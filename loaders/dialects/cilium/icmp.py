@@ -58,6 +58,9 @@ _TYPES = {
     },
 }
 
+MESSAGES = tuple(dict.fromkeys(name for names in _TYPES.values() for name in names))
+"""The names of messages, of both families."""
+
 
 def read_messages(rule: Field) -> tuple[IcmpType, ...]:
     """Read ``icmps``; the code of a message does not matter."""

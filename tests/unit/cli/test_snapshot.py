@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import stat
 from collections import Counter
 from datetime import UTC, datetime
 
@@ -484,3 +485,15 @@ def test_an_empty_cluster_is_told_in_words():
     taking = Taking(Kubectl())
     taking.counts.update(pods=1)
     assert snapshot.told(taking) == ["1  pods", "taken at "]
+
+
+def test_a_snapshot_under_pseudonyms_tells_no_name(play, tmp_path):
+    code, _, err = play(Api(resources()), "--anonymize", "key", output="hidden.json")
+    assert (code, err) == (0, "")
+    play(Api(resources()))
+    plain, hidden = (json.dumps(items(path)) for path in ("snap.json", "hidden.json"))
+    assert kinds("hidden.json") == kinds()
+    for word in ("shop", "till", "pay", "web", "10.1.1.1"):
+        assert f'"{word}"' in plain
+        assert f'"{word}"' not in hidden
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600

@@ -187,7 +187,8 @@ def _output(tables: Tables, path: Path, oriented: OrientedCapture | None) -> Out
 
     def describe_states(split: Split, first_row: int, batch: pa.RecordBatch, judged: Judged) -> pa.RecordBatch:
         assert oriented is not None
-        states = state_columns(oriented.results_of(split, first_row, batch.num_rows), judged.verdict[0])
+        here = split, first_row, batch.num_rows
+        states = state_columns(oriented.results_of(*here), oriented.kinds_of(*here), judged.verdict[0])
         return pa.RecordBatch.from_arrays([*columns.of(judged, 0), *states], schema=STATEFUL_SCHEMA)
 
     return Output(path, RESULT_SCHEMA, describe) if oriented is None else Output(path, STATEFUL_SCHEMA, describe_states)

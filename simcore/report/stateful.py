@@ -65,8 +65,24 @@ def state_sections(state: StateCounts) -> list[Section]:
 
 
 def state_notes(state: StateCounts) -> list[Line]:
-    """Tell which rows could not be taken at their own time."""
+    """Tell which rows are judged as others, and which could not be taken at their own time."""
     notes = []
+    joined = sum(state.joined.values())
+    if joined:
+        also = f"; in {count(state.joined['source'], 'row')} the client's too" if state.joined["source"] else ""
+        notes.append(
+            line(
+                f"{count(joined, 'row')} {_were(joined)} recorded before a Service's address was translated{also}. "
+                "They are judged as the same connection is after it, which is counted once."
+            )
+        )
+    if state.node_sources:
+        notes.append(
+            line(
+                f"{count(state.node_sources, 'row')} {_runs(state.node_sources)} from a node to a pod on another one. "
+                "The node may stand for somebody else, whose address was translated; judged as recorded."
+            )
+        )
     if state.late:
         notes.append(
             line(
@@ -79,6 +95,10 @@ def state_notes(state: StateCounts) -> list[Line]:
             line(f"{count(state.untimed, 'row')} had no time and {_were(state.untimed)} taken where they stand.")
         )
     return notes
+
+
+def _runs(number: int) -> str:
+    return "runs" if number == 1 else "run"
 
 
 def _were(number: int) -> str:
@@ -117,6 +137,8 @@ def state_json(state: StateCounts) -> dict[str, object]:
         "classes": dict(state.classes),
         "passed_by": dict(state.passed_by),
         "orientation": {way: dict(numbers) for way, numbers in state.orientation.items()},
+        "joined": dict(state.joined),
+        "node_sources": state.node_sources,
         "late_rows": state.late,
         "untimed_rows": state.untimed,
         "begin": iso_time(None if is_empty else state.begin),

@@ -92,9 +92,9 @@ def _pairs_up(capture: Capture) -> bool:
             for name in batch.column(end).dictionary_encode().dictionary.to_pylist():
                 names.setdefault(name or "", len(names))
     ports = read_ports(batch)
-    here = _mixed(read_end(batch, "source", names), _numbers(batch, "source_port", np.uint16, 0)[0])
+    here = _mixed(read_end(batch, "source", names), read_numbers(batch, "source_port", np.uint16, 0)[0])
     there = _mixed(read_end(batch, "destination", names), ports.port)
-    told = np.isin(ports.protocol, PORT_PROTOCOLS) & (_numbers(batch, "source_port", np.uint16, 0)[0] != ports.port)
+    told = np.isin(ports.protocol, PORT_PROTOCOLS) & (read_numbers(batch, "source_port", np.uint16, 0)[0] != ports.port)
     if not told.any():
         return False
     pairs, number = np.unique((here + there)[told], return_inverse=True)
@@ -156,9 +156,9 @@ class Records:
         self._batch = batch
         self._ends = ends
         self.ports = ports
-        self.source_port, self._source_port_known = _numbers(batch, "source_port", np.uint16, 0)
-        flags, flags_known = _numbers(batch, "tcp_flags", np.uint8, 0)
-        self._packets = _numbers(batch, "packets", np.int64, -1)[0]
+        self.source_port, self._source_port_known = read_numbers(batch, "source_port", np.uint16, 0)
+        flags, flags_known = read_numbers(batch, "tcp_flags", np.uint8, 0)
+        self._packets = read_numbers(batch, "packets", np.int64, -1)[0]
         self.what = np.empty(batch.num_rows, np.uint16)
         records.read_records(
             self.source_port,
@@ -215,8 +215,8 @@ class Records:
     ) -> NDArray[np.void]:
         """Make rows for the table of connections; see the kernels `settle_times` and `fill_rows`."""
         count = self.what.size
-        time = _numbers(self._batch, "time", np.int64, records.MISSING_TIME)[0]
-        end = _numbers(self._batch, "end_time", np.int64, records.MISSING_TIME)[0]
+        time = read_numbers(self._batch, "time", np.int64, records.MISSING_TIME)[0]
+        end = read_numbers(self._batch, "end_time", np.int64, records.MISSING_TIME)[0]
         now, until = np.empty((2, count), np.int64)
         records.settle_times(time, end, late, skew, self.what, seen, now, until)
         source, destination = (end.widened() for end in self._ends)
@@ -277,7 +277,7 @@ def _or(known: NDArray[np.bool_], full: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return known if known.size else full
 
 
-def _numbers(
+def read_numbers(
     batch: pa.RecordBatch, name: str, kind: type[np.generic], missing: int | np.integer
 ) -> tuple[NDArray[np.generic], NDArray[np.bool_]]:
     """Read a column of numbers, and which are there: bool[0] where all are."""

@@ -17,15 +17,19 @@ from ...model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from ...tables.layout import Tables
 from ..ends import raw_values, validity
 from ..results import WORDS
+from ..shards import Threads
 from ..sweep import Progress
+from .joining import find_joined
 from .orientation import EVIDENCE_WORDS, REQUEST_OF
 from .stateful import Following, StatefulOptions, Variant
+from .translated import JOINED_WORDS, SERVICE, TranslatedCapture
 
 STATE_FIELDS = [
     pa.field("ct_class", WORDS),
     pa.field("passed_by", WORDS),
     pa.field("orientation", WORDS, nullable=False),
     pa.field("oriented_by", WORDS, nullable=False),
+    pa.field("joined", WORDS),
 ]
 """What a stateful replay adds to each row."""
 
@@ -50,6 +54,11 @@ class StateCounts:
         Allowed rows by what lets them pass: ``rule``, ``established``, ``reply``.
     orientation : mapping of str to mapping of str to int
         Rows by way, ``forward`` or ``reverse``, and by what tells so.
+    joined : mapping of str to int
+        Rows that were made before translation and are judged as after it: ``service`` where the server's address was
+        translated, ``source`` where the client's was too.
+    node_sources : int
+        Other rows from a node to a pod on another one.
     late, untimed : int
         Rows behind the reorder window, rows without time.
     one_way : bool
@@ -64,6 +73,8 @@ class StateCounts:
     classes: Mapping[str, int]
     passed_by: Mapping[str, int]
     orientation: Mapping[str, Mapping[str, int]]
+    joined: Mapping[str, int]
+    node_sources: int
     late: int
     untimed: int
     one_way: bool
@@ -74,6 +85,7 @@ class StateCounts:
 
 def count_states(following: Following) -> StateCounts:
     """Count what is said of rows and connections."""
+    joined = following.joined
     results = following.results
     numbers = np.bincount(results, minlength=256)
     codes = np.arange(256, dtype=np.uint8)
@@ -91,6 +103,11 @@ def count_states(following: Following) -> StateCounts:
             }
             for number, way in enumerate(_WAYS)
         },
+        joined={
+            word: 0 if joined is None else int((joined.kinds == number).sum())
+            for number, word in enumerate(JOINED_WORDS, SERVICE)
+        },
+        node_sources=following.node_sources,
         late=following.late_rows,
         untimed=following.untimed_rows,
         one_way=following.habits.one_way,
@@ -108,18 +125,19 @@ def _passed(results: NDArray[np.uint8], verdict: NDArray[np.integer]) -> NDArray
     return passed
 
 
-def state_columns(results: NDArray[np.uint8], verdict: NDArray[np.uint8]) -> list[pa.Array]:
-    """Make the columns of STATE_FIELDS for some rows."""
+def state_columns(results: NDArray[np.uint8], kinds: NDArray[np.uint8], verdict: NDArray[np.uint8]) -> list[pa.Array]:
+    """Make the columns of STATE_FIELDS for some rows; `kinds` are those of joined rows, and 0."""
     classes = np.full(8, _NEVER, np.int16)
     for position, number in enumerate(_CLASSES):
         classes[number] = position
-    kinds = classes[results & 7]
+    given = classes[results & 7]
     passed = _passed(results, verdict)
     return [
-        _words(kinds, [kind.word for kind in _CLASSES.values()]),
+        _words(given, [kind.word for kind in _CLASSES.values()]),
         _words(passed, PASSED_BY),
         _words((results >> 3 & 1).astype(np.int16), _WAYS),
         _words((results >> 4 & 3).astype(np.int16), EVIDENCE_WORDS),
+        _words(kinds.astype(np.int16) - SERVICE, JOINED_WORDS),
     ]
 
 
@@ -166,6 +184,9 @@ def follow(
 
     Following is the first half of the work, judging the second.
     """
+    joined = find_joined(capture, tables, Threads(threads), batch_rows)
+    translated = None if joined is None else TranslatedCapture(capture, joined, tables.cluster)
+    capture = translated or capture
     halves = [None, None] if progress is None else [_half(progress, 0), _half(progress, 1)]
     following = Following(
         capture,
@@ -175,10 +196,11 @@ def follow(
         threads=threads,
         batch_rows=batch_rows,
         keep_results=True,
+        joined=joined,
         progress=halves[0],
     )
     following.run()
-    return following, OrientedCapture(capture, following.results), halves[1]
+    return following, OrientedCapture(capture, following.results, translated), halves[1]
 
 
 def _half(progress: Progress, number: int) -> Progress:
@@ -193,10 +215,15 @@ class OrientedCapture:
     capture : Capture
     results : uint8[rows]
         As `Following` leaves them.
+    translated : TranslatedCapture, optional
+        The capture itself, where records of it are joined.
     """
 
-    def __init__(self, capture: Capture, results: NDArray[np.uint8]) -> None:
+    def __init__(
+        self, capture: Capture, results: NDArray[np.uint8], translated: TranslatedCapture | None = None
+    ) -> None:
         self._capture = capture
+        self._translated = translated
         self._results = results
         self._starts: dict[tuple[int, int], int] = {}
         position = 0
@@ -231,6 +258,12 @@ class OrientedCapture:
         """Return what is said of some rows of a split; `first_row` counts within the file."""
         start = self._starts[split.file, split.first_row] + first_row - split.first_row
         return self._results[start : start + rows]
+
+    def kinds_of(self, split: Split, first_row: int, rows: int) -> NDArray[np.uint8]:
+        """Return what kind of joined rows some rows of a split are; 0 where they are not joined."""
+        if self._translated is None:
+            return np.zeros(rows, np.uint8)
+        return self._translated.kinds(split, first_row, rows)
 
     def read(self, split: Split, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Read a split, in its row order, the ends of answers changed over."""

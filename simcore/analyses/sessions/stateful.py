@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ...kernels.places import NODES, PODS
 from ...kernels.sessions import records
 from ...kernels.sessions.sessions import EVIDENCE, FLAGS, family_of
 from ...model.conntrack import LINUX, SECOND, Cilium, Conntrack
@@ -34,6 +35,7 @@ from .orientation import (
 )
 from .reorder import Reordered, Span, find_spans
 from .sessions import Changes, Sessions, longest_timeouts
+from .translated import Joined
 
 DEFAULT_REORDER = 60 * SECOND
 FAMILY_OF = np.array([family_of.py_func(protocol) for protocol in range(256)])
@@ -88,6 +90,9 @@ class Following:
         As for `simcore.analyses.replay.replay`; neither changes a result.
     keep_results : bool
         Keep what is said of each row under the first variant: a byte a row.
+    joined : Joined, optional
+        Records of the capture that were made before translation. Those that have a twin made after it are not shown to
+        the tables.
 
     Attributes
     ----------
@@ -95,6 +100,8 @@ class Following:
         See `simcore.kernels.sessions.session_table.take_rows`. In the order of the capture's splits.
     sessions : tuple of Sessions
         The tables of connections; once all windows are taken, with what is open at the end.
+    node_sources : int
+        Rows from a node to a pod on another one, where results are kept: the node may stand for somebody else.
     """
 
     def __init__(
@@ -107,6 +114,7 @@ class Following:
         threads: int | None = None,
         batch_rows: int = DEFAULT_BATCH_ROWS,
         keep_results: bool = False,
+        joined: Joined | None = None,
         progress: Progress | None = None,
     ) -> None:
         if tables.sets > 2:
@@ -137,6 +145,8 @@ class Following:
         columns = [name for name in wanted if name in capture.columns]
         self._reordered = Reordered(capture, self.spans, columns, self.rows_of, options.reorder)
         self._rows = rows
+        self.joined = joined
+        self.node_sources = 0
         self._reorder = options.reorder
 
     @property
@@ -170,8 +180,19 @@ class Following:
         for rows, until in self._reordered.windows(self._engine, self._batch_rows, self.results):
             yield Window(until, tuple(sessions.advance(rows, until) for sessions in self.sessions))
             done += rows.size
+            if self.results.size:
+                self.node_sources += self._from_nodes(rows)
             if self._progress is not None:
                 self._progress(min(done, self._rows), self._rows)
+        if self.joined is not None and self.results.size:
+            self.joined.settle(self.results)
+
+    def _from_nodes(self, rows: NDArray[np.void]) -> int:
+        """Count the rows from a node to a pod on another one."""
+        limits, nodes = self._tables.arrays.limits, self._tables.arrays.object_node
+        found = rows[(rows["source"] >= limits[PODS]) & (rows["source"] < limits[PODS] + limits[NODES])]
+        found = found[found["destination"] < limits[PODS]]
+        return int((nodes[found["source"]] != nodes[found["destination"]]).sum())
 
     def run(self) -> None:
         """Follow the connections to the end; what happened to entries is of no interest."""
@@ -209,6 +230,8 @@ class Following:
         objects = objects_of(tables, source.widened()), objects_of(tables, destination.widened())
         rows = record.rows(*objects, codes, seen, self._reorder, skew_of(split, self.habits), position)
         self._judge_turned(record, rows, workspace, times)
+        if self.joined is not None:
+            rows["protocol"][self.joined.doubles(position, count)] = records.UNTRACKED
         return rows
 
     def _judge(

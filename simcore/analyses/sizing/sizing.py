@@ -20,8 +20,10 @@ from ...model.policy import Policy
 from ...model.profile import UPSTREAM, Profile
 from ..ends import read_ports
 from ..prepared import prepare
+from ..sessions.joining import find_joined
 from ..sessions.orientation import Orientation, has_times
 from ..sessions.stateful import DEFAULT_REORDER, Following, StatefulOptions, Variant, Window
+from ..sessions.translated import TranslatedCapture
 from ..shards import Threads
 from ..sweep import DEFAULT_BATCH_ROWS, Progress
 from .cases import Case, Outlasting, Sizing
@@ -167,15 +169,17 @@ def size(
     paths = Paths(tables, is_doubled=options.preset == "cilium")
     variants = [Variant(case.settings, number % len(policy_sets)) for number, case in enumerate(cases)]
     distinct = list(dict.fromkeys(variants))
+    joined = find_joined(capture, tables, Threads(threads), batch_rows)
     following = _Routed(
         paths,
         options.tunnels,
-        capture,
+        capture if joined is None else TranslatedCapture(capture, joined, tables.cluster),
         tables,
         distinct,
         StatefulOptions(orientation=options.orientation, reorder=options.reorder),
         threads=threads,
         batch_rows=batch_rows,
+        joined=joined,
         progress=progress,
     )
     nodes = {node.name: node for node in tables.cluster.nodes}

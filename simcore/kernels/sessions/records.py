@@ -254,8 +254,8 @@ def fill_rows(
             a_high, b_high = b_high, a_high
             a_low, b_low = b_low, a_low
             a_port, b_port = b_port, a_port
-        key = _mixed(np.uint64(number) | a_port << np.uint64(8) | b_port << np.uint64(24), a_high)
-        key = _mixed(_mixed(_mixed(key, a_low), b_high), b_low)
+        key = mixed(np.uint64(number) | a_port << np.uint64(8) | b_port << np.uint64(24), a_high)
+        key = mixed(mixed(mixed(key, a_low), b_high), b_low)
         row["key"] = key
         row["time"] = now[i]
         row["end"] = until[i]
@@ -272,7 +272,7 @@ def fill_rows(
 
 
 @kernel
-def _mixed(hashed, word):
+def mixed(hashed, word):
     """Mix a word into a hash so that every bit of either changes about half of the bits."""
     hashed = (hashed ^ word) * np.uint64(0x9E3779B97F4A7C15)
     hashed = (hashed ^ hashed >> np.uint64(32)) * np.uint64(0xD6E8FEB86659FD93)

@@ -226,7 +226,7 @@ def _cut(line: str, layout: Layout | None) -> list[str]:
         parts = line.split(layout.separator)
     expected = len(layout.columns)
     if len(parts) < expected or (len(parts) > expected and not layout.is_open):
-        raise ValueError(f"it has {len(parts):,} columns, and {expected:,} are expected. Was it cut off?")
+        raise ValueError(f"{expected:,} columns are expected, and it has {len(parts):,}. Was it cut off?")
     return parts
 
 

@@ -25,6 +25,7 @@ from .shapes import FLOWS, Shape
 from .sources import Wanted, find_files, partitions_of, problem
 from .streams import Source
 from .vpc import recognise_vpc
+from .writer import TOLD_BY
 
 CAPTURES: Mapping[str, Callable[[Collection[str], Collection[str]], Recognised | None]] = MappingProxyType(
     {"aws-vpc": recognise_vpc, "names": recognise_names}
@@ -238,7 +239,10 @@ def _recognise(file: File) -> Recognised:
 
 
 def _format(file: File) -> str:
-    """Name the format of a file."""
+    """Name the format of a file: the one that its rows come from, where it was converted."""
+    told: str = (file.metadata.metadata or {}).get(TOLD_BY, b"").decode("utf-8", "replace")
+    if told in FORMATS:
+        return told
     return next(name for name, recognise in CAPTURES.items() if recognise(file.types, file.partitions))
 
 

@@ -132,9 +132,9 @@ def _ranks(table: pa.Table) -> pa.Array:
     return pc.sort_indices(table, sort_keys=[(MOMENT, "ascending"), (ORDER, "ascending")])
 
 
-def write_sorted(sorter: Sorter, output: str, *, wide: bool) -> None:
-    """Write all rows in order; `wide` is whether any address is IPv6."""
-    with FlowWriter(output, wide=wide, group_rows=GROUP_ROWS) as writer:
+def write_sorted(sorter: Sorter, output: str, *, wide: bool, told_by: str = "") -> None:
+    """Write all rows in order; `wide` is whether any address is IPv6, `told_by` the format that all come from."""
+    with FlowWriter(output, wide=wide, group_rows=GROUP_ROWS, told_by=told_by) as writer:
         for table in sorter.tables():
             for batch in _finished(table, wide):
                 writer.write(batch)

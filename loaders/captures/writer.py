@@ -22,6 +22,8 @@ from .addresses import widen
 from .shapes import FLOWS, PACKETS, Shape
 
 GROUP_ROWS = 1_000_000
+TOLD_BY = b"flowverdict.format"
+"""Under which a file remembers the format that its rows come from."""
 _DELTA = ("time", "end_time", "packets", "bytes")
 _PLAIN = ("sequence", "acknowledgement")
 
@@ -43,10 +45,21 @@ class FlowWriter:
         Rows of a row group, which is what one thread reads at a time.
     shape : Shape
         What the rows are.
+    told_by : str
+        Name of the format that all rows come from, which the file remembers; empty if there is none.
     """
 
-    def __init__(self, path: str, *, wide: bool = False, group_rows: int = GROUP_ROWS, shape: Shape = FLOWS) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        wide: bool = False,
+        group_rows: int = GROUP_ROWS,
+        shape: Shape = FLOWS,
+        told_by: str = "",
+    ) -> None:
         self._path = path
+        self._told_by = told_by
         self._shape = shape
         self._wide = wide
         self._group_rows = group_rows
@@ -129,6 +142,8 @@ class FlowWriter:
         for lane in (self._flows, self._answers):
             if lane.rows:
                 self._write_group(lane)
+        if self._told_by:
+            self._writer.add_key_value_metadata({TOLD_BY: self._told_by})
         self._writer.close()
         os.replace(self._partial, self._path)
 

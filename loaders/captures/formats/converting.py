@@ -93,7 +93,8 @@ def convert_records(
                 reading.note(file.source, "there is no record in it")
         if reading.unreadable and not reading.rows:
             raise LoadError(as_errors(reading.diagnostics))
-        write_sorted(sorter, output, wide=is_wide)
+        names = {file.format.name for file in files}
+        write_sorted(sorter, output, wide=is_wide, told_by=names.pop() if len(names) == 1 else "")
 
 
 def as_errors(found: Sequence[Diagnostic]) -> list[Diagnostic]:

@@ -24,7 +24,7 @@ def format_of(capture: ParquetCapture) -> Format:
         reading.problems += [capture.damage[key] for key in sorted(capture.damage)]
 
     return Format(
-        name="parquet",
+        name=capture.formats[0],
         title="Parquet of flows",
         row="as it says",
         recognise=lambda sample: sample.parquet is not None,

@@ -140,6 +140,15 @@ def test_vpc_flow_logs_mean_the_same_in_text_and_in_parquet(save, tmp_path):
         }
 
 
+def test_a_converted_capture_remembers_its_format_unless_there_are_several(save, tmp_path):
+    log, out, again = save(FLOW), str(tmp_path / "out.parquet"), str(tmp_path / "again.parquet")
+    convert_capture([log], out)
+    convert_capture([out], again)
+    assert open_capture([out, again]).formats == ["aws-vpc", "aws-vpc"]
+    convert_capture([log, str(SAMPLES / "zeek.log")], out)
+    assert open_capture([out]).formats == ["names"]
+
+
 def test_a_comment_of_zeek_that_is_none_is_told(save, tmp_path):
     text = (SAMPLES / "zeek.log").read_text().replace("\n1763632800.250000", "\n#763632800.250000", 1)
     _, found, reading = converted(save(text), tmp_path)

@@ -104,7 +104,9 @@ class Taking:
             listed = read_resources(self.kubectl.resources())
             groups = {group.name: group.versions for group in _GROUPS.decode(self.kubectl.get("/apis")).groups}
         except (RequestError, msgspec.DecodeError) as error:
-            raise LoadError.at(PLACE, f"{error}. See what this says: kubectl api-resources") from None
+            text = str(error)
+            ended = text if text.endswith((".", "?")) else f"{text}."
+            raise LoadError.at(PLACE, f"{ended} This should work first: kubectl api-resources") from None
         for group in sorted((groups.keys() & READ_GROUPS) - {resource.group for resource in listed}):
             for version in groups[group][:1]:
                 self._ask_again(group, version.text)

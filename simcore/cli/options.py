@@ -152,7 +152,8 @@ _CLUSTER = _paths(
     "-c",
     "cluster",
     required=True,
-    help="The cluster: manifests, or kubectl get ... -A -o json; file, folder, or - for standard input. Repeatable.",
+    help="The cluster: a snapshot, manifests, or kubectl get ... -A -o json; file, folder, or - for standard input. "
+    "Repeatable.",
 )
 _POLICIES = _paths("--policies", "-p", "policies", help="Policies to use instead of the cluster's own. Repeatable.")
 _BASELINE = _paths(

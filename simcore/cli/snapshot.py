@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     "namespaces",
     metavar="N",
     multiple=True,
-    help="Take the objects of this namespace alone; may be repeated.",
+    help="Take the objects of this namespace alone. Repeatable.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
-    default=60.0,
+    default=60,
     show_default=True,
     metavar="S",
     help="Seconds that the server may take for one answer.",

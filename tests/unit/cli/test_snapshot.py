@@ -447,8 +447,8 @@ def test_an_answer_that_is_no_list_is_told(play, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--context", "none"], 'error: kubectl: context "none" does not exist'),
-        (["--context", "gone"], "error: kubectl: The connection to the server 127.0.0.1:1 was refused"),
+        (["--context", "none"], 'error: kubectl: context "none" does not exist. This should work first: kubectl'),
+        (["--context", "gone"], "did you specify the right host or port? This should work first"),
         (["--kubeconfig", "/none"], "error: kubectl: stat /none: no such file or directory"),
     ],
 )

@@ -21,6 +21,7 @@ _COMPUTED = ("controlplane.antrea.io",)
 """Groups whose policies a network plugin computes from others that are read."""
 _READ = [*KINDS, *DIALECTS, *(kind for language in LANGUAGES for kind in language.kinds), DEFINITION]
 _ORDER = {kind: number for number, kind in enumerate(_READ)}
+"""Of kinds that several groups serve, the better group comes first."""
 READ_GROUPS = frozenset(group for group, _ in (*_READ, *((group, "") for group in UNMODELLED)))
 """Groups that may hold something that verdicts depend on."""
 _SUCCESSORS = {
@@ -111,6 +112,5 @@ def _is_wanted(resource: Resource) -> bool:
     return (resource.group, resource.kind) in _ORDER or unmodelled(resource.group, resource.kind)
 
 
-def _rank(resource: Resource) -> tuple[bool, int, str]:
-    succeeded = (resource.group, resource.kind) in _SUCCESSORS
-    return succeeded, _ORDER.get((resource.group, resource.kind), len(_ORDER)), resource.name
+def _rank(resource: Resource) -> tuple[int, str]:
+    return _ORDER.get((resource.group, resource.kind), len(_ORDER)), resource.name

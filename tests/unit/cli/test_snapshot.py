@@ -466,6 +466,21 @@ def test_credentials_that_are_refused_are_an_error(play):
     assert "You must be logged in to the server" in err
 
 
+def test_credentials_that_expire_on_the_way_are_an_error(play, tmp_path, monkeypatch):
+    api = Api(resources())
+    page = api._page
+
+    def expire(resource, *arguments):
+        api.unauthorized = resource.plural == "pods"
+        return page(resource, *arguments)
+
+    monkeypatch.setattr(api, "_page", expire)
+    code, out, err = play(api)
+    assert (code, out) == (2, "")
+    assert err == "error: kubectl: You must be logged in to the server (Unauthorized)\n"
+    assert not (tmp_path / "snap.json").exists()
+
+
 def test_no_kubectl_is_an_error(play, monkeypatch):
     monkeypatch.setenv("PATH", "/none")
     code, _, err = play(Api(resources()))

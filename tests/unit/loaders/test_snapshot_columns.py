@@ -17,6 +17,8 @@ from loaders.snapshots.writing import check_snapshot, write_snapshot
 from loaders.synthetic.cluster import cluster_documents
 from simcore.errors import LoadError, Place
 
+END = "2026-11-20T11:00:00Z"
+ENDED = {"state": {"terminated": {"finishedAt": END}}}
 NOTES = Notes("2026-11-20T10:00:00Z", ["services"])
 POLICY = {
     "apiVersion": "networking.k8s.io/v1",
@@ -47,6 +49,8 @@ PLAIN = [
     pod("g", "10.1.0.6", metadata={"creationTimestamp": "2026-11-20T08:00:00Z", "deletionTimestamp": "soon"}),
     pod("h", "10.1.0.7", status={"hostIP": "10.0.0.1", "hostIPs": [{"ip": "10.0.0.1"}]}),
     pod("i", "10.1.0.8", metadata={"ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": True}]}),
+    pod("l", "10.1.0.9", status={"phase": "Failed", "containerStatuses": [ENDED]}),
+    pod("m", "10.1.0.10", metadata={"creationTimestamp": "2026-11-20T08:00:00Z", "deletionTimestamp": END}),
     {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "j", "namespace": "shop"}},
     {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "k", "namespace": "shop"}, "spec": {}},
 ]
@@ -141,7 +145,7 @@ def test_the_same_objects_give_the_same_bytes(store):
 def test_rows_stay_in_order_over_groups(store, monkeypatch):
     monkeypatch.setattr("loaders.snapshots.columns._GROUP_ROWS", 3)
     path = store(*PLAIN, *ODD)
-    assert pq.read_metadata(path).num_row_groups == 6
+    assert pq.read_metadata(path).num_row_groups == 7
     assert [document.value for document in read(path).pods.documents()] == PLAIN
     assert load_cluster([path]) == load_cluster([store(*PLAIN, *ODD, name="snap.json")])
 

@@ -43,6 +43,25 @@ def test_memory_does_not_grow_with_the_cluster(monkeypatch):
     assert peak(4_000) < 1.2 * peak(400)
 
 
+class Broken(Endless):
+    """Answers with half a page, well delivered, so many times; then as it should."""
+
+    def __init__(self, count, times):
+        super().__init__(count)
+        self.times = times
+
+    def get(self, path):
+        whole = super().get(path)
+        self.times -= 1
+        return whole[: len(whole) // 2] if self.times >= 0 else whole
+
+
+def test_half_a_page_is_asked_for_again():
+    assert sum(1 for _ in Listing(Broken(30, 2), PODS, page=20).objects("")) == 30
+    with pytest.raises(RequestError, match="the server's answer is not a list"):
+        list(Listing(Broken(30, 3), PODS, page=20).objects(""))
+
+
 def test_progress_counts_what_is_listed():
     told = []
     list(Listing(Endless(50), PODS, page=20, progress=told.append).objects(""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,9 @@ REQUEST_COLUMNS = tuple(part for part in PARTS if part in FLOW_SCHEMA.names)
 """What it needs besides where rules look at requests; of these, those that they look at."""
 
 
+_NO_TIMES = np.empty(0, np.int64)
+
+
 @dataclass(frozen=True)
 class EndColumn:
     """One end of the flows of a batch.
@@ -47,6 +50,9 @@ class EndColumn:
     packed : uint64[n, 2] or None
         The addresses, where they are of 16 bytes and no pod is named, as they are stored: in network byte order;
         anything where missing.
+    times : int64[n] or int64[0]
+        When each flow began, nanoseconds; `simcore.kernels.moments.NO_TIME` where not told. Empty where it does not
+        matter to who stands there.
     """
 
     v4: NDArray[np.uint32] | None
@@ -55,12 +61,17 @@ class EndColumn:
     known: NDArray[np.bool_]
     pods: NDArray[np.int32]
     packed: NDArray[np.uint64] | None = None
+    times: NDArray[np.int64] = field(default_factory=lambda: _NO_TIMES)
 
     def widened(self) -> EndColumn:
         """Return the same with `high`, `low`, `known` and `pods` filled in."""
         if self.v4 is not None:
-            return _wide(self.v4, self.known)
-        return self if self.packed is None else _unpacked(self.packed, self.known)
+            wide = _wide(self.v4, self.known)
+        elif self.packed is not None:
+            wide = _unpacked(self.packed, self.known)
+        else:
+            return self
+        return replace(wide, times=self.times) if self.times.size else wide
 
     def take(self, rows: NDArray[np.integer]) -> EndColumn:
         """Return some rows, widened."""
@@ -69,11 +80,12 @@ class EndColumn:
     def some(self, rows: NDArray[np.integer]) -> EndColumn:
         """Return some rows."""
         known = self.known[rows] if self.known.size else self.known
+        times = self.times[rows] if self.times.size else self.times
         if self.v4 is not None:
-            return EndColumn(self.v4[rows], self.high, self.low, known, self.pods)
+            return EndColumn(self.v4[rows], self.high, self.low, known, self.pods, None, times)
         if self.packed is not None:
-            return EndColumn(None, self.high, self.low, known, self.pods, self.packed.take(rows, axis=0))
-        return EndColumn(None, self.high[rows], self.low[rows], known, self.pods[rows])
+            return EndColumn(None, self.high, self.low, known, self.pods, self.packed.take(rows, axis=0), times)
+        return EndColumn(None, self.high[rows], self.low[rows], known, self.pods[rows], None, times)
 
 
 def _wide(v4: NDArray[np.uint32], known: NDArray[np.bool_]) -> EndColumn:
@@ -195,7 +207,7 @@ class ExtraColumns:
 
     def take(self, rows: NDArray[np.integer]) -> ExtraColumns:
         """Return some rows."""
-        found = (getattr(self, field.name) for field in fields(self))
+        found = (getattr(self, part.name) for part in fields(self))
         return ExtraColumns(*(column[rows] if column.size else column for column in found))
 
 
@@ -239,7 +251,7 @@ def judged_columns(tables: Tables) -> tuple[str, ...]:
     extras = EXTRA_COLUMNS if tables.arrays.extra_class.size else ()
     identities = IDENTITY_COLUMNS if tables.cluster.identities else ()
     asked = [part for part in tables.requests.parts if part in REQUEST_COLUMNS]
-    times = ("time",) if tables.timely else ()
+    times = ("time",) if tables.timely or tables.moments else ()
     return (*JUDGED_COLUMNS, *extras, *identities, *asked, *times)
 
 

@@ -238,7 +238,7 @@ def _end_words(tables: Tables, halves: list[int], has_address: bool, pod: int) -
     """Name one end of an example: its address, and its pod where one is known."""
     address = Address.from_bytes((halves[0] << 64 | halves[1]).to_bytes(16, "big")) if has_address else None
     owners = tables.cluster.pods_at.get(address, ()) if address and pod == -1 else (pod,) if pod >= 0 else ()
-    name = tables.cluster.pods[owners[0]].full_name if len(owners) == 1 else ""
+    name = tables.pod_name(owners[0]) if len(owners) == 1 else ""
     if address is None:
         return name or "unknown"
     return f"{address} ({name})" if name else str(address)

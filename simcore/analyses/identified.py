@@ -8,16 +8,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..kernels.places import FIRST_COMPOSITE, NO_ADDRESS, SAME, UNKNOWN_POD, find_ends
+from ..kernels.places import FIRST_COMPOSITE, NO_ADDRESS, NOBODY, SAME, UNKNOWN_POD, find_ends
 from ..tables.ends import Kind
 from ..tables.layout import Tables
 from .ends import ENDS, EndColumn, checked, raw_values, read_end, validity
+from .moments import at_times, settle_ends
+from .timely import times_of
 
 
 def read_ends(tables: Tables, batch: pa.RecordBatch) -> tuple[EndColumn, EndColumn]:
     """Read source and destination of every flow of a batch."""
-    pods = tables.cluster.pod_numbers
-    source, destination = (read_end(batch, end, pods) for end in ENDS)
+    times = times_of(tables, batch)
+    source, destination = (at_times(tables, read_end(batch, end, tables.pod_numbers), times) for end in ENDS)
     if not tables.cluster.identities:
         return source, destination
     return _identified(tables, batch, source, "source"), _identified(tables, batch, destination, "destination")
@@ -79,9 +81,10 @@ def _is_free(tables: Tables, end: EndColumn) -> NDArray[np.bool_]:
         UNKNOWN_POD,
         places,
     )
+    settle_ends(tables, end, places)
     is_single = (places >= 0) & (places < arrays.limits[FIRST_COMPOSITE])
     is_outside = arrays.kind[np.where(is_single, places, 0)] == Kind.OUTSIDE
-    return np.asarray((places == NO_ADDRESS) | is_single & is_outside)
+    return np.asarray((places == NO_ADDRESS) | (places == NOBODY) | is_single & is_outside)
 
 
 def tell_apart(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> None:

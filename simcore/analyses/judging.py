@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 from ..kernels.classify import judge
 from ..kernels.extras import BY_EXTRA, BY_REQUEST, ON_CONDITION, find_extras, settle
 from ..kernels.places import (
+    FIRST_NODE,
     NO_ADDRESS,
+    PODS,
+    SAME,
     UNKNOWN_POD,
     find_ends,
     find_ends_v4,
@@ -31,9 +35,11 @@ from ..model.profile import UPSTREAM, Profile
 from ..model.requests import Request, write_headers
 from ..tables.build import build_tables
 from ..tables.layout import Tables
+from ..tables.moments import name_numbers
 from ..tables.requests import PARTS, TextColumn
 from .ends import EndColumn, ExtraColumns, PortColumns, read_ports
 from .identified import identify, read_ends, tell_apart
+from .moments import at_times, node_ports_of, settle_ends, settle_objects_of
 from .timely import settle_names, times_of
 
 
@@ -112,6 +118,7 @@ def judge_columns(
 ) -> Judged:
     """Judge flows given as columns; without `times` as if each came when every name stands for what it ever did."""
     count = ports.protocol.size
+    source, destination = at_times(tables, source, times), at_times(tables, destination, times)
     arrays = tables.arrays
     workspace = workspace or Workspace(tables, count)
     places = workspace.places[:, :count]
@@ -136,6 +143,9 @@ def judge_columns(
     else:
         source, destination = source.widened(), destination.widened()
         _place(tables, source, destination, places)
+    if source.v4 is not None or source.packed is not None:
+        settle_ends(tables, source, places[0])
+        settle_ends(tables, destination, places[1])
     named = destination.pods >= 0
     egress, ingress = workspace.egress[:, :count], workspace.ingress[:, :count]
     verdict, special = workspace.verdict[:, :count], workspace.special
@@ -156,6 +166,7 @@ def judge_columns(
     request, vectors = _requests(tables, ports)
     if left:
         special = special[:left]
+        node_ports = node_ports_of(tables, destination, ports, places)
         ends = source.some(special), destination.some(special)
         judge_special(
             arrays,
@@ -168,6 +179,7 @@ def judge_columns(
             ports.protocol,
             ports.port,
             ports.port_known,
+            node_ports,
             extra,
             request,
             vectors,
@@ -218,20 +230,8 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
     """Write the places of both ends, of which every part is filled in."""
     arrays = tables.arrays
     for row, end in enumerate((source, destination)):
-        find_ends(
-            arrays.trie_v4,
-            arrays.trie_v6,
-            arrays.exact,
-            arrays.exact_places,
-            end.high,
-            end.low,
-            end.known,
-            end.pods,
-            tables.pod_places,
-            NO_ADDRESS,
-            UNKNOWN_POD,
-            places[row],
-        )
+        places[row] = places_of(tables, end)
+        settle_ends(tables, end, places[row])
     pair_ends(
         arrays,
         tables.pod_objects,
@@ -246,7 +246,18 @@ def _place(tables: Tables, source: EndColumn, destination: EndColumn, places: ND
         _families(tables, destination),
         places[1],
     )
+    if source.times.size:
+        _pair_named(tables, source, destination, places)
     tell_apart(tables, source, destination, places)
+
+
+def _pair_named(tables: Tables, source: EndColumn, destination: EndColumn, places: NDArray[np.int32]) -> None:
+    """Mark the flows whose ends are one pod, of which the record names one and the other has its address then."""
+    arrays = tables.arrays
+    is_single = (places >= 0).all(axis=0) & (places[1] < arrays.limits[FIRST_NODE])
+    rows = np.flatnonzero(((source.pods >= 0) != (destination.pods >= 0)) & is_single)
+    here, there = (objects_of(tables, end.take(rows)) for end in (source, destination))
+    places[1, rows[(here == there) & (here < arrays.limits[PODS])]] = SAME
 
 
 def _families(tables: Tables, end: EndColumn) -> NDArray[np.uint8]:
@@ -261,34 +272,46 @@ def _families(tables: Tables, end: EndColumn) -> NDArray[np.uint8]:
 
 def objects_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
     """Find the objects (pods, nodes, Services, blocks) of one end of some flows."""
-    if end.v4 is not None:
-        objects = np.empty(end.v4.size, np.int32)
-        find_ends_v4(tables.arrays.object_trie_v4, end.v4, objects)
-        if end.known.size:
-            objects[~end.known] = tables.no_address
-        return objects
     arrays = tables.arrays
-    if end.packed is not None:
-        objects = np.empty(len(end.packed), np.int32)
-        tries = arrays.object_trie_v4, arrays.object_trie_v6, arrays.exact, arrays.exact_objects
-        find_packed(*tries, end.packed, end.known, tables.no_address, objects)
-        return objects
-    objects = np.empty(end.known.size, np.int32)
-    find_ends(
-        tables.arrays.object_trie_v4,
-        tables.arrays.object_trie_v6,
-        tables.arrays.exact,
-        tables.arrays.exact_objects,
-        end.high,
-        end.low,
-        end.known,
-        end.pods,
+    found = _standing(
+        end,
+        (arrays.object_trie_v4, arrays.object_trie_v6, arrays.exact, arrays.exact_objects),
         tables.pod_objects[:, np.newaxis],
         tables.no_address,
         tables.unknown_pod,
-        objects,
     )
-    return objects
+    if end.times.size:
+        settle_objects_of(tables, end, places_of(tables, end), found)
+    return found
+
+
+def places_of(tables: Tables, end: EndColumn) -> NDArray[np.int32]:
+    """Find the places of one end of some flows, whatever their times."""
+    arrays = tables.arrays
+    tries = arrays.trie_v4, arrays.trie_v6, arrays.exact, arrays.exact_places
+    return _standing(end, tries, tables.pod_places, NO_ADDRESS, UNKNOWN_POD)
+
+
+def _standing(
+    end: EndColumn,
+    tries: tuple[NDArray[Any], ...],
+    of_pods: NDArray[np.int32],
+    no_address: int,
+    unknown_pod: int,
+) -> NDArray[np.int32]:
+    """Find what stands at one end of some flows, in tries and tables of places or of objects."""
+    if end.v4 is not None:
+        found = np.empty(end.v4.size, np.int32)
+        find_ends_v4(tries[0], end.v4, found)
+        if end.known.size:
+            found[~end.known] = no_address
+    elif end.packed is not None:
+        found = np.empty(len(end.packed), np.int32)
+        find_packed(*tries, end.packed, end.known, no_address, found)
+    else:
+        found = np.empty(end.known.size, np.int32)
+        find_ends(*tries, end.high, end.low, end.known, end.pods, of_pods, no_address, unknown_pod, found)
+    return found
 
 
 def judgement_of(tables: Tables, egress: int, ingress: int, verdict: int) -> Judgement:
@@ -321,7 +344,7 @@ def judge_flows(
 
 def flow_columns(cluster: Cluster, flows: Sequence[Flow]) -> tuple[EndColumn, EndColumn, PortColumns]:
     """Turn single flows into the columns that `judge_columns` takes."""
-    numbers = cluster.pod_numbers
+    numbers = name_numbers(cluster)
     ports = PortColumns(
         np.array([255 if f.protocol is None else f.protocol for f in flows], np.uint8),
         np.array([f.port or 0 for f in flows], np.uint16),

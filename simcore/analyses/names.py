@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..kernels.moments import NO_TIME
 from ..model.addresses import Address
 from ..model.cluster import Cluster, Stretch
 from ..model.flows import Capture, Split
@@ -17,7 +18,7 @@ from ..model.policy import Rule
 from ..tables.layout import Tables
 from .ends import raw_values, validity
 from .shards import Engine
-from .timely import NO_TIME, read_times
+from .timely import read_times
 
 SECOND = 1_000_000_000
 GRACE = 60 * SECOND

@@ -6,12 +6,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..kernels.moments import NO_TIME
 from ..model.flows import Verdict
 from ..tables.layout import Tables
 from ..tables.timely import Timely
 from .ends import EndColumn, raw_values, validity
-
-NO_TIME = np.iinfo(np.int64).min
 
 
 def read_times(batch: pa.RecordBatch) -> NDArray[np.int64]:
@@ -75,4 +74,4 @@ def _is_untimely(
 
 def times_of(tables: Tables, batch: pa.RecordBatch) -> NDArray[np.int64] | None:
     """Return when the flows of a batch began, where verdicts depend on it."""
-    return read_times(batch) if tables.timely else None
+    return read_times(batch) if tables.timely or tables.moments else None

@@ -6,9 +6,11 @@ from .jit import kernel
 from .tries import exact_slot, find_exact, find_v4, find_v6, is_mapped, is_mapped_packed, swapped
 
 # Places that are none: ends nobody can look up, and marks on the destination of a pair.
-NO_ADDRESS, UNKNOWN_POD, SAME = -1, -2, -3
-MIXED_FAMILIES = -4
+NO_ADDRESS, UNKNOWN_POD, SAME, POD_NOT_THERE, NOBODY = -1, -2, -3, -4, -5
+MIXED_FAMILIES = -6
 """Marks ends of different families: ``MIXED_FAMILIES - place`` of the destination."""
+SEVERAL = -(1 << 30)
+"""Marks addresses of several pods at a time: ``SEVERAL - number`` of the outcome that names them."""
 
 TILE = 512
 

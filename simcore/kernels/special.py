@@ -5,11 +5,25 @@ import numpy as np
 from .classify import ALLOW, DENY, MISSING_SLOT, NO_PORT_SLOT, UNKNOWN, both
 from .extras import SCAN, on_condition, settled
 from .jit import kernel
-from .places import FIRST_COMPOSITE, FIRST_NODE, MIXED_FAMILIES, NO_ADDRESS, NODES, PODS, SAME, SETTINGS, UNKNOWN_POD
+from .places import (
+    FIRST_COMPOSITE,
+    FIRST_NODE,
+    MIXED_FAMILIES,
+    NO_ADDRESS,
+    NOBODY,
+    NODES,
+    POD_NOT_THERE,
+    PODS,
+    SAME,
+    SETTINGS,
+    SEVERAL,
+    UNKNOWN_POD,
+)
 
 # Positions in Arrays.cells.
 CELL_UNKNOWN_PROTOCOL, CELL_NO_ADDRESS, CELL_UNKNOWN_POD, CELL_NO_BACKEND, CELL_MIXED_FAMILIES = 0, 1, 2, 3, 4
 CELL_SELF, CELL_HAIRPIN, CELL_OWN_NODE = 5, 6, 7
+CELL_POD_NOT_THERE, CELL_NOBODY, CELL_SEVERAL = 8, 9, 11
 
 HAIRPIN_ALLOWED, OWN_NODE_EGRESS_ALLOWED, OWN_NODE_INGRESS_ALLOWED = 1, 2, 4
 KIND_NODE_V4, KIND_NODE_V6 = 2, 3
@@ -31,6 +45,7 @@ def judge_special(
     protocol,
     port,
     port_known,
+    node_ports,
     extra,
     request,
     vectors,
@@ -54,6 +69,8 @@ def judge_special(
         Families of their addresses: 4 or 6, or 0 where unknown.
     destination_named, protocol, port, port_known
         As for `judge`.
+    node_ports : int32[n] or int32[0]
+        The composite whose frontends are node ports for each flow; -1 where they are those of all times.
     extra : uint16[n] or uint16[0]
         Extra classes; empty where no rule asks for them, nor for requests.
     request, vectors, notes
@@ -94,7 +111,7 @@ def judge_special(
         s, d = np.int64(source_place[i]), np.int64(destination_place[i])
         asked = request[i] if request.size else np.int32(-1)
         fixed = _problem(s, d, slot)
-        if d <= MIXED_FAMILIES:
+        if SEVERAL < d <= MIXED_FAMILIES:
             d = MIXED_FAMILIES - d
         elif d == SAME:
             d = s
@@ -123,6 +140,8 @@ def judge_special(
                             frontend = np.int64(place)
                 if frontend < 0 and flags > FLAG_SERVICE and known and slot < NO_PORT_SLOT:
                     base = np.int64(0 if flags & FLAG_NODE_V4 else 1)
+                    if node_ports.size and node_ports[i] >= 0:
+                        base = np.int64(2 + node_ports[i])
                     frontend = _find_key(frontend_keys, base << 18 | tail)
                     dialled = np.int64(object_node[destination_object[m]])
                     for each in range(
@@ -278,6 +297,14 @@ def _problem(source, destination, slot):
         return CELL_NO_ADDRESS
     if source == UNKNOWN_POD or destination == UNKNOWN_POD:
         return CELL_UNKNOWN_POD
+    if source == POD_NOT_THERE or destination == POD_NOT_THERE:
+        return CELL_POD_NOT_THERE
+    if source == NOBODY or destination == NOBODY:
+        return CELL_NOBODY
+    if source <= SEVERAL:
+        return CELL_SEVERAL + SEVERAL - source
+    if destination <= SEVERAL:
+        return CELL_SEVERAL + SEVERAL - destination
     return -1
 
 

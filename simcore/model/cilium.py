@@ -63,6 +63,7 @@ class AgentReading:
         self._agent = agent
         self._has_tiers = agent.version >= TIERS_SINCE
         self._ports: dict[tuple[str, int], set[int]] = {}
+        self._unsteady: set[tuple[str, int]] = set()
         self._read: dict[tuple[int, frozenset[Action]], tuple[Policy, Policy]] = {}
         self._own = [_unsupported(agent, is_sctp_known=sctp == "enforced")]
         if agent.policy_enforcement_mode != "never":
@@ -73,10 +74,15 @@ class AgentReading:
 
     def learn(self, cluster: Cluster) -> None:
         """Look up the names of ports, which mean one number in the whole cluster up to 1.19."""
-        for pod in () if self._has_tiers else cluster.pods:
+        always: set[tuple[str, int]] = set()
+        for number, pod in enumerate(() if self._has_tiers else cluster.pods):
             for port in () if pod.finished or pod.host_network else pod.ports:
                 if port.name:
                     self._ports.setdefault((port.name, port.protocol), set()).add(port.number)
+                    if number not in cluster.lives:
+                        always.add((port.name, port.protocol))
+        if cluster.lives:
+            self._unsteady = {name for name, found in self._ports.items() if name not in always or len(found) > 1}
 
     def policies(self, policies: Sequence[Policy]) -> list[Policy]:
         """Return the policies as they are enforced, and the agent's own."""
@@ -113,19 +119,28 @@ class AgentReading:
             if rule.role is Role.ISOLATION:
                 rule = replace(rule, tier=DEFAULT)
         if not self._has_tiers and rule.direction is Direction.EGRESS and rule.ports.names:
+            if self._unsteady.intersection((name.name, name.protocol) for name in rule.ports.names):
+                rule = replace(rule, doubt=rule.doubt or "what its port's name means depends on the time")
             rule = replace(rule, ports=self._numbered(rule.ports))
         yield from _audited(rule) if self._agent.policy_audit_mode else (rule,)
 
     def _numbered(self, ports: PortSet) -> PortSet:
         """Put in place of each name of a port the one number that it has in the cluster."""
-        return PortSet(tuple(self._numbers(ports.members or ())), tuple(self._numbers(ports.excluded)))
+        excluded = (name for name in ports.excluded if not self._is_unsteady(name))
+        return PortSet(tuple(self._numbers(ports.members or ())), tuple(self._numbers(excluded)))
 
     def _numbers(self, members: Iterable[PortMember]) -> Iterator[PortMember]:
         for member in members:
             if not isinstance(member, NamedPort):
                 yield member
-            elif len(numbers := self._ports.get((member.name, member.protocol), set())) == 1:
-                yield PortRange(member.protocol, min(numbers), min(numbers))
+            else:
+                numbers = self._ports.get((member.name, member.protocol), set())
+                if len(numbers) == 1 or self._is_unsteady(member):
+                    yield from (PortRange(member.protocol, number, number) for number in sorted(numbers))
+
+    def _is_unsteady(self, member: PortMember) -> bool:
+        """Whether a port is named by what means one number only at times."""
+        return isinstance(member, NamedPort) and (member.name, member.protocol) in self._unsteady
 
     # The local host
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
 from .addresses import Address
 from .labels import NAME_KEY, LabelSelector
+from .match import Match
 
 _T = TypeVar("_T")
 
@@ -187,6 +188,12 @@ class Service:
         """Its name as ``namespace/Service/name``."""
         return WorkloadRef(self.namespace, "Service", self.name)
 
+    def without(self, gone: Container[Address]) -> Service:
+        """Return it without the listed backends at some addresses: nobody is there any more."""
+        if not self.backends or not any(backend.address in gone for backend in self.backends):
+            return self
+        return replace(self, backends=tuple(backend for backend in self.backends if backend.address not in gone))
+
 
 @dataclass(frozen=True)
 class Cluster:
@@ -256,15 +263,17 @@ class Cluster:
         """Return the cluster of one instant, in nanoseconds since 1970; what names stood for when is kept."""
         if not self.has_lives:
             return self
-        return replace(
+        found = replace(
             self,
             pods=_there(self.pods, self.lives, time),
             nodes=_there(self.nodes, self.node_lives, time),
-            services=_there(self.services, self.service_lives, time),
             lives={},
             node_lives={},
             service_lives={},
         )
+        gone = self.homes - found.homes
+        services = _there(self.services, self.service_lives, time)
+        return replace(found, services=tuple(service.without(gone) for service in services))
 
     @cached_property
     def pod_numbers(self) -> dict[str, int]:
@@ -278,6 +287,11 @@ class Cluster:
         for number, pod in enumerate(self.pods):
             found[pod.full_name] = (*found.get(pod.full_name, ()), number)
         return found
+
+    def named(self, name: str) -> tuple[int, ...]:
+        """Return the positions of the pods that a name may mean: of several at times all, else the last."""
+        found = self.pods_named[name]
+        return found if any(number in self.lives for number in found) else found[-1:]
 
     @cached_property
     def pods_at(self) -> dict[Address, tuple[int, ...]]:
@@ -311,10 +325,15 @@ class Cluster:
         return owners
 
     @cached_property
+    def homes(self) -> frozenset[Address]:
+        """The addresses of pods and nodes."""
+        return frozenset([*self.pods_at, *self.host_pods_at, *self.node_at])
+
+    @cached_property
     def owned(self) -> frozenset[Address]:
         """The addresses of pods, nodes and Services."""
         of_services = (address for service in self.services for address in service.addresses)
-        return frozenset([*self.pods_at, *self.host_pods_at, *self.node_at, *of_services])
+        return self.homes.union(of_services)
 
     def namespace_labels(self, name: str) -> Mapping[str, str]:
         """Labels of a namespace; one that does not exist has none."""
@@ -332,10 +351,18 @@ class Cluster:
             labels = self.accounts.get((pod.namespace, pod.account), {})
         return {**labels, NAME_KEY: pod.account}
 
+    def selects_node(self, selector: LabelSelector, name: str) -> Match:
+        """Tell whether a selector holds a node, also by its name as `NAME_KEY`; MAYBE where only at times."""
+        versions = self._node_labels.get(name, ({NAME_KEY: name},))
+        found = {selector.matches(labels) for labels in versions}
+        return Match.MAYBE if len(found) > 1 else Match.YES if found.pop() else Match.NO
+
     @cached_property
-    def node_labels(self) -> dict[str, Mapping[str, str]]:
-        """Labels of each node by its name, and that name as `NAME_KEY`."""
-        return {node.name: {**node.labels, NAME_KEY: node.name} for node in self.nodes}
+    def _node_labels(self) -> dict[str, tuple[Mapping[str, str], ...]]:
+        found: dict[str, tuple[Mapping[str, str], ...]] = {}
+        for node in self.nodes:
+            found[node.name] = (*found.get(node.name, ()), {**node.labels, NAME_KEY: node.name})
+        return found
 
     def with_addresses(self, learned: Mapping[str, tuple[Address, ...]]) -> Cluster:
         """Return the cluster with addresses given to pods, by full name, that had none."""

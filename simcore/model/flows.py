@@ -95,10 +95,17 @@ class Reason(StrEnum):
     """A rule by domain name decides, and no such name is known to have stood for the address at that time."""
     UNKNOWN_POD = "unknown-pod"
     """The record names a pod that the cluster does not hold."""
+    POD_NOT_THERE_THEN = "pod-not-there-then"
+    """The record names a pod that was not there at that time."""
+    NOBODY_THEN = "nobody-then"
+    """An address that is somebody's at other times was nobody's at that time."""
+    SEVERAL_THEN = "several-then"
+    """An address that pods come and go at was several pods' at that time."""
     NO_BACKEND = "no-backend"
     """A service address with no backend for this port."""
     MIXED = "mixed"
-    """Several pods may stand behind an address (a Service's backends, or two pods that share it), and they differ."""
+    """Several ends may be meant, and they differ: a Service's backends, pods that share an address; of a record that
+    tells no time, whoever was there at any time, and policies of any time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,11 +92,14 @@ class Ends:
         """List what an end may stand for, services left aside."""
         if end.pod is None:
             return self._at(end.address, port) if end.address else []
-        number = self.cluster.pod_numbers[end.pod]
+        return [one for number in self.cluster.named(end.pod) for one in self._named(number, end.address, port)]
+
+    def _named(self, number: int, given: Address | None, port: int | None) -> list[Candidate]:
+        """List what a pod is that is named along with an address, or without one."""
         addresses = self.cluster.pods[number].addresses
-        if end.address is None:
+        if given is None:
             return [self._pod_candidate(number, address, port) for address in addresses or (None,)]
-        fitting = [address for address in addresses if address.family is end.address.family]
+        fitting = [address for address in addresses if address.family is given.family]
         return [self._pod_candidate(number, fitting[0] if fitting else None, port)]
 
     def _pod_candidate(self, number: int, address: Address | None, port: int | None) -> Candidate:

@@ -220,7 +220,7 @@ class Reference:
         name = ""
         if subject.is_pod:
             pod = self.cluster.pods[subject.pod]
-            name = self.cluster.namespace_labels(pod.namespace).get(NAMESPACE_NAME_LABEL, "")
+            name = self.cluster.labels_around(pod).get(NAMESPACE_NAME_LABEL, "")
         return [
             rule
             for rule in self._index.candidates(direction, name)

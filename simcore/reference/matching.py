@@ -9,7 +9,6 @@ from functools import cached_property
 from ..model.addresses import Address
 from ..model.cluster import Cluster
 from ..model.flows import Flow, Reason
-from ..model.labels import NAME_KEY, LabelSelector
 from ..model.match import Match
 from ..model.peers import (
     AllOf,
@@ -175,7 +174,7 @@ class Matcher:
         pod = self.cluster.pods[end.pod]
         return (
             not pod.reserved
-            and peers.namespaces.matches(self.cluster.namespace_labels(pod.namespace))
+            and peers.namespaces.matches(self.cluster.labels_around(pod))
             and peers.pods.matches(pod.labels)
             and peers.accounts.matches(self.cluster.account_labels(pod))
         )
@@ -185,11 +184,10 @@ class Matcher:
             return Match.NO
         if end.address is None:
             return Match.MAYBE
-        if end.node is None or not self._is_node(peers.labels, end.node):
+        if end.node is None:
             return Match.NO
-        if peers.where == "anywhere":
-            return Match.YES
-        return near if peers.where == "here" else Match(Match.YES - near)
+        where = Match.YES if peers.where == "anywhere" else near if peers.where == "here" else Match(Match.YES - near)
+        return min(self.cluster.selects_node(peers.labels, end.node), where)
 
     def _nearness(self, question: Question) -> Match:
         """Tell whether the peer, if it is a node, is the one that the subject runs on, or is."""
@@ -227,9 +225,6 @@ class Matcher:
         if end.is_pod:
             return self.profile.ipblock_matches_pods
         return end.node is None or self.profile.ipblock_matches_nodes
-
-    def _is_node(self, labels: LabelSelector, name: str) -> bool:
-        return labels.matches(self.cluster.node_labels.get(name, {NAME_KEY: name}))
 
     def _is_backend(self, namespace: str, service: str, end: Candidate) -> Match:
         key = namespace, service

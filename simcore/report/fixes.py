@@ -34,6 +34,9 @@ FIXES = {
     Reason.NAME_NOT_KNOWN_THEN: "Begin the capture before names are looked up, or tell with --dns when they stood for "
     "the address.",
     Reason.UNKNOWN_POD: "Load the cluster as it was when the capture was made, so that it holds this pod.",
+    Reason.POD_NOT_THERE_THEN: "Bring snapshots of the cluster from nearer to that time.",
+    Reason.NOBODY_THEN: "Bring snapshots of the cluster from nearer to that time.",
+    Reason.SEVERAL_THEN: "Bring snapshots of the cluster from nearer to that time, or records that name pods.",
     Reason.NO_BACKEND: "Check the Service's ports and selector, and that the input holds its pods or its "
     "EndpointSlices.",
     Reason.MIXED: "Ask about the pods one by one: the policies see a difference in their labels, ports or addresses.",

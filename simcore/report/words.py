@@ -42,6 +42,9 @@ REASONS = {
     Reason.UNKNOWN_REQUEST: "the record does not tell all of the request that a rule asks for",
     Reason.NAME_NOT_KNOWN_THEN: "a rule goes by domain name, which is not known to have stood for the address then",
     Reason.UNKNOWN_POD: "the record names a pod that the cluster does not hold",
+    Reason.POD_NOT_THERE_THEN: "the record names a pod that was not there at that time",
+    Reason.NOBODY_THEN: "an address was nobody's at that time, though somebody's at others",
+    Reason.SEVERAL_THEN: "an address was several pods' at that time",
     Reason.NO_BACKEND: "the Service has no backend for this port",
     Reason.MIXED: "several pods may be meant, and they differ",
 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.addresses import Cidr
-from ..model.cluster import Cluster
+from ..model.cluster import Cluster, Pod
 from ..model.labels import LabelSelector, Operator, Requirement
 from ..model.peers import AnyOf, Anything, Endpoints, Network, PeerSet, atoms_of
 from ..model.policy import Rule
@@ -111,14 +111,17 @@ class PodSelector:
     """
 
     def __init__(self, cluster: Cluster, selectable: NDArray[np.bool_]) -> None:
-        names = list(dict.fromkeys([*cluster.namespaces, *(pod.namespace for pod in cluster.pods)]))
+        keys = [_namespace_of(pod) for pod in cluster.pods]
+        names = list(dict.fromkeys([*cluster.namespaces, *keys]))
         number_of = {name: number for number, name in enumerate(names)}
-        of_pod = np.array([number_of[pod.namespace] for pod in cluster.pods], np.int64)
+        of_pod = np.array([number_of[key] for key in keys], np.int64)
         self._order = np.argsort(of_pod, kind="stable")
         self._starts = np.searchsorted(of_pod[self._order], np.arange(len(names) + 1))
         reserved = np.array([bool(pod.reserved) for pod in cluster.pods], bool)
         self._selectable = (selectable & ~reserved)[self._order]
-        self._namespaces = LabelColumns([cluster.namespace_labels(name) for name in names])
+        self._namespaces = LabelColumns(
+            [cluster.namespace_labels(name) if isinstance(name, str) else dict(name[1]) for name in names]
+        )
         self._pods = LabelColumns([cluster.pods[number].labels for number in self._order])
         self._cluster = cluster
         self._pods_of: dict[Endpoints, NDArray[np.int32]] = {}
@@ -158,3 +161,9 @@ class PodSelector:
                     found.append((first, last))
             self._ranges[selector] = found
         return found
+
+
+def _namespace_of(pod: Pod) -> str | tuple[str, tuple[tuple[str, str], ...]]:
+    """Return what pods in equal namespaces have in common: its name, and its labels where the pod tells them."""
+    labels = pod.namespace_labels
+    return pod.namespace if labels is None else (pod.namespace, tuple(sorted(labels.items())))

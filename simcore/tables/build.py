@@ -94,6 +94,8 @@ def _build(
     )
     outcomes = number_outcomes(rows, book, taken.outcomes if taken else None)
     timely = Timely(outcomes.outcomes, cluster) if cluster.name_times else None
+    told = timely.outcomes if timely else outcomes.outcomes
+    several = ground.moments.several if ground.moments else ()
     return Tables(
         arrays=Arrays(
             **ground.arrays,
@@ -110,13 +112,13 @@ def _build(
             reason_of=outcomes.reason_of,
             conditional=outcomes.conditional,
             mixed=outcomes.mixed,
-            cells=fixed_cells(profile),
+            cells=fixed_cells(profile, range(len(told), len(told) + len(several))),
             limits=_limits(ground, rows, profile),
         ),
         sets=len(policy_sets),
         cluster=cluster,
         profile=profile,
-        outcomes=timely.outcomes if timely else outcomes.outcomes,
+        outcomes=(*told, *several),
         rules=tuple(book.rules),
         label_of=picture.painting.label_of,
         labels=tuple(picture.painting.labels),
@@ -124,6 +126,7 @@ def _build(
         unknown_pod=ground.objects.unknown_pod,
         requests=RequestTable(rows.asked),
         timely=timely,
+        moments=ground.moments,
         kept=Kept(habits, book, ground, picture, binding, rows, outcomes),
         **ground.pods,
     )

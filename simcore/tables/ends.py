@@ -90,6 +90,8 @@ class Ends:
         apart = [pods[number] for number in np.flatnonzero(~self.selectable)]
         of_nodes = {(a, owner.node) for a, owners in self.owners.items() for owner in owners if owner.pod < 0}
         of_nodes |= {(address, pod.node) for pod in apart for address in pod.addresses}
+        if cluster.has_lives:
+            of_nodes |= _nodes_over_time(cluster)
         names = {name for _, name in of_nodes} | {pod.node for pod in apart}
         self.nodes: list[tuple[Address | None, str]] = [*sorted(of_nodes), *((None, name) for name in sorted(names))]
 
@@ -130,3 +132,10 @@ def _other_owners(cluster: Cluster, profile: Profile) -> dict[Address, tuple[Own
         for address, pods in cluster.host_pods_at.items():
             owners[address] = (*(Owner(pod=pod) for pod in pods), *owners.get(address, ()))
     return owners
+
+
+def _nodes_over_time(cluster: Cluster) -> set[tuple[Address, str]]:
+    """Collect the addresses of nodes with the names of all that ever had them."""
+    found = {(address, node.name) for node in cluster.nodes for address in node.addresses}
+    guests = (pod for pod in cluster.pods if pod.host_network and not pod.finished and pod.node)
+    return found | {(address, pod.node) for pod in guests for address in pod.addresses}

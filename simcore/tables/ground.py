@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..kernels.places import POD_NOT_THERE
 from ..model.addresses import Cidr, Family
 from ..model.cluster import Cluster
 from ..model.policy import Rule
@@ -19,6 +20,7 @@ from .book import RuleBook
 from .composites import Composites, find_composites
 from .extras import Extras, asked_by, classify_extras
 from .identities import Identities
+from .moments import Moments
 from .objects import Objects, Painting
 from .ports import (
     PortClasses,
@@ -51,6 +53,8 @@ class Ground:
         Those of `simcore.tables.layout.Arrays` that depend on nothing else.
     pods : dict
         The places, families and objects of pods, as `simcore.tables.layout.Tables` names them.
+    moments : Moments or None
+        What depends on the time of a flow; None where nothing does.
     """
 
     identities: Identities
@@ -61,6 +65,7 @@ class Ground:
     exact: Exact
     arrays: dict[str, NDArray[Any]]
     pods: dict[str, NDArray[Any]]
+    moments: Moments | None
 
     def bears(self, rules: Sequence[Rule]) -> bool:
         """Whether rules tell apart no ends and no ports that are not told apart yet."""
@@ -77,7 +82,7 @@ def lay_ground(rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: P
     """Find all that some rules tell apart in a cluster."""
     identities = Identities(rules, atoms, cluster, profile)
     objects = Objects(cluster, identities.ends)
-    composites = find_composites(cluster, identities, objects)
+    composites, moments = find_composites(cluster, identities, objects, profile)
     identities.count_reached()
     portless = portless_of(port_sets_of(rules))
     classes = classify_ports({rule.ports for rule in rules}, portless, identities.declared)
@@ -109,7 +114,10 @@ def lay_ground(rules: Sequence[Rule], atoms: Atoms, cluster: Cluster, profile: P
         "short_ways": _short_ways(composites, classes),
     }
     pods = _pods(cluster, identities, composites, objects)
-    return Ground(identities, objects, classes, extras, _names(rules), exact, arrays, pods)
+    if moments:
+        moments = moments.numbered(identities.count)
+        pods = _with_names(pods, moments)
+    return Ground(identities, objects, classes, extras, _names(rules), exact, arrays, pods, moments)
 
 
 def _names(rules: Sequence[Rule]) -> frozenset[tuple[str, int]]:
@@ -200,3 +208,19 @@ def _pods(
     for number in np.flatnonzero(~selectable).tolist():
         numbers[number] = objects.node(cluster.pods[number].node)
     return {"pod_places": places, "pod_families": families, "pod_objects": numbers}
+
+
+def _with_names(pods: dict[str, NDArray[Any]], moments: Moments) -> dict[str, NDArray[Any]]:
+    """Add the names that depend on the time: each where the time is not told, and where no pod of it was there."""
+    last = np.array([found[-1] for found in moments.names.values()], np.int64)
+    several = moments.named >= 0
+    places = np.stack(
+        [np.where(several, moments.named, pods["pod_places"][last]), np.full(several.shape, POD_NOT_THERE)]
+    )
+    families = np.stack([np.where(several, 0, pods["pod_families"][last]), np.zeros(several.shape)])
+    objects = np.stack([pods["pod_objects"][last]] * 2)
+    return {
+        "pod_places": np.concatenate([pods["pod_places"], places.swapaxes(0, 1).reshape(-1, 3).astype(np.int32)]),
+        "pod_families": np.concatenate([pods["pod_families"], families.swapaxes(0, 1).reshape(-1, 3).astype(np.uint8)]),
+        "pod_objects": np.concatenate([pods["pod_objects"], objects.swapaxes(0, 1).ravel()]),
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from ..model.cluster import Cluster
 from ..model.flows import Outcome
 from ..model.policy import Rule
 from ..model.profile import Profile
+from .moments import Moments, name_numbers
 from .requests import RequestTable
 
 if TYPE_CHECKING:
@@ -82,9 +85,9 @@ class Arrays(NamedTuple):
         Whether each lets a connection through to a proxy that looks at what is not known.
     mixed : uint32[reasons + 1, reasons + 1, reasons + 1]
         Cell for ends that disagree, by the reasons (plus one; 0 for none) that allow, deny, and leave it unknown.
-    cells : uint32[len(Fixed)]
-        Cells of the outcomes that follow from no rule, in the order of `simcore.tables.outcomes.FIXED`;
-        where nothing is enforced, all are those of its last one.
+    cells : uint32[len(FIXED) + ...]
+        Cells of the outcomes that follow from no rule, in the order of `simcore.tables.outcomes.FIXED`, then of
+        addresses that are several pods' at a time; where nothing is enforced, all are those of the last of FIXED.
     limits : int64[6]
         First node identity, first composite, number of pods, number of nodes, whether a hairpin is let through
         (bit 0), egress to the own node (bit 1) and ingress from it (bit 2), where ingress programs begin in `row_of`.
@@ -162,7 +165,8 @@ class Tables:
     labels : tuple of str
         See `simcore.tables.objects.Objects`.
     pod_places : int32[pods, 3]
-        Place of each pod when a record names it: with an IPv4 address, with an IPv6 one, with none.
+        Place of each pod when a record names it: with an IPv4 address, with an IPv6 one, with none. Behind pods come
+        the names of `Moments.names`.
     pod_families : uint8[pods, 3]
         Family (4 or 6, or 0 where unknown) of the pod's address in each of these cases.
     pod_objects : int32[pods]
@@ -173,6 +177,8 @@ class Tables:
         Objects of missing ends.
     timely : Timely or None
         None where no outcome depends on the time of a flow.
+    moments : Moments or None
+        None where who stands at an address does not depend on it.
     kept : Kept or None
         What `simcore.build_tables` takes over where these are its `base`; not pickled.
     """
@@ -192,11 +198,25 @@ class Tables:
     unknown_pod: int
     requests: RequestTable
     timely: Timely | None = None
+    moments: Moments | None = None
     kept: Kept | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what knows rules by where they lie in memory."""
         return {**self.__dict__, "kept": None}
+
+    @cached_property
+    def pod_numbers(self) -> Mapping[str, int]:
+        """Row of `pod_places` of each pod that a record may name."""
+        return name_numbers(self.cluster)
+
+    def pod_name(self, number: int) -> str:
+        """Name the pod of a row of `pod_places`."""
+        pods = self.cluster.pods
+        if number < len(pods):
+            return pods[number].full_name
+        assert self.moments is not None
+        return list(self.moments.names)[(number - len(pods)) // 2]
 
     @property
     def size(self) -> int:

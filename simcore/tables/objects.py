@@ -17,6 +17,7 @@ from .space import halves, most_specific
 EXTERNAL = "external"
 NO_ADDRESS_LABEL = "no address"
 UNKNOWN_POD_LABEL = "pod not in the cluster"
+NOBODY_LABEL = "nobody then"
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Objects:
         Objects below `pods` are pods; those from there to ``pods + nodes`` are nodes.
     no_address, unknown_pod : int
         The objects of ends that are missing.
+    nobody : int
+        That of addresses that are nobody's at a time; -1 where each is always somebody's.
+    services : list of int
+        That of each Service; -1 where it has no address.
     """
 
     def __init__(self, cluster: Cluster, ends: Ends) -> None:
@@ -70,6 +75,8 @@ class Objects:
         self._external = self._add(EXTERNAL)
         self.no_address = self._add(NO_ADDRESS_LABEL)
         self.unknown_pod = self._add(UNKNOWN_POD_LABEL)
+        self.nobody = self._add(NOBODY_LABEL) if cluster.has_lives else -1
+        self.services: list[int] = []
         self._at = self._address_objects(cluster, ends)
 
     def _add(self, text: str) -> int:
@@ -99,6 +106,7 @@ class Objects:
         for service in cluster.services:
             number = self._add(str(service.ref)) if service.addresses else -1
             found.update(dict.fromkeys(service.addresses, number))
+            self.services.append(number)
         return found
 
     def paint(self, blocks: Iterable[Cidr], identities: Identities) -> Painting:

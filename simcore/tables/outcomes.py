@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -27,9 +27,13 @@ FIXED = (
     Outcome(Verdict.ALLOW, Reason.SELF),
     Outcome(Verdict.ALLOW, Reason.HAIRPIN),
     Outcome(Verdict.ALLOW, Reason.OWN_NODE),
+    Outcome(Verdict.UNKNOWN, Reason.POD_NOT_THERE_THEN),
+    Outcome(Verdict.UNKNOWN, Reason.NOBODY_THEN),
     Outcome(Verdict.ALLOW, Reason.NOT_ENFORCED),
 )
 """Outcomes that follow from no rule; `simcore.kernels.special` knows them by position."""
+_NEVER_MIXED = (Reason.POD_NOT_THERE_THEN, Reason.NOBODY_THEN)
+"""Reasons that there are only where each end is one."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,11 @@ def _first_equal(rules: Sequence[Rule]) -> NDArray[np.int64]:
     return first
 
 
-def fixed_cells(profile: Profile) -> NDArray[np.uint32]:
-    """Return the cells of FIXED; where nothing is enforced, its last outcome is everything's."""
+def fixed_cells(profile: Profile, doubts: Iterable[int] = ()) -> NDArray[np.uint32]:
+    """Return the cells of FIXED, then those of doubts; where nothing is enforced, FIXED's last is everything's."""
     cells = [number << 2 | outcome.verdict for number, outcome in enumerate(FIXED)]
-    return np.array(cells if profile.enforced else cells[-1:] * len(cells), np.uint32)
+    last, doubtful = cells[-1], [number << 2 | Verdict.UNKNOWN for number in doubts]
+    return np.array([*cells, *doubtful] if profile.enforced else [last] * (len(cells) + len(doubtful)), np.uint32)
 
 
 def _former(before: Outcomes | None, codes: NDArray[np.int64]) -> list[Outcome | None]:
@@ -147,7 +152,8 @@ def _former(before: Outcomes | None, codes: NDArray[np.int64]) -> list[Outcome |
 
 def _mix(outcomes: list[Outcome], verdicts: Sequence[int], reason_of: list[int]) -> NDArray[np.uint32]:
     """Append the outcomes of ends that disagree, and return their cells by the reasons they mix."""
-    found = set(zip(verdicts, reason_of, strict=True))
+    never = {REASONS.index(reason) for reason in _NEVER_MIXED}
+    found = {pair for pair in zip(verdicts, reason_of, strict=True) if pair[1] not in never}
     reasons = {verdict: sorted(reason for each, reason in found if each == verdict) for verdict in Verdict}
     size = len(REASONS) + 1
     cells = np.zeros((size, size, size), np.uint32)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels.rows import MAYBE, NO, YES
 from ..model.addresses import Address, Family
-from ..model.cluster import Cluster
-from ..model.labels import NAME_KEY
-from ..model.names import NameIndex
+from ..model.cluster import Cluster, Stretch
+from ..model.names import ALWAYS, NameIndex, united
 from ..model.peers import (
     AllOf,
     AnyOf,
@@ -31,7 +30,7 @@ from ..model.peers import (
     Unresolved,
 )
 from ..model.profile import Profile
-from ..model.services import frontends
+from ..model.services import Frontend, frontends
 from .atoms import PodSelector
 from .space import Space, halves, network_ranges
 
@@ -120,7 +119,7 @@ class Sights:
         self._blocks_see_nodes = profile.ipblock_matches_nodes
         self._selector = selector
         self._addresses: dict[PeerSet, frozenset[Address]] = {}
-        self._pods: dict[PeerSet, frozenset[int]] = {}
+        self._backends: dict[PeerSet, _Behind] = {}
         atoms = list(atoms)
         through = [(atom.namespace, atom.service) for atom in atoms if isinstance(atom, ThroughService)]
         self.services = {key: number for number, key in enumerate(dict.fromkeys(through))}
@@ -134,20 +133,36 @@ class Sights:
         is_open = not cluster.names_are_all
         if any(isinstance(atom, DomainNames) and (atom.external or is_open) for atom in atoms):
             self._named = frozenset(address for found in (cluster.names or {}).values() for address in found)
-        self.addresses = self._named.union(*self._addresses.values())
+        behind = (found.addresses for found in self._backends.values())
+        self.addresses = self._named.union(*self._addresses.values(), *behind)
 
     def _addresses_of(self, atom: DomainNames, index: NameIndex) -> frozenset[Address]:
         names = self._cluster.names or {}
         return frozenset(a for pattern in atom.patterns for name in index.matching(pattern) for a in names[name])
 
-    def _find_backends(self, atoms: Iterable[Backends]) -> None:
-        wanted = {(atom.namespace, atom.service): atom for atom in atoms}
-        for atom in wanted.values():
-            self._addresses[atom], self._pods[atom] = frozenset(), frozenset()
-        for frontend in frontends(self._cluster) if wanted else ():
-            if found := wanted.get((frontend.service.namespace, frontend.service.name)):
-                self._pods[found] |= {target.pod for target in frontend.targets if target.pod >= 0}
-                self._addresses[found] |= {t.address for t in frontend.targets if t.pod < 0 and t.address is not None}
+    def _find_backends(self, atoms: Sequence[Backends]) -> None:
+        versions: dict[tuple[str, str], dict[int, _Behind]] = {(atom.namespace, atom.service): {} for atom in atoms}
+        lives: dict[tuple[str, str], list[Stretch]] = {key: [] for key in versions}
+        for number, service in enumerate(self._cluster.services if versions else ()):
+            key = service.namespace, service.name
+            if key in versions:
+                versions[key][id(service)] = _Behind()
+                lives[key] += self._cluster.service_lives.get(number, (ALWAYS,))
+        for frontend in frontends(self._cluster) if versions else ():
+            if found := versions.get((frontend.service.namespace, frontend.service.name)):
+                found[id(frontend.service)].add(frontend)
+        for atom in atoms:
+            key = atom.namespace, atom.service
+            self._backends[atom] = _Behind.of(list(versions[key].values()), is_always=united(lives[key]) == (ALWAYS,))
+
+    def _is_behind(self, behind: _Behind, ends: Samples) -> States:
+        def among(pods: set[int], addresses: set[Address]) -> NDArray[np.bool_]:
+            chosen = np.array(sorted(pods), np.int64)
+            return _among(chosen, ends.pod, len(self._cluster.pods)) | self._stands_at(addresses, ends)
+
+        found = _sure(among(behind.pods, behind.addresses))
+        found[(found == YES) & ~among(behind.sure_pods, behind.sure_addresses)] = MAYBE
+        return found
 
     def states(self, peer: PeerSet, ends: Samples) -> States:
         """Tell for each end whether a peer set holds it: NO, MAYBE or YES."""
@@ -178,9 +193,7 @@ class Sights:
             case ThroughService(namespace, service):
                 return _sure(ends.service == self.services.get((namespace, service), -2))
             case Backends():
-                pods = np.array(sorted(self._pods[peer]), np.int64)
-                is_pod = _among(pods, ends.pod, len(self._cluster.pods))
-                return _sure(is_pod | self._stands_at(self._addresses[peer], ends))
+                return self._is_behind(self._backends[peer], ends)
             case _:
                 return self._by_address(peer, ends)
 
@@ -233,9 +246,8 @@ class Sights:
         return self._told[1]
 
     def _nodes(self, peer: Nodes, ends: Samples) -> States:
-        known = self._cluster.node_labels
-        chosen = [n for n, name in enumerate(self.nodes) if peer.labels.matches(known.get(name, {NAME_KEY: name}))]
-        found = _sure(_among(np.array(chosen, np.int64), ends.node, len(self.nodes)))
+        of_node = [self._cluster.selects_node(peer.labels, name) for name in self.nodes]
+        found = np.array([*of_node, NO], np.uint8)[ends.node]
         if peer.where == "anywhere":
             return found
         answers = (NO, YES, MAYBE) if peer.where == "here" else (YES, NO, MAYBE)
@@ -248,6 +260,28 @@ class Sights:
             ours = [address.value for address in addresses if address.family is family]
             found |= (ends.family == family) & np.isin(ends.range, space.ranges_at(halves(ours)))
         return found
+
+
+@dataclass
+class _Behind:
+    """The backends of a Service: at any time, and those that are at all times."""
+
+    pods: set[int] = field(default_factory=set)
+    addresses: set[Address] = field(default_factory=set)
+    sure_pods: set[int] = field(default_factory=set)
+    sure_addresses: set[Address] = field(default_factory=set)
+
+    def add(self, frontend: Frontend) -> None:
+        """Take in what a frontend leads to."""
+        self.pods |= {target.pod for target in frontend.targets if target.pod >= 0}
+        self.addresses |= {t.address for t in frontend.targets if t.pod < 0 and t.address is not None}
+
+    @classmethod
+    def of(cls, versions: Sequence[_Behind], *, is_always: bool) -> _Behind:
+        """Put together what a Service was at different times, which may be all the time there is."""
+        pods, addresses = [found.pods for found in versions], [found.addresses for found in versions]
+        sure = [set.intersection(*found) if found and is_always else set() for found in (pods, addresses)]
+        return cls(set().union(*pods), set().union(*addresses), *sure)
 
 
 def _sure(holds: NDArray[np.bool_]) -> States:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simcore.analyses.judging import flow_columns, judge_columns, judgement_of
 from simcore.analyses.names import learn_names
 from simcore.analyses.shards import Threads
-from simcore.analyses.timely import NO_TIME
+from simcore.kernels.moments import NO_TIME
 from simcore.model.names import ALWAYS, KnownNames, united
 from simcore.model.peers import DomainNames
 from simcore.reference import Reference

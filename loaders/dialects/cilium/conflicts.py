@@ -83,7 +83,7 @@ class Meetings:
             case Endpoints(namespaces, pods, accounts):
                 return (
                     not pod.reserved
-                    and namespaces.matches(self.cluster.namespace_labels(pod.namespace))
+                    and namespaces.matches(self.cluster.labels_around(pod))
                     and pods.matches(pod.labels)
                     and accounts.matches(self.cluster.account_labels(pod))
                 )

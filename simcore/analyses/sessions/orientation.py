@@ -259,14 +259,16 @@ def turned_ends(source: EndColumn, destination: EndColumn, turn: NDArray[np.bool
         none = np.empty(0, np.uint64), np.empty(0, np.uint64)
         pods = np.empty(0, np.int32)
         return (
-            EndColumn(np.where(turn, destination.v4, source.v4), *none, known[0], pods),
-            EndColumn(np.where(turn, source.v4, destination.v4), *none, known[1], pods),
+            EndColumn(np.where(turn, destination.v4, source.v4), *none, known[0], pods, None, source.times),
+            EndColumn(np.where(turn, source.v4, destination.v4), *none, known[1], pods, None, source.times),
         )
     pairs = [
         (np.where(turn, there, here), np.where(turn, here, there))
         for here, there in zip(_wide_parts(source), _wide_parts(destination), strict=True)
     ]
-    return EndColumn(None, *(pair[0] for pair in pairs)), EndColumn(None, *(pair[1] for pair in pairs))
+    here, there = ([pair[number] for pair in pairs] for number in (0, 1))
+    times = source.times
+    return replace(EndColumn(None, *here), times=times), replace(EndColumn(None, *there), times=times)
 
 
 def _wide_parts(end: EndColumn) -> tuple[NDArray[np.generic], ...]:

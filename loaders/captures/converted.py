@@ -59,6 +59,11 @@ def _convert_records(name: str, paths: Sequence[str], output: str, strict: bool)
     if problems:
         raise LoadError(problems)
     convert_records(files, output, reading)
+    return told_of(paths, reading)
+
+
+def told_of(paths: Sequence[str], reading: Reading) -> list[Diagnostic]:
+    """Say what became of the records of files."""
     found = list(reading.diagnostics)
     if untold := reading.untold:
         found.append(_warning(paths, f"{untold:,} more records cannot be read"))

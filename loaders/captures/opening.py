@@ -183,11 +183,6 @@ def _told_apart(paths: Sequence[str], wanted: str | None, problems: list[Diagnos
     return found
 
 
-def open_files(paths: Sequence[str], problems: list[Diagnostic]) -> list[File]:
-    """Open all the files that paths lead to; those that cannot be read become problems."""
-    return _opened(find_files(paths, problems), problems)
-
-
 def _opened(paths: Iterable[str], problems: list[Diagnostic]) -> list[File]:
     files: list[File] = []
     for path in paths:

@@ -1,9 +1,10 @@
-"""Captures of packets: Parquet files read in order, as batches of the columns of PACKET_SCHEMA."""
+"""Captures of packets: Parquet, pcap and pcapng files read in order, as batches of the columns of PACKET_SCHEMA."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +18,15 @@ from simcore.model.ports import ICMP, ICMPV6, PORT_PROTOCOLS, SCTP, TCP, protoco
 from simcore.model.schema import PACKET_REQUIRED, PACKET_SCHEMA
 
 from .addresses import widen
+from .converted import Temporary, told_of
 from .mapping import read_mapping
-from .opening import choose_origins, open_files
+from .opening import choose_origins
 from .origins import Origin, recognise_by
-from .parquet import File, ParquetCapture
+from .parquet import File, ParquetCapture, open_file
+from .pcap.converting import convert_packets, holds_frames
 from .shapes import PACKETS
 from .sides import fill_sides
-from .sources import problem
+from .sources import Wanted, find_files, looks_like_parquet, partitions_of, problem
 
 BATCH_ROWS = 131_072
 MOST_LATE = 1_000_000_000
@@ -103,7 +106,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class PacketCapture:
-    """Packets in Parquet files, read once from the first to the last.
+    """Packets in files, read once from the first to the last.
 
     Attributes
     ----------
@@ -113,6 +116,8 @@ class PacketCapture:
         How many packets there are.
     columns : tuple of str
         The columns of PACKET_SCHEMA that its batches have.
+    diagnostics : sequence of Diagnostic
+        What of its files is not read.
     clients : sequence of Cidr
         Networks whose packets enter at side a, where the capture does not say; all others then enter at side b.
     """
@@ -124,6 +129,11 @@ class PacketCapture:
     def files(self) -> Sequence[str]:
         """Paths of its files."""
         return self.parts.files
+
+    @property
+    def diagnostics(self) -> Sequence[Diagnostic]:
+        """What of its files is not read."""
+        return self.parts.diagnostics
 
     @property
     def rows(self) -> int:
@@ -184,9 +194,13 @@ class PacketCapture:
 
 
 def open_packets(
-    paths: Sequence[str], mapping: Mapping[str, str] | None = None, clients: Sequence[Cidr] = ()
+    paths: Sequence[str],
+    mapping: Mapping[str, str] | None = None,
+    clients: Sequence[Cidr] = (),
+    *,
+    strict: bool = False,
 ) -> PacketCapture:
-    """Open the packets that lie in some Parquet files.
+    """Open the packets that lie in some files: Parquet, or pcap and pcapng, which are converted first.
 
     Parameters
     ----------
@@ -196,6 +210,8 @@ def open_packets(
         As for `open_capture`, with the columns of a packet.
     clients : sequence of Cidr
         Networks whose packets enter at side a, where the capture does not say.
+    strict : bool
+        Whether a packet of pcap or pcapng that cannot be read is an error, rather than told and counted.
 
     Raises
     ------
@@ -205,14 +221,59 @@ def open_packets(
     if not paths:
         raise ValueError("a capture needs at least one path")
     problems: list[Diagnostic] = []
-    files = list(open_files(paths, problems))
-    held = {column for file in files for column in file.columns}
-    asked = read_mapping(mapping or {}, PACKETS, held, problems) if files else {}
+    found = [
+        each
+        for path in find_files(paths, problems, Wanted("capture of packets", _is_wanted))
+        for each in _opened(path, problems, strict)
+    ]
+    files = [each.file for each in found]
+    plain = [each.file for each in found if each.keeps is None]
+    held = {column for file in plain for column in file.columns}
+    asked = read_mapping(mapping or {}, PACKETS, held, problems) if plain else {}
     failed = (mapping or {}).keys() - asked.keys()
-    origins = [_origins(file, asked, failed, problems) for file in files]
+    if found and mapping and not plain:
+        problems.append(problem("--map", "there is no column to name: these files say what they hold"))
+    origins = [
+        _origins(each.file, asked if each.keeps is None else {}, failed if each.keeps is None else set(), problems)
+        for each in found
+    ]
     if problems:
         raise LoadError(problems)
-    return PacketCapture(ParquetCapture.of(files, origins, PACKETS), tuple(clients))
+    parts = replace(
+        ParquetCapture.of(files, origins, PACKETS),
+        files=[each.path for each in found],
+        diagnostics=[told for each in found for told in each.diagnostics],
+        keeps=tuple(each.keeps for each in found),
+    )
+    return PacketCapture(parts, tuple(clients))
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file as it is named, and the Parquet that its packets lie in; `keeps` where that was converted."""
+
+    path: str
+    file: File
+    keeps: Temporary | None = None
+    diagnostics: Sequence[Diagnostic] = ()
+
+
+def _opened(path: str, problems: list[Diagnostic], strict: bool) -> Iterator[_Opened]:
+    try:
+        yield _converted(path, strict) if holds_frames(path) else _Opened(path, open_file(path, partitions_of(path)))
+    except LoadError as error:
+        problems.extend(error.diagnostics)
+
+
+def _converted(path: str, strict: bool) -> _Opened:
+    temporary = Temporary()
+    output = os.path.join(temporary.folder, "packets.parquet")
+    reading = convert_packets([path], output, strict=strict)
+    return _Opened(path, open_file(output, {}), temporary, told_of([path], reading))
+
+
+def _is_wanted(path: str) -> bool:
+    return looks_like_parquet(path) or holds_frames(path)
 
 
 def _origins(

@@ -86,7 +86,8 @@ def command(
 ) -> None:
     """Show what a kernel's connection tracking makes of each packet: class, state, time left, and entries.
 
-    PACKETS is Parquet, in order of time: a file, several, or a folder. JSON is one object a line for each packet.
+    PACKETS is Parquet, pcap or pcapng, in order of time: a file, several, or a folder. JSON is one object a line for
+    each packet.
     """
     from loaders import open_packets
     from loaders.captures.packets import Order
@@ -95,10 +96,11 @@ def command(
     from ..analyses.conntrack.tracking import Tracker
     from ..analyses.results import check_file
     from ..report import conntrack as report
-    from .console import emit, emit_report
+    from .console import emit, emit_report, report_diagnostics
     from .progress import progress
 
     capture = open_packets(packet_paths, mapping, clients)
+    report_diagnostics(capture.diagnostics)
     path = None if output is None else Path(output)
     if path:
         check_file(path, path, capture.files)

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Put pseudonyms in place of names and addresses, made by this key; a file that is not there is made.",
 )
-def command(captured: CaptureInput, output: str, key_file: str | None) -> None:
+@click.option(
+    "--packets", "as_packets", is_flag=True, help="Write pcap's packets as `flowverdict conntrack` reads them."
+)
+def command(captured: CaptureInput, output: str, key_file: str | None, as_packets: bool) -> None:
     """Turn captures of any format that flowverdict formats lists into one in Parquet, in order of time.
 
     IN is a file, plain or packed with gzip or zstd, several (of several nodes, say), a folder, or - for Hubble's events
@@ -45,7 +48,9 @@ def command(captured: CaptureInput, output: str, key_file: str | None) -> None:
     from .console import emit
 
     check_file(Path(output), Path(output), captured.paths)
-    if key_file is None:
+    if as_packets:
+        lines = _convert_packets(captured, output, key_file)
+    elif key_file is None:
         lines = _convert(captured, output)
     else:
         lines = _convert_hidden(captured, output, key_file)
@@ -64,6 +69,22 @@ def _convert_hidden(captured: CaptureInput, output: str, key_file: str) -> list[
         lines = _convert(captured, plain)
         report_diagnostics(anonymize_capture(plain, output, names))
     return [*lines, "names and addresses are pseudonyms"]
+
+
+def _convert_packets(captured: CaptureInput, output: str, key_file: str | None) -> list[str]:
+    """Write the packets of pcap and pcapng files, and say in lines what was read."""
+    from loaders.captures.pcap.converting import convert_packets, find_packets
+
+    from .console import report_diagnostics
+    from .progress import counting
+
+    if key_file is not None or captured.mapping:
+        raise click.UsageError("--packets does not go with --anonymize or --map")
+    paths = find_packets(captured.paths)
+    with counting("converting", "packets") as advance:
+        reading = convert_packets(paths, output, strict=captured.strict, progress=advance)
+    report_diagnostics(reading.diagnostics)
+    return records_told(reading)
 
 
 def _convert(captured: CaptureInput, output: str) -> list[str]:

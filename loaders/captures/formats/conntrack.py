@@ -11,7 +11,7 @@ from simcore.errors import LoadError
 
 from ..conntrack.entries import COLUMNS, MOST_OPEN, Entries, Row
 from ..conntrack.lines import Line, read_line
-from ..streams import Source, read_lines
+from ..streams import Lines, Source, read_lines
 from .format import Format
 from .reading import Reading
 from .samples import Sample
@@ -59,17 +59,14 @@ def _read(source: Source, reading: Reading) -> Iterator[pa.RecordBatch]:
 
 
 def _rows(source: Source, reading: Reading) -> Iterator[Row]:
-    """Yield connections as their ends come, and those that are still open last, even where the file is cut off."""
-    entries, error = Entries(), None
+    """Yield connections as their ends come, and those that are still open last."""
+    entries = Entries()
     lines = rows = 0
-    try:
-        for line in _entries(source, reading):
-            lines += 1
-            for row in entries.take(line):
-                rows += 1
-                yield row
-    except LoadError as caught:
-        error = caught
+    for line in _entries(source, reading):
+        lines += 1
+        for row in entries.take(line):
+            rows += 1
+            yield row
     for row in entries.rest():
         rows += 1
         yield row
@@ -77,12 +74,10 @@ def _rows(source: Source, reading: Reading) -> Iterator[Row]:
     if entries.pushed_out:
         told = f"{entries.pushed_out:,} connections were still open when {MOST_OPEN:,} others were"
         reading.note(source, f"{told}: what came of them later is another row. Convert shorter files")
-    if error:
-        raise error
 
 
 def _entries(source: Source, reading: Reading) -> Iterator[Line]:
-    for number, line in read_lines(source):
+    for number, line in _lines(source, reading):
         if line is None:
             reading.complain(source, number, "this line is too long for an entry")
             continue
@@ -104,6 +99,13 @@ def _entries(source: Source, reading: Reading) -> Iterator[Line]:
             reading.leave_out("expectations: no connection yet")
         else:
             reading.complain(source, number, "it is no entry as conntrack prints it. Was it cut off?")
+
+
+def _lines(source: Source, reading: Reading) -> Lines:
+    try:
+        yield from read_lines(source)
+    except LoadError as error:
+        reading.complain(source, "", error.diagnostics[0].message)
 
 
 def _leave_out(source: Source, reading: Reading, line: bytes) -> None:

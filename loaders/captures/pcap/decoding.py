@@ -43,24 +43,16 @@ class Decoded:
 
 
 def read_decoded(source: Source, reading: Reading) -> Iterator[Decoded]:
-    """Read a file's packets, in their order.
-
-    Raises
-    ------
-    LoadError
-        See `read_frames`.
-    """
+    """Read a file's packets, in their order."""
     repeats = Repeats()
     tunnels = 0
-    try:
-        for frames in read_frames(source, reading):
-            decoded = _decoded(source, reading, frames)
-            tunnels += int(is_tunnel(decoded.packets, decoded.transport).sum())
-            repeats.count(decoded.view, decoded.frames, decoded.packets)
-            if decoded.frames.start.size:
-                yield decoded
-    finally:
-        _tell(source, reading, repeats.found, tunnels)
+    for frames in read_frames(source, reading):
+        decoded = _decoded(source, reading, frames)
+        tunnels += int(is_tunnel(decoded.packets, decoded.transport).sum())
+        repeats.count(decoded.view, decoded.frames, decoded.packets)
+        if decoded.frames.start.size:
+            yield decoded
+    _tell(source, reading, repeats.found, tunnels)
 
 
 def _tell(source: Source, reading: Reading, repeated: int, tunnels: int) -> None:

@@ -28,13 +28,15 @@ MAGICS = {
 }
 """What a pcap file begins with: its byte order, and the nanoseconds of a tick."""
 PCAPNG = struct.pack("<I", _SECTION)
+HEAD = 24
+"""Bytes that tell such a file."""
 
 
 def is_frames(data: bytes) -> bool:
     """Whether a file that begins so is pcap or pcapng."""
     if data[:4] in MAGICS:
         order, _factor = MAGICS[data[:4]]
-        return len(data) >= 24 and struct.unpack_from(order + "HH", data, 4) == (2, 4)
+        return len(data) >= HEAD and struct.unpack_from(order + "HH", data, 4) == (2, 4)
     return data[:4] == PCAPNG and _order(data[8:12]) is not None
 
 
@@ -43,11 +45,6 @@ def read_frames(source: Source, reading: Reading) -> Iterator[Frames]:
 
     A frame whose own record is damaged is told and left out. What comes behind a length that cannot be right is lost;
     that, and a file that is cut off, is told once, with the byte.
-
-    Raises
-    ------
-    LoadError
-        The file cannot be unpacked any further; the frames before that were given out.
     """
     data = Bytes(read_blocks(source))
     magic = data.take(4)
@@ -66,7 +63,7 @@ def read_frames(source: Source, reading: Reading) -> Iterator[Frames]:
     if gathering.data:
         yield gathering.take()
     if data.error:
-        raise data.error
+        reading.complain(source, "", data.error.diagnostics[0].message)
 
 
 @dataclass(slots=True)

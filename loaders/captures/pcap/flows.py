@@ -28,13 +28,7 @@ COLUMNS = (
 
 
 def read_flows(source: Source, reading: Reading) -> Iterator[pa.RecordBatch]:
-    """Read a file's packets as flows, in their order.
-
-    Raises
-    ------
-    LoadError
-        See `read_decoded`.
-    """
+    """Read a file's packets as flows, in their order."""
     for decoded in read_decoded(source, reading):
         yield _batch(decoded)
 

@@ -30,13 +30,7 @@ Columns = dict[str, pa.Array]
 
 
 def read_tracked(source: Source, reading: Reading) -> Iterator[pa.RecordBatch]:
-    """Read a file's packets as those of a kernel, in their order; what it would never track by itself is left out.
-
-    Raises
-    ------
-    LoadError
-        See `read_decoded`.
-    """
+    """Read a file's packets as those of a kernel, in their order; what it would never track by itself is left out."""
     for decoded in read_decoded(source, reading):
         whole = decoded.take(_kept(decoded, reading))
         if whole.packets.at.size:
@@ -108,12 +102,13 @@ def _tcp(decoded: Decoded) -> Columns:
 
 
 def _payload(decoded: Decoded) -> pa.Array:
-    """Return what is said on FTP's control connections, which its helper reads."""
+    """Return what is said on FTP's control connections, which its helper reads; half a line would mislead it."""
     packets, transport = decoded.packets, decoded.transport
     to_ftp = (transport.source_port.values == _FTP) | (transport.destination_port.values == _FTP)
-    start = packets.at + _tcp_header(decoded.view, packets)
+    start, size = packets.at + _tcp_header(decoded.view, packets), _payload_bytes(decoded.view, packets)
+    told = to_ftp & (packets.protocol == TCP) & (size > 0) & (start + size == packets.end)
     texts: list[str | None] = [None] * packets.at.size
-    for row in np.flatnonzero(to_ftp & (packets.protocol == TCP) & (start < packets.end)).tolist():
+    for row in np.flatnonzero(told).tolist():
         text = decoded.view.piece(int(start[row]), int(packets.end[row]))
         texts[row] = text.decode("ascii") if text.isascii() else None
     return pa.array(texts, pa.string())

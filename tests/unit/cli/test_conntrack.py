@@ -199,3 +199,27 @@ def test_what_was_answered_before_an_error_stays_hidden(example, call, tmp_path)
     assert code == 2
     assert "row 4 (from 0): its time is 10,000.000 s before that of an earlier row" in err
     assert [path.name for path in tmp_path.iterdir()] == ["idle.parquet"]
+
+
+def test_packets_of_pcap_are_followed(call, tmp_path):
+    packed = str(ROOT / "tests/data/captures/pcap.pcapng")
+    code, out, err = call(
+        "conntrack", packed, "--client", "10.42.1.0/24", "--client", "fd42:1::/64", "--format", "json"
+    )
+    found = objects(out)
+    assert code == 0
+    assert [row["ct_class"] for row in found[:5]] == ["new"] + ["established"] * 4
+    assert [row["ct_class"] for row in found if row["icmp_type"] == 3] == ["related"]
+    assert "warning: " in err
+    assert call("convert", packed, "--packets", "-o", "packets.parquet")[0] == 0
+    again = call(
+        "conntrack", "packets.parquet", "--client", "10.42.1.0/24", "--client", "fd42:1::/64", "--format", "json"
+    )
+    assert (again[1], again[2]) == (out, "")
+
+
+def test_packets_are_not_put_under_pseudonyms(call):
+    packed = str(ROOT / "tests/data/captures/pcap.pcapng")
+    code, _out, err = call("convert", packed, "--packets", "--anonymize", "key", "-o", "packets.parquet")
+    assert code == 2
+    assert "--packets does not go with --anonymize or --map" in err

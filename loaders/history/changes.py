@@ -77,7 +77,7 @@ class Outline:
     @property
     def uid(self) -> object:
         """What tells it from an earlier one of its name; None where nothing does."""
-        return self._metadata.uid or self._metadata.creation_timestamp
+        return self._metadata.creation_timestamp or self._metadata.uid
 
     @property
     def created(self) -> int | None:

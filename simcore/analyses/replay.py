@@ -55,6 +55,8 @@ class ReplayResult:
         What is known of the domain names that rules go by.
     requests : RequestCounts
         What is told of requests.
+    not_there : int
+        Flows of times at which one of their ends was nobody's, was several pods', or was a pod that was not there.
     """
 
     flows: int
@@ -68,6 +70,7 @@ class ReplayResult:
     settled: int = 0
     names: NameReport = NO_NAMES
     requests: RequestCounts = NO_REQUESTS
+    not_there: int = 0
 
 
 @overload
@@ -176,6 +179,7 @@ def replay(
         settled=found.settled,
         names=names,
         requests=found.requests.counts(tables),
+        not_there=found.not_there,
     )
 
 

@@ -16,6 +16,7 @@ from ..tables.layout import Tables
 from .carried import RequestTally, tally_requests
 from .ends import judged_columns
 from .judging import Judged, Workspace, judge_batch
+from .not_there import count_not_there
 from .shards import Engine
 from .tally import GROUPED_COLUMNS, Merger, Tally
 
@@ -61,12 +62,15 @@ class Sweep:
         Flows that were decided by their source port, or by their ICMP type or code.
     requests : RequestTally
         What is told of requests.
+    not_there : int
+        Flows of times at which one of their ends was nobody's, was several pods', or was a pod that was not there.
     """
 
     counts: NDArray[np.int64]
     tally: Tally
     settled: int
     requests: RequestTally
+    not_there: int
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class _Part:
     merger: Merger
     settled: int
     requests: RequestTally
+    not_there: int
     written: list[pa.RecordBatch]
 
 
@@ -102,7 +107,7 @@ def sweep(
         counts = np.zeros((3, 3), np.int64)
         merger = Merger(tables.sets)
         written: list[pa.RecordBatch] = []
-        first_row, settled, requests = split.first_row, 0, RequestTally.none(tables)
+        first_row, settled, requests, not_there = split.first_row, 0, RequestTally.none(tables), 0
         most_rows = min(batch_rows, split.rows)
         workspace = Workspace(tables, most_rows)
         room = np.empty((2, most_rows), np.int32)
@@ -112,28 +117,30 @@ def sweep(
             if judged.notes.size:
                 settled += judged.settled
                 requests += tally_requests(tables, judged)
+            not_there += count_not_there(tables, judged)
             rows = np.flatnonzero(select(judged.verdict))
             if rows.size:
                 merger.add_flows(tables, judged, batch, rows, split, first_row, room)
             if output is not None:
                 written.append(output.describe(split, first_row, batch, judged))
             first_row += batch.num_rows
-        return _Part(first_row - split.first_row, counts, merger, settled, requests, written)
+        return _Part(first_row - split.first_row, counts, merger, settled, requests, not_there, written)
 
     total = sum(split.rows for split in capture.splits)
     counts = np.zeros((3, 3), np.int64)
     merger = Merger(tables.sets)
-    done, settled, requests = 0, 0, RequestTally.none(tables)
+    done, settled, requests, not_there = 0, 0, RequestTally.none(tables), 0
     parts = engine.map(judge_split, capture.splits)
     for part in _written(parts, output):
         counts += part.counts
         merger = merger.joined(part.merger)
         settled += part.settled
         requests += part.requests
+        not_there += part.not_there
         done += part.rows
         if progress is not None:
             progress(done, total)
-    return Sweep(counts, merger.merged(), settled, requests)
+    return Sweep(counts, merger.merged(), settled, requests, not_there)
 
 
 def _counted(verdict: NDArray[np.uint8]) -> NDArray[np.int64]:

@@ -82,6 +82,8 @@ class WhatIfResult:
         What is known of the domain names that rules go by.
     requests : RequestCounts
         What is told of requests.
+    not_there : int
+        Flows of times at which one of their ends was nobody's, was several pods', or was a pod that was not there.
     """
 
     flows: int
@@ -95,6 +97,7 @@ class WhatIfResult:
     settled: int = 0
     names: NameReport = NO_NAMES
     requests: RequestCounts = NO_REQUESTS
+    not_there: int = 0
 
 
 @overload
@@ -207,6 +210,7 @@ def whatif(
         settled=found.settled,
         names=names,
         requests=found.requests.counts(tables),
+        not_there=found.not_there,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -11,16 +11,24 @@ from ..errors import Diagnostic, LoadError, Place, ResolveError, Severity
 from ..model.cluster import Cluster
 from ..model.mixtures import mixture_problems
 from ..model.plugins import UPSTREAM_PLUGIN, Enforcement, NetworkPlugin, plugin_named
-from ..model.policy import Policy
+from ..model.policy import Policy, PolicyRef
 from ..model.profile import Profile
+from ..model.timeline import PolicyHistory
 from .console import report_diagnostics, report_ignored, report_staged
 
 if TYPE_CHECKING:
-    from loaders import PolicySet, Snapshot
+    from loaders import History, PolicySet, WrittenPart
 
 T = TypeVar("T")
 Ask = Callable[[Cluster | None], Iterable[Diagnostic]]
 """Finds what else is wrong with what a command was given, in a cluster, or without one where none can be loaded."""
+
+_SEVERAL_SETS = (
+    "there are other policies at other times, and one set is judged by at a time. Name one with --policies, or leave "
+    "the others out"
+)
+_Sides = tuple[tuple[Policy, ...], tuple[Policy, ...]]
+"""The policies of one time, before and after the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,10 @@ class Sources:
         Paths: what domain names stand for.
     enforce_staged : bool
         The change puts staged policies in force, after everything else.
+    timeline : bool
+        Paths of the cluster may be of several moments, and objects are there at the times that they tell.
+    policies_history : str, optional
+        Where the policies of each time are read from.
     """
 
     cluster: tuple[str, ...]
@@ -48,6 +60,8 @@ class Sources:
     deleted: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     enforce_staged: bool = False
+    timeline: bool = False
+    policies_history: str | None = None
 
     @property
     def name_a_change(self) -> bool:
@@ -93,17 +107,33 @@ class Inputs:
 
     Attributes
     ----------
+    cluster : Cluster
+    before_history, after_history : PolicyHistory
+        One part each where the policies never change.
     profile : Profile
         How the dataplane judges.
     enforcement : Enforcement
         Whose habits these are, and what it leaves out.
+    moments : tuple of str
+        What was loaded of which time, a line each.
     """
 
     cluster: Cluster
-    before: tuple[Policy, ...]
-    after: tuple[Policy, ...]
+    before_history: PolicyHistory
+    after_history: PolicyHistory
     profile: Profile
     enforcement: Enforcement
+    moments: tuple[str, ...] = ()
+
+    @property
+    def before(self) -> tuple[Policy, ...]:
+        """The policies before the change; of a history, the last."""
+        return self.before_history[-1][1]
+
+    @property
+    def after(self) -> tuple[Policy, ...]:
+        """The policies after the change; of a history, the last."""
+        return self.after_history[-1][1]
 
 
 class Gathering:
@@ -118,15 +148,16 @@ class Gathering:
     """
 
     def __init__(self, sources: Sources, wanted: WantedProfile) -> None:
-        from loaders import load_manifests, load_names
+        from loaders import load_names
 
         self._sources = sources
         self._wanted = wanted
         self._reading = wanted.reading
         self._errors: list[Diagnostic] = []
         self._warnings: list[Diagnostic] = []
+        self._absent: dict[int, list[str]] = {}
         self._has_policies = True
-        self._snapshot = self.attempt(lambda: load_manifests(sources.cluster, profile=self._reading))
+        self._history = self.attempt(self._load_history)
         self._names = self.attempt(lambda: load_names(sources.names)) if sources.names else None
         self._policies = self._load(sources.policies)
         self._candidate = self._load(sources.candidate)
@@ -153,40 +184,55 @@ class Gathering:
         LoadError
             Any loader found errors, or a policy to delete is not there; all of them are in it.
         """
-        snapshot = self._snapshot
+        history = self._history
         if ask is not None:
-            self._errors += ask(None if snapshot is None else snapshot.cluster)
-        if snapshot is None:
+            self._errors += ask(None if history is None else history.cluster)
+        if history is None:
             raise LoadError(dict.fromkeys(self._errors))
-        report_ignored(snapshot.ignored)
-        written, found = snapshot.written, list(snapshot.diagnostics)
-        before, after = snapshot.policies, snapshot.policies
-        if self._policies is not None:
-            written = self._policies.standing_in(snapshot.written)
-            before = after = written.policies(snapshot.cluster, found, profile=self._reading)
-        if self._has_policies and self._sources.name_a_change:
-            changed = self._changed(written)
-            after = _kept(before, changed.policies(snapshot.cluster, found, profile=self._reading))
-        report_staged(before)
+        report_ignored(history.ignored)
+        found = list(history.diagnostics)
+        sides = [self._sides(part, found) for part in history.parts]
+        self._errors += self._absent_names(len(history.parts))
+        report_staged({policy.ref: policy for before, _ in sides for policy in before}.values())
         if self._sources.enforce_staged:
-            after = self._in_force(after)
-        inputs = self._enforced(snapshot, before, after)
-        for policies in (inputs.before, inputs.after):
+            sides = self._in_force(sides)
+        inputs = self._enforced(history, _shared(sides))
+        for _, policies in (*inputs.before_history, *inputs.after_history):
             found += mixture_problems(policies, inputs.profile)
+        if max(len(inputs.before_history), len(inputs.after_history)) > 1:
+            self._errors.append(Diagnostic(Severity.ERROR, Place("policies"), _SEVERAL_SETS))
         self._errors += [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
         report_diagnostics(dict.fromkeys(d for d in (*found, *self._warnings) if d.severity is not Severity.ERROR))
         if self._errors:
             raise LoadError(dict.fromkeys(self._errors))
         return inputs
 
-    def _enforced(self, snapshot: Snapshot, before: tuple[Policy, ...], after: tuple[Policy, ...]) -> Inputs:
+    def _load_history(self) -> History:
+        from loaders import History, load_history, load_manifests
+
+        if self._sources.timeline:
+            policies = self._sources.policies_history
+            return load_history(self._sources.cluster, policies=policies, profile=self._reading)
+        return History.of(load_manifests(self._sources.cluster, profile=self._reading))
+
+    def _sides(self, part: WrittenPart, found: list[Diagnostic]) -> _Sides:
+        """Return the policies of one time before and after the change."""
+        written, before = part.written, part.policies
+        if self._policies is not None:
+            written = self._policies.standing_in(part.written)
+            before = written.policies(part.cluster, found, profile=self._reading)
+        if not (self._has_policies and self._sources.name_a_change):
+            return before, before
+        return before, _kept(before, self._changed(written).policies(part.cluster, found, profile=self._reading))
+
+    def _enforced(self, history: History, sides: list[_Sides]) -> Inputs:
         """Leave out what the network plugin does not enforce."""
-        guess = None if self._wanted.plugin else snapshot.plugin
+        guess = None if self._wanted.plugin else history.plugin
         plugin = plugin_named(self._wanted.plugin or (guess.plugin if guess else UPSTREAM_PLUGIN.name))
         self._errors += self._wanted.misplaced(plugin)
         profile = self._wanted.under(plugin.profile)
         enforces = plugin.enforces_under(profile) or (UPSTREAM_PLUGIN.enforces if profile.enforced else ())
-        refs = {policy.ref for policy in (*before, *after) if policy.stages is None}
+        refs = {policy.ref for side in sides for policies in side for policy in policies if policy.stages is None}
         ignored = Counter(ref.kind for ref in refs if ref.kind not in enforces)
         enforcement = Enforcement(
             plugin,
@@ -195,10 +241,15 @@ class Gathering:
             is_enforced=profile.enforced,
             ignored=dict(sorted(ignored.items())),
         )
-        if ignored:
-            before, after = (tuple(p for p in s if p.ref.kind in enforces) for s in (before, after))
-        cluster = snapshot.cluster if self._names is None else self._names.given_to(snapshot.cluster, are_all=True)
-        return Inputs(cluster, before, after, profile, enforcement)
+        cluster = history.cluster if self._names is None else self._names.given_to(history.cluster, are_all=True)
+        before, after = (
+            PolicyHistory.of(
+                (part.stretch[0], tuple(p for p in side[number] if p.ref.kind in enforces) if ignored else side[number])
+                for part, side in zip(history.parts, sides, strict=True)
+            )
+            for number in (0, 1)
+        )
+        return Inputs(cluster, before, after, profile, enforcement, history.moments)
 
     def _load(self, paths: tuple[str, ...]) -> PolicySet | None:
         """Load policies alone; None where no path is given."""
@@ -213,23 +264,54 @@ class Gathering:
     def _changed(self, written: PolicySet) -> PolicySet:
         if self._candidate is not None:
             written = self._candidate.standing_in(written)
-        for name in self._sources.deleted:
+        for number, name in enumerate(self._sources.deleted):
             try:
                 written = written.deleted(name)
             except ResolveError as error:
-                self._errors.append(Diagnostic(Severity.ERROR, Place(f"--delete {name}"), str(error)))
+                self._absent.setdefault(number, []).append(str(error))
         return written.applied(self._applied) if self._applied else written
 
-    def _in_force(self, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    def _absent_names(self, parts: int) -> Iterator[Diagnostic]:
+        """Complain of policies to delete that are there at no time."""
+        for number, messages in self._absent.items():
+            if len(messages) == parts:
+                place = Place(f"--delete {self._sources.deleted[number]}")
+                yield Diagnostic(Severity.ERROR, place, messages[-1])
+
+    def _in_force(self, sides: list[_Sides]) -> list[_Sides]:
         from loaders import enforce_staged
 
-        if self._has_policies and all(policy.stages is None for policy in policies):
+        if self._has_policies and all(policy.stages is None for _, after in sides for policy in after):
             message = "there is no staged policy. Leave the option out, or load the policies that are staged"
             self._errors.append(Diagnostic(Severity.ERROR, Place("--enforce-staged"), message))
-        return enforce_staged(policies)
+        return [(before, enforce_staged(after)) for before, after in sides]
 
 
 def _kept(before: tuple[Policy, ...], after: tuple[Policy, ...]) -> tuple[Policy, ...]:
     """Return `after`, with the very objects of `before` where they are equal: what both sides share is held once."""
     known = {policy.ref: policy for policy in before}
     return tuple(known[policy.ref] if known.get(policy.ref) == policy else policy for policy in after)
+
+
+def _shared(sides: list[_Sides]) -> list[_Sides]:
+    """Return the policies of all times, each that says what it said before being the very object of before.
+
+    Snapshots hold the same policies in different places.
+    """
+    if len(sides) == 1:
+        return sides
+    known: tuple[dict[PolicyRef, Policy], ...] = {}, {}
+    return [(_first(before, known[0]), _first(after, known[1])) for before, after in sides]
+
+
+def _first(policies: tuple[Policy, ...], known: dict[PolicyRef, Policy]) -> tuple[Policy, ...]:
+    for policy in policies:
+        former = known.get(policy.ref)
+        if former is None or (former is not policy and _placeless(former) != _placeless(policy)):
+            known[policy.ref] = policy
+    return tuple(known[policy.ref] for policy in policies)
+
+
+def _placeless(policy: Policy) -> Policy:
+    nowhere = Place("")
+    return replace(policy, place=nowhere, rules=tuple(replace(rule, place=nowhere) for rule in policy.rules))

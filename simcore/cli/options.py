@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import wraps
 from math import isnan
@@ -179,6 +179,30 @@ _ENFORCE_STAGED = click.option(
 )
 
 
+_DATED_CLUSTER = _paths(
+    "--cluster",
+    "-c",
+    "cluster",
+    required=True,
+    help="The cluster: manifests, or kubectl get ... -A -o json; file, folder, quoted pattern, or - for standard "
+    "input. TIME=PATH, or a time in the name of a file, makes it a snapshot of that time. Repeatable.",
+)
+_TIMELINE = click.option(
+    "--timeline",
+    type=click.Choice(("auto", "off")),
+    default="auto",
+    show_default=True,
+    callback=lambda _ctx, _param, word: word == "auto",
+    help="auto: the cluster as it was at the time of each flow, as far as files and objects tell their times; "
+    "off: the cluster as it is written, at all times.",
+)
+_POLICIES_HISTORY = click.option(
+    "--policies-history",
+    "policies_history",
+    metavar="[TIME=]PATH",
+    help="The policies of each time, instead of the cluster's own: a folder in git, each commit from its date on; or "
+    "an audit log or a watch, which changes the cluster's own.",
+)
 _NAMES = _paths(
     "--dns",
     "--hosts",
@@ -196,6 +220,7 @@ def _sources(*options: Decorator[Any]) -> Decorator[Any]:
         def command(**arguments: Any) -> Any:
             _refuse_stdin_twice(click.get_current_context())
             given = {field.name: arguments.pop(field.name, field.default) for field in fields(Sources)}
+            _refuse_two_histories(given)
             return function(sources=Sources(**given), **arguments)
 
         for option in reversed(options):
@@ -205,13 +230,23 @@ def _sources(*options: Decorator[Any]) -> Decorator[Any]:
     return decorate
 
 
+def _refuse_two_histories(given: Mapping[str, Any]) -> None:
+    if not given["policies_history"]:
+        return
+    if given["policies"]:
+        raise click.UsageError("--policies and --policies-history both say which policies there are. Name one of them")
+    if not given["timeline"]:
+        raise click.UsageError("--policies-history is of several times: leave --timeline off out")
+
+
 def _refuse_stdin_twice(ctx: click.Context) -> None:
     """Refuse to read several inputs from standard input: the first would leave nothing to the second."""
     named: list[str] = []
     for param in ctx.command.params:
         if param.metavar in ("PATH", "TESTS.yaml"):
             value = ctx.params[str(param.name)]
-            times = value.count("-") if isinstance(value, tuple) else value == "-"
+            given = value if isinstance(value, tuple) else (value,)
+            times = sum(path == "-" or str(path).endswith("=-") for path in given)
             named += [param.opts[0] if isinstance(param, click.Option) else param.metavar] * times
     if len(named) > 1:
         raise click.UsageError(
@@ -222,7 +257,9 @@ def _refuse_stdin_twice(ctx: click.Context) -> None:
 cluster_option = _sources(_CLUSTER)
 cluster_options = _sources(_CLUSTER, _POLICIES)
 source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _NAMES)
-change_options = _sources(_CLUSTER, _BASELINE, _CANDIDATE, _APPLY, _DELETE, _ENFORCE_STAGED, _NAMES)
+_dated = (_DATED_CLUSTER, _TIMELINE)
+dated_options = _sources(*_dated, _POLICIES, _POLICIES_HISTORY, _APPLY, _DELETE, _NAMES)
+change_options = _sources(*_dated, _BASELINE, _POLICIES_HISTORY, _CANDIDATE, _APPLY, _DELETE, _ENFORCE_STAGED, _NAMES)
 
 
 def profile_options(function: F) -> F:

@@ -6,13 +6,13 @@ import click
 
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
-from .options import capture_options, format_option, limit_option, profile_options, source_options
+from .options import capture_options, dated_options, format_option, limit_option, profile_options
 from .stateful import StatefulArguments, stateful_options
 
 
 @click.command("replay")
 @capture_options("Write the verdict of every flow, in the capture's order, and the rules beside it.")
-@source_options
+@dated_options
 @profile_options
 @stateful_options
 @limit_option
@@ -34,10 +34,10 @@ def command(
     """
     from ..analyses.replay import replay
     from ..report import replay as report
-    from ..report.enforcement import headed, json_with
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
+    from .telling import told, told_as_json
 
     gathering = Gathering(sources, wanted)
     capture = gathering.attempt(captured.open)
@@ -56,6 +56,6 @@ def command(
         )
     report_damage(capture)
     if format_ == "json":
-        emit_json(json_with(report.replay_json(result), inputs.enforcement))
+        emit_json(told_as_json(report.replay_json(result), inputs, not_there=result.not_there))
     else:
-        emit_report(headed(report.replay(result, limit), inputs.enforcement))
+        emit_report(told(report.replay(result, limit), inputs, not_there=result.not_there, flows=result.flows))

@@ -46,13 +46,13 @@ def command(
     format that flowverdict formats lists: a file, several, or a folder.
     """
     from ..analyses.sizing.sizing import Assumptions, size
-    from ..report.enforcement import headed, json_with
     from ..report.plot import occupancy_plot
     from ..report.sizing import sizing
     from ..report.sizing_json import sizing_json
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
+    from .telling import told, told_as_json
 
     before, after = asked.settings()
     if plot:
@@ -80,9 +80,9 @@ def command(
         Path(plot).write_text(occupancy_plot(result), "utf-8", newline="\n")
     report_damage(capture)
     if format_ == "json":
-        emit_json(json_with(sizing_json(result), inputs.enforcement))
+        emit_json(told_as_json(sizing_json(result), inputs))
     else:
-        emit_report(headed(sizing(result, limit), inputs.enforcement))
+        emit_report(told(sizing(result, limit), inputs))
 
 
 def check_plot(path: Path) -> None:

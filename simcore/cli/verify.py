@@ -6,13 +6,13 @@ import click
 
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
-from .options import format_option, limit_option, profile_options, reading_options, source_options
+from .options import dated_options, format_option, limit_option, profile_options, reading_options
 from .stateful import StatefulArguments, stateful_options
 
 
 @click.command("verify")
 @reading_options
-@source_options
+@dated_options
 @profile_options
 @stateful_options
 @limit_option
@@ -36,10 +36,10 @@ def command(
     """
     from ..analyses.verify import verify
     from ..report import verify as report
-    from ..report.enforcement import headed, json_with
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import reading
+    from .telling import told, told_as_json
 
     gathering = Gathering(sources, wanted)
     capture = gathering.attempt(captured.open)
@@ -57,7 +57,7 @@ def command(
         )
     report_damage(capture)
     if format_ == "json":
-        emit_json(json_with(report.verify_json(result), inputs.enforcement))
+        emit_json(told_as_json(report.verify_json(result), inputs))
     else:
-        emit_report(headed(report.verify(result, limit), inputs.enforcement))
+        emit_report(told(report.verify(result, limit), inputs))
     ctx.exit(0 if result.agrees else 1)

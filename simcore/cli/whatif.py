@@ -53,10 +53,10 @@ def command(
     """
     from ..analyses.whatif import whatif
     from ..report import whatif as report
-    from ..report.enforcement import headed, json_with
     from .console import emit_json, emit_report
     from .progress import progress
     from .running import settings
+    from .telling import told, told_as_json
 
     if not sources.name_a_change:
         raise click.UsageError(
@@ -79,10 +79,12 @@ def command(
             stateful=options,
         )
     report_damage(capture)
+    on_change, not_there = inputs.profile.on_change, result.not_there
     if format_ == "json":
-        emit_json(json_with(report.whatif_json(result, inputs.profile.on_change), inputs.enforcement))
+        emit_json(told_as_json(report.whatif_json(result, on_change), inputs, not_there=not_there))
     else:
-        emit_report(headed(report.whatif(result, limit, inputs.profile.on_change), inputs.enforcement))
+        shown = report.whatif(result, limit, on_change)
+        emit_report(told(shown, inputs, not_there=not_there, flows=result.flows))
     ctx.exit(1 if fails(result, fail_on) else 0)
 
 

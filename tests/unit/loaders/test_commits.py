@@ -169,23 +169,27 @@ def test_a_policy_that_two_files_of_a_commit_hold(load, repository):
     assert any("already given, alike" in diagnostic.message for diagnostic in history.diagnostics)
 
 
+TIER = {"apiVersion": "crd.antrea.io/v1beta1", "kind": "Tier", "metadata": {"name": "own"}, "spec": {"priority": 7}}
+IN_TIER = {
+    "apiVersion": "crd.antrea.io/v1beta1",
+    "kind": "ClusterNetworkPolicy",
+    "metadata": {"name": "deny"},
+    "spec": {"tier": "own", "priority": 1, "appliedTo": [{"podSelector": {}}], "ingress": [{"action": "Drop"}]},
+}
+
+
 def test_languages_that_lean_on_other_objects(load, repository):
-    tier = {"apiVersion": "crd.antrea.io/v1beta1", "kind": "Tier", "metadata": {"name": "own"}, "spec": {"priority": 7}}
-    policy = {
-        "apiVersion": "crd.antrea.io/v1beta1",
-        "kind": "ClusterNetworkPolicy",
-        "metadata": {"name": "deny"},
-        "spec": {
-            "tier": "own",
-            "priority": 1,
-            "appliedTo": [{"podSelector": {}}],
-            "ingress": [{"action": "Drop"}],
-        },
-    }
-    repository.commit("10:00", policies__tier_json=tier, policies__acnp_json=policy)
-    repository.commit("11:00", policies__tier_json={**tier, "spec": {"priority": 9}})
+    repository.commit("10:00", policies__tier_json=TIER, policies__acnp_json=IN_TIER)
+    repository.commit("11:00", policies__tier_json={**TIER, "spec": {"priority": 9}})
     before, after = load().parts
     assert before.policies[0].rules[0].tier != after.policies[0].rules[0].tier
+
+
+def test_what_policies_lean_on_may_be_in_the_cluster_alone(load, repository, tmp_path):
+    repository.commit("10:00", policies__acnp_json=IN_TIER)
+    (part,) = load(snapshots=[write_list(tmp_path / "tiers.json", [namespace(), TIER, netpol("theirs")])]).parts
+    assert [policy.ref.name for policy in part.policies] == ["deny"]
+    assert any("own" in str(error) for error in errors_of(load))
 
 
 def test_folders_that_have_no_history(load, repository, tmp_path):

@@ -134,6 +134,13 @@ def test_pods_of_one_name_one_after_the_other(load):
     assert lives(history.cluster) == {"db-0 10.0.0.1": [(60, 90)], "db-0 10.0.0.2": [(120, None)]}
 
 
+def test_a_pod_whose_end_was_missed_went_when_the_next_of_its_name_came(load):
+    first = created(pod("db-0", came="01:00"), "01:00")
+    second = created(pod("db-0", "10.0.0.2", came="02:01"), "02:00")
+    history = load(event("ADDED", first), event("ADDED", second))
+    assert lives(history.cluster) == {"db-0 10.0.0.1": [(60, 121)], "db-0 10.0.0.2": [(121, None)]}
+
+
 def test_a_watch_that_begins_anew_lists_what_it_has_listed(load):
     web = created(pod(came="01:00"), "01:00")
     later = created(pod("api", "10.0.0.2", came="02:00"), "02:00")
@@ -369,7 +376,7 @@ def test_brackets_without_end_are_not_tried_for_ever(tmp_path):
     data = b'{"a":[{\n' + b"},{\n" * 20_000 + b'{"b": 1}\n'
     read, problems = records_of(tmp_path, data)
     assert (20_002, {"b": 1}) in read
-    assert problems
+    assert len(problems) > 19_000
 
 
 def test_a_stream_cut_off_anywhere_never_fails(tmp_path):

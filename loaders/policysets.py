@@ -20,6 +20,8 @@ from .edits import apply, delete, names_of_kind, parts_of
 
 _AMBIGUOUS = ("NetworkPolicy", "ClusterNetworkPolicy", "Tier")
 """Kinds of several languages, whose names alone do not do."""
+_TOGETHER = frozenset(kind for language in LANGUAGES for kind in language.kinds)
+"""Group and kind of everything that is lowered together."""
 _Key = tuple[str, str, str, str]
 
 
@@ -125,7 +127,7 @@ class DocumentPile:
 
 def leans_on_others(document: Document) -> bool:
     """Whether an object is of a language whose documents are lowered together."""
-    return any(_kind(document) in language.kinds for language in LANGUAGES)
+    return _kind(document) in _TOGETHER
 
 
 def is_policy(document: Document) -> bool:

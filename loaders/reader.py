@@ -301,17 +301,15 @@ class Reader:
         self, api_version: object, kind: object, body: YamlValue | JsonValue, *, in_list: bool = False
     ) -> Iterator[Document]:
         """Yield the object, or tell why it is none."""
-        document = Document(self._source.name, self._number, "", "", body)
         if isinstance(api_version, str) and isinstance(kind, str) and api_version and kind:
             if isinstance(body, YamlValue):
                 self._report_flaws(body)
-            yield replace(document, api_version=api_version, kind=kind)
+            yield Document(self._source.name, self._number, api_version, kind, body)
         elif self._source.from_folder and not in_list and api_version is None and kind is None:
             self._foreign += 1
         else:
-            self._problems.append(
-                Diagnostic(Severity.ERROR, document.place(), _missing_head(api_version, kind, body.value))
-            )
+            place = Document(self._source.name, self._number, "", "", body).place()
+            self._problems.append(Diagnostic(Severity.ERROR, place, _missing_head(api_version, kind, body.value)))
 
     def _report_depth(self, data: bytes, start: int) -> None:
         self._report(TOO_DEEP, data.count(b"\n", 0, start + first_too_deep(data[start:])) + 1)

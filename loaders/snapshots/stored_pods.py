@@ -76,11 +76,12 @@ class StoredPods:
                 raise ValueError(f"this snapshot has a time beyond all years, in the column {name!r}")
         self._namespace, self._namespaces = self._shared("namespace", lambda text: text)
         self._label, labels = self._shared("labels", _LABELS.decode)
-        self._labels = [labels_of(Metadata(labels=found)) for found in labels]
+        self._labels: list[Any] = [labels_of(Metadata(labels=found)) for found in labels]
         self._owner, self._owners = self._shared("owners", _OWNERS.decode)
         self._spec, specs = self._shared("spec", _SPEC.decode)
         self._specs = [_Spec.of(spec or PodSpec()) for spec in specs]
-        self._node, self._nodes = self._shared("node", lambda text: text)
+        self._node, nodes = self._shared("node", lambda text: text)
+        self._nodes = [node or "" for node in nodes]
         self._phase, self._phases = self._shared("phase", lambda text: text)
         self._rest, self._rests = self._shared("rest", _REST.decode)
 
@@ -95,7 +96,9 @@ class StoredPods:
     @property
     def is_distinct(self) -> bool:
         """Whether no two have the same name."""
-        return len(set(self.keys)) == len(self.keys)
+        if pc.count_distinct(self._table["name"]).as_py() == len(self):
+            return True
+        return len(set(self.keys)) == len(self)
 
     def documents(self) -> Iterator[Document]:
         """Yield each as it would be without columns."""
@@ -128,22 +131,24 @@ class StoredPods:
             Written: what is wrong with them.
         """
         self._complain_of_specs(problems)
+        namespaces, labels, nodes, specs = self._namespaces, self._labels, self._nodes, self._specs
         finished = [phase in FINISHED for phase in self._phases]
         chains: dict[tuple[int, int, int], tuple[WorkloadRef, ...]] = {}
-        own = zip(self._texts("name"), self._addresses(problems), self._node, self._phase, self._spec, strict=True)
         above = zip(self._namespace, self._owner, self._label, strict=True)
+        own = zip(self._texts("name"), self._addresses(problems), self._node, self._phase, self._spec, strict=True)
         for key, (name, addresses, node, phase, spec) in zip(above, own, strict=True):
+            namespace, owner, label = key
             chain = chains.get(key)
             if chain is None:
-                metadata = Metadata(labels=self._labels[key[2]], owner_references=self._owners[key[1]])  # type: ignore[arg-type]
-                chain = chains[key] = owners_of(self._namespaces[key[0]], metadata)
-            common = self._specs[spec]
+                metadata = Metadata(labels=labels[label], owner_references=self._owners[owner])
+                chain = chains[key] = owners_of(namespaces[namespace], metadata)
+            common = specs[spec]
             yield Pod(
-                self._namespaces[key[0]],
+                namespaces[namespace],
                 name,
-                self._labels[key[2]],
+                labels[label],
                 addresses,
-                self._nodes[node] or "",
+                nodes[node],
                 common.host_network,
                 finished[phase],
                 common.ports,

@@ -15,13 +15,16 @@ from simcore.model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 
 from ..captures.writer import FlowWriter
 from .headers import hidden_headers
+from .patterns import written_text
 from .pseudonyms import Pseudonyms
 from .shapes import Scribe, label_value
 
 Rewrite = Callable[[str, Scribe], str]
 """Takes one text of a column, and returns what is to stand there."""
 _BATCH_ROWS = 131_072
-_BEFORE_NAME = ("identity:", "health:", "ingress:", "external:")
+_BEFORE_NAME = ("identity:", "health:", "ingress:", "external:", "node:")
+_PUBLIC_NAMES = ("public", "private")
+"""What networks outside are called whose addresses are not told."""
 _POLICY = re.compile(r"(?P<kind>\S+) (?:(?P<namespace>[^\s/]+)/)?(?P<name>[^\s,]+)")
 
 
@@ -92,7 +95,7 @@ def _end(text: str, scribe: Scribe) -> str:
     for prefix in _BEFORE_NAME:
         if text.startswith(prefix):
             rest = text.removeprefix(prefix)
-            return text if prefix in ("identity:", "external:") else prefix + scribe.names.name(rest)
+            return text if prefix == "identity:" or rest in _PUBLIC_NAMES else prefix + _path(rest, scribe)
     return _path(text, scribe)
 
 
@@ -146,8 +149,15 @@ def _address(text: str, scribe: Scribe) -> str:
         return scribe.names.name(text)
 
 
-def _kept(sort: str) -> Rewrite:
-    return lambda text, scribe: scribe.keep(sort, text)
+def _request(sort: str) -> Rewrite:
+    """Write a text that regular expressions of rules are held against, unless texts of this sort are shown."""
+
+    def write(text: str, scribe: Scribe) -> str:
+        if sort in scribe.names.shown:
+            return scribe.keep(f"{sort} of HTTP", text)
+        return written_text(text, scribe.names.web_word)
+
+    return write
 
 
 COLUMNS: Mapping[str, Rewrite] = MappingProxyType(
@@ -155,8 +165,8 @@ COLUMNS: Mapping[str, Rewrite] = MappingProxyType(
         "source_pod": _end,
         "destination_pod": _end,
         "node": _node,
-        "http_path": _kept("paths of HTTP"),
-        "http_host": _kept("hosts of HTTP"),
+        "http_path": _request("paths"),
+        "http_host": _request("hosts"),
         "http_headers": lambda text, scribe: hidden_headers(scribe.names, text),
         "dns_query": lambda text, scribe: scribe.names.joined(text),
         "dns_addresses": _answers,

@@ -24,6 +24,7 @@ from .shapes import (
     nothing,
     number,
     opaque,
+    pattern,
     protocol,
     selector,
     word,
@@ -52,6 +53,11 @@ def _header_name(value: Any, scribe: Scribe) -> Any:
     return written_name(scribe.names, value) if isinstance(value, str) else hidden(value, scribe)
 
 
+def _method(value: Any, scribe: Scribe) -> Any:
+    """Keep what is asked of methods, which are words of HTTP."""
+    return value if isinstance(value, str) else hidden(value, scribe)
+
+
 _HEADER_MATCH = fields(
     {
         "name": _header_name,
@@ -62,9 +68,9 @@ _HEADER_MATCH = fields(
 )
 _HTTP = fields(
     {
-        "method": kept("methods of HTTP"),
-        "path": kept("paths of HTTP"),
-        "host": kept("hosts of HTTP"),
+        "method": _method,
+        "path": pattern("paths"),
+        "host": pattern("hosts"),
         "headers": each(_header),
         "headerMatches": each(_HEADER_MATCH),
     }

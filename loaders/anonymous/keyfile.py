@@ -20,6 +20,7 @@ class _Stored(msgspec.Struct, omit_defaults=True):
 
     key: str
     orders: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+    shown: list[str] = msgspec.field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,14 @@ class KeyFile:
         The secret.
     orders : mapping of str to mapping of str to str
         Codes that were given to names of policies, tiers and clusters, by these sorts.
+    shown : frozenset of str
+        Sorts of texts that are not hidden, since rules look into their words.
     """
 
     path: str
     key: bytes
     orders: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    shown: frozenset[str] = frozenset()
 
     @classmethod
     def open(cls, path: str) -> KeyFile:
@@ -52,7 +56,7 @@ class KeyFile:
                 data = file.read()
         except FileNotFoundError:
             made = cls(path, secrets.token_bytes(_KEY_BYTES))
-            made.save(made.orders)
+            made.save(made.orders, made.shown)
             return made
         except OSError as error:
             raise _failure(path, f"this key file cannot be read: {error.strerror}") from None
@@ -63,19 +67,19 @@ class KeyFile:
             key = b""
         if len(key) < _KEY_BYTES:
             raise _failure(path, "this is no key file of flowverdict's. Name another file: one that is new is made")
-        return cls(path, key, stored.orders)
+        return cls(path, key, stored.orders, frozenset(stored.shown))
 
-    def save(self, orders: Mapping[str, Mapping[str, str]]) -> None:
-        """Write the file, where it is not there yet or holds other orders.
+    def save(self, orders: Mapping[str, Mapping[str, str]], shown: frozenset[str]) -> None:
+        """Write the file, where it is not there yet or holds something else.
 
         Raises
         ------
         LoadError
             It cannot be written.
         """
-        if orders == self.orders and os.path.exists(self.path):
+        if (orders, shown) == (self.orders, self.shown) and os.path.exists(self.path):
             return
-        stored = _Stored(self.key.hex(), {sort: dict(codes) for sort, codes in orders.items() if codes})
+        stored = _Stored(self.key.hex(), {sort: dict(codes) for sort, codes in orders.items() if codes}, sorted(shown))
         partial = f"{self.path}.partial"
         try:
             with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE), "wb") as file:

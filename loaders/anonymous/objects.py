@@ -23,6 +23,7 @@ from ..documents import Document
 from ..json_source import JsonText, JsonValue
 from ..kinds import unmodelled
 from . import antrea, calico, cilium, clusters, kubernetes
+from .patterns import IntoWordsError, written_pattern
 from .pseudonyms import Pseudonyms, Sort
 from .shapes import Handler, Scribe, fields, name
 
@@ -72,9 +73,23 @@ class Anonymizer:
             self._see("tiers", spec.get("tier"))
         elif kind in ("Tier", "HostEndpoint"):
             self._see("tiers" if kind == "Tier" else "hosts", metadata.get("name"))
+        if group == cilium.GROUP:
+            self._learn_patterns(found)
         self._learn_names(kind, metadata)
         for labels in _all_labels(found):
             self._learn_labels(labels)
+
+    def _learn_patterns(self, found: JsonObject) -> None:
+        """Find out whether paths or hosts have to be shown, because a rule looks into their words."""
+        for rule in _http_rules(found):
+            for field, sort in (("path", "paths"), ("host", "hosts")):
+                text = rule.get(field)
+                if isinstance(text, str) and sort not in self.names.shown and _looks_into_words(text):
+                    self.names.shown.add(sort)
+                    self._scribe.doubts.append(
+                        f"{sort} of HTTP are kept from now on, since the rule {text} looks into their words. Captures "
+                        "and policies that were made with this key file before have to be made again"
+                    )
 
     def _learn_names(self, kind: str, metadata: JsonObject) -> None:
         """Remember names that pods have as labels: of namespaces and of service accounts."""
@@ -144,7 +159,7 @@ class Anonymizer:
         """Yield what was kept though it may tell something, and where verdicts may change."""
         for sort, texts in sorted(self._scribe.kept.items()):
             shown = ", ".join(sorted(texts)[:_MOST_NAMED]) + (", ..." if len(texts) > _MOST_NAMED else "")
-            yield _warning(f"{sort} are kept as they are, since rules look at them by regular expressions: {shown}")
+            yield _warning(f"{sort} are kept as they are: {shown}")
         for cluster in self._clusters():
             yield _warning(
                 f"cluster {cluster} is {self.names.cluster(cluster)} now. If it is the local one, judge with "
@@ -187,6 +202,27 @@ _POLICY_KINDS = frozenset(
     for (group, kind) in (*kubernetes.KINDS, *antrea.KINDS, *calico.KINDS, *cilium.KINDS)
     if kind.endswith("NetworkPolicy")
 )
+
+
+def _http_rules(value: object) -> Iterator[JsonObject]:
+    """Yield the rules for HTTP requests that stand anywhere below a value."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _http_rules(item)
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            if key == "http" and isinstance(below, list):
+                yield from (rule for rule in below if isinstance(rule, dict))
+            else:
+                yield from _http_rules(below)
+
+
+def _looks_into_words(text: str) -> bool:
+    try:
+        written_pattern(text, lambda word: word)
+    except IntoWordsError:
+        return True
+    return False
 
 
 def _all_labels(found: JsonObject) -> Iterator[JsonObject]:

@@ -40,12 +40,15 @@ class Pseudonyms(Words):
     ----------
     addresses : Addresses
         Those of addresses and blocks.
+    shown : set of str
+        ``paths``, ``hosts`` or both: texts of HTTP requests that are not hidden, since rules look into their words.
     """
 
     def __init__(self, file: KeyFile) -> None:
         super().__init__(file.key)
         self._file = file
         self.addresses = Addresses(file.key)
+        self.shown = set(file.shown)
         known = file.orders
         self._orders = {
             _POLICIES: Order(known.get(_POLICIES, {}), {DEFAULT: "p"}, lambda name: f"{name}/"),
@@ -90,11 +93,12 @@ class Pseudonyms(Words):
         return f"{code}-{self.letters(sort, name, _ORDERED_LETTERS)}" if code else name
 
     def save(self) -> None:
-        """Keep the places that were given, in the key file.
+        """Keep the places that were given, and what is shown, in the key file.
 
         Raises
         ------
         LoadError
             It cannot be written.
         """
-        self._file.save({sort: order.codes for sort, order in self._orders.items() if order.codes})
+        codes = {sort: order.codes for sort, order in self._orders.items() if order.codes}
+        self._file.save(codes, frozenset(self.shown))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..dialects.blocks import without_leading_zeros
+from .patterns import written_pattern
 from .pseudonyms import Pseudonyms
 
 Handler = Callable[[Any, "Scribe"], Any]
@@ -81,6 +82,19 @@ def kept(sort: str) -> Handler:
 
     def write(value: Any, scribe: Scribe) -> Any:
         return scribe.keep(sort, value) if isinstance(value, str) and value else hidden(value, scribe)
+
+    return write
+
+
+def pattern(sort: str) -> Handler:
+    """Write a regular expression that requests are held against, unless texts of this sort are shown."""
+
+    def write(value: Any, scribe: Scribe) -> Any:
+        if not isinstance(value, str):
+            return hidden(value, scribe)
+        if sort in scribe.names.shown:
+            return scribe.keep(f"{sort} of HTTP", value)
+        return written_pattern(value, scribe.names.web_word)
 
     return write
 

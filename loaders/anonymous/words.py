@@ -130,6 +130,9 @@ class Words:
     def _counted(self, digits: str) -> str:
         if len(digits) < _SHORTEST_HIDDEN:
             return digits
+        return self._run(digits)
+
+    def _run(self, digits: str) -> str:
         return str(self._number("run", digits) % 10**_RUN_DIGITS).zfill(_RUN_DIGITS)
 
     def port(self, text: str) -> str:
@@ -145,6 +148,10 @@ class Words:
     def domain(self, text: str) -> str:
         """Return the pseudonym of a domain name or of a pattern of names; the stars stay."""
         return self.joined(text.lower())
+
+    def web_word(self, text: str) -> str:
+        """Return the pseudonym of a word of a path or a host: digits for digits, letters for all others."""
+        return self._run(text) if text.isdecimal() else self.word(text)
 
     def key(self, text: str) -> str:
         """Return the pseudonym of the key of a label; those that many clusters have are kept."""

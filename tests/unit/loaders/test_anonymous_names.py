@@ -2,15 +2,17 @@
 
 import ipaddress
 import os
+import re
 import stat
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loaders.anonymous.addresses import Addresses
 from loaders.anonymous.keyfile import KeyFile
 from loaders.anonymous.order import Order
+from loaders.anonymous.patterns import IntoWordsError, written_pattern, written_text
 from loaders.anonymous.pseudonyms import Pseudonyms
 from loaders.anonymous.words import Words
 from loaders.dialects.names import label_key_complaint, label_value_complaint, port_name_complaint
@@ -191,3 +193,73 @@ def test_a_file_that_is_no_key_is_refused(content, tmp_path):
     path.write_text(content)
     with pytest.raises(LoadError, match="this is no key file"):
         Pseudonyms.open(str(path))
+
+
+PIECES = [
+    "/",
+    "/",
+    "a",
+    "bc",
+    "7",
+    ".*",
+    ".+",
+    "[^/]+",
+    "[^/]*",
+    r"\d+",
+    "[0-9]*",
+    r"\.",
+    "-",
+    "_",
+    "?",
+    "(/x)?",
+    "(a|7)",
+    "|",
+]
+PIECES += ["(/[^/]+)*", "(?:-a)+", "[a-z]+", "b?", "^", "$", r"\w+", "(", ")", "{2}", "[/-]", "(?i)"]
+PARTS = ["/", "/", "a", "bc", "b", "7", "77", "x", "-", "_", ".", "", "A", "é", "?"]
+
+
+@settings(max_examples=20 * settings.default.max_examples)
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=6), st.lists(st.lists(st.sampled_from(PARTS), max_size=6), max_size=8)
+)
+def test_expressions_match_the_same_texts_or_are_refused(pieces, texts):
+    pattern = "".join(pieces)
+    try:
+        made = written_pattern(pattern, WORDS.web_word)
+    except IntoWordsError:
+        return
+    try:
+        before = re.compile(pattern, re.ASCII)
+    except re.error:
+        return
+    after = re.compile(made, re.ASCII)
+    for text in map("".join, texts):
+        hidden = written_text(text, WORDS.web_word)
+        assert bool(before.fullmatch(text)) is bool(after.fullmatch(hidden)), (made, text, hidden)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "/public",
+        "/v1/.*",
+        "/orders(/.*)?",
+        r"/items/\d+",
+        r"/v1/items(\?.*)?",
+        r"api\.example\.com(:[0-9]+)?",
+        ".*",
+        "/a|/b/c",
+    ],
+)
+def test_expressions_of_whole_words_can_be_written(pattern):
+    assert written_pattern(pattern, lambda word: word) == pattern
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["/public.*", ".*admin", "/v[0-9]+", "[a-z]+", "/x{2}", "(?i)/a", r"/\x41", "a?", "(ab)+", "(a|b)c", "..", "("],
+)
+def test_expressions_that_look_into_words_are_refused(pattern):
+    with pytest.raises(IntoWordsError):
+        written_pattern(pattern, lambda word: word)

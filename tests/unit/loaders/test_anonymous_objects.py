@@ -169,24 +169,38 @@ def test_a_stored_name_goes_on_standing_for_its_policy():
     assert len({each["metadata"]["name"].removeprefix("default.") for each in made}) == 1
 
 
-def test_what_http_rules_ask_for_is_kept_and_told():
-    spec = {
-        "endpointSelector": {},
-        "ingress": [{"toPorts": [{"ports": [{"port": "80", "protocol": "TCP"}], "rules": {"http": [HTTP]}}]}],
-    }
-    (made,), anonymizer = rewritten(policy(spec, kind="CiliumClusterwideNetworkPolicy", api_version="cilium.io/v2"))
-    (rule,) = made["spec"]["ingress"][0]["toPorts"][0]["rules"]["http"]
-    assert (rule["method"], rule["path"], rule["host"]) == ("GET", "/orders/.*", "shop.example")
+def http_policy(*rules):
+    ports = {"ports": [{"port": "80", "protocol": "TCP"}], "rules": {"http": list(rules)}}
+    spec = {"endpointSelector": {}, "ingress": [{"toPorts": [ports]}]}
+    return policy(spec, kind="CiliumClusterwideNetworkPolicy", api_version="cilium.io/v2")
+
+
+def written_rules(made):
+    return made["spec"]["ingress"][0]["toPorts"][0]["rules"]["http"]
+
+
+def test_what_http_rules_ask_for_is_hidden_where_whole_words_are():
+    (made,), anonymizer = rewritten(http_policy(HTTP))
+    (rule,) = written_rules(made)
+    words = [NAMES.word(word) for word in ("orders", "shop", "example")]
+    assert (rule["method"], rule["path"], rule["host"]) == ("GET", f"/{words[0]}/.*", rf"{words[1]}\.{words[2]}")
     assert rule["headers"] == [f"{NAMES.name('x-team')}: {NAMES.text('red pandas')}", "accept"]
+    assert not list(anonymizer.warnings())
+
+
+def test_paths_that_a_rule_looks_into_are_kept_and_told_from_then_on():
+    names = Pseudonyms(KeyFile("", bytes(range(32))))
+    anonymizer = Anonymizer(names)
+    (made,) = anonymous_objects([http_policy(HTTP, {"path": "/pub.*"})], anonymizer)
+    assert [rule.get("path") for rule in written_rules(made)] == ["/orders/.*", "/pub.*"]
+    assert "shop" not in str(made)
     told = [warning.message for warning in anonymizer.warnings()]
-    assert [message.partition(" are kept")[0] for message in told] == [
-        "hosts of HTTP",
-        "methods of HTTP",
-        "paths of HTTP",
-    ]
+    assert told[0] == "paths of HTTP are kept as they are: /orders/.*, /pub.*"
+    assert "have to be made again" in told[1]
+    assert names.shown == {"paths"}
 
 
-HTTP = {"method": "GET", "path": "/orders/.*", "host": "shop.example", "headers": ["X-Team: red pandas", "Accept"]}
+HTTP = {"method": "GET", "path": "/orders/.*", "host": r"shop\.example", "headers": ["X-Team: red pandas", "Accept"]}
 
 
 def test_a_pattern_with_stars_within_words_is_told_of():

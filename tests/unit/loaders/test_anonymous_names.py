@@ -77,6 +77,13 @@ def test_keys_of_labels_stay_keys_that_cilium_sees_or_not(key):
 
 
 @pytest.mark.parametrize(
+    "key", ["controller-uid-x", "annotation-z", "etcd_nodes", "beta.kubernetes.io/arch", "io.kubernetes"]
+)
+def test_keys_that_cilium_does_not_see_go_on_unseen(key):
+    assert not is_identity_label(key) and not is_identity_label(WORDS.key(key))
+
+
+@pytest.mark.parametrize(
     ("key", "made"),
     [
         ("app", "app"),

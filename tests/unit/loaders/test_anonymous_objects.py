@@ -1,5 +1,6 @@
 """Objects under pseudonyms: no field that is read is missed, none that is not goes through."""
 
+import itertools
 import types
 import typing
 
@@ -12,10 +13,14 @@ from loaders.clusters.objects import KINDS as READ
 from loaders.clusters.objects import NodeObject
 from loaders.dialects import DIALECTS, LANGUAGES
 from simcore.errors import LoadError
+from simcore.model.flows import End, Flow, Verdict
+from simcore.model.plugins import plugin_named
+from simcore.reference import Reference
 from tests.manifests import load
 
 NAMES = Pseudonyms(KeyFile("", bytes(range(32))))
 CALICO = "projectcalico.org/v3"
+CALICO_PROFILE = plugin_named("calico").profile
 
 
 def rewritten(*documents):
@@ -217,3 +222,59 @@ def test_the_name_of_a_cluster_is_told():
     assert made["metadata"]["name"] == "1234"
     (warning,) = anonymizer.warnings()
     assert f"--set cluster_name={made['security-labels']['k8s:io.cilium.k8s.policy.cluster']}" in warning.message
+
+
+def test_the_order_of_objects_does_not_tell_their_names():
+    documents = [
+        document("v1", "Namespace", name) for name in ("apples", "bananas", "cherries", "dates", "elderberries")
+    ]
+    made, _ = rewritten(*documents)
+    assert made == rewritten(*reversed(documents))[0]
+    assert [each["metadata"]["name"] for each in made] != [NAMES.name(each["metadata"]["name"]) for each in documents]
+
+
+def test_long_names_of_ports_go_on_being_names_of_ports():
+    spec = {"podSelector": {}, "ingress": [{"ports": [{"port": "a-b-c-d-e-f"}]}]}
+    found = document("networking.k8s.io/v1", "NetworkPolicy", spec=spec)
+    running = {**pod(), "spec": {"containers": [{"ports": [{"name": "a-b-c-d-e-f", "containerPort": 80}]}]}}
+    made, _ = rewritten(found, running)
+    (rule, _), (declared,) = (load(*made).policies[0].rules, load(*made).cluster.pods)
+    assert rule.ports.names[0].name == declared.ports[0].name
+
+
+ORDERS = list(itertools.permutations(["alpha", "beta", "default", "zeta"], 2))
+
+
+@pytest.mark.parametrize(("first", "second"), ORDERS)
+def test_policies_of_one_order_are_asked_in_the_same_order(first, second):
+    def verdict(documents):
+        snapshot = load(*documents)
+        ends = [End(each.addresses[0]) for each in snapshot.cluster.pods] * 2
+        return Reference(snapshot.cluster, snapshot.policies, CALICO_PROFILE).judge(Flow(*ends, 6, 80)).verdict
+
+    rules = {"selector": "all()", "order": 5, "types": ["Ingress"]}
+    allow = policy({**rules, "ingress": [{"action": "Allow"}]}, first)
+    deny = policy({**rules, "ingress": [{"action": "Deny"}]}, second)
+    clients = [{**pod(name), "status": {"podIP": ip}} for name, ip in (("a", "10.0.0.1"), ("b", "10.0.0.2"))]
+    documents = [allow, deny, *clients]
+    assert (
+        verdict(documents) is verdict(rewritten(*documents)[0]) is (Verdict.ALLOW if first < second else Verdict.DENY)
+    )
+
+
+@pytest.mark.parametrize(("first", "second"), ORDERS)
+def test_tiers_of_one_order_are_asked_in_the_same_order(first, second):
+    def tiers(documents):
+        positions = {each.rules[-1].tier.position for each in load(*documents).policies}
+        return [each.rules[-1].action for each in sorted(load(*documents).policies, key=tier_of)], len(positions)
+
+    def tier_of(each):
+        return each.rules[-1].tier.position
+
+    documents = []
+    for name, action in ((first, "Deny"), (second, "Pass")):
+        if name != "default":
+            documents.append(document(CALICO, "Tier", name, spec={"order": 1_000_000, "defaultAction": action}))
+        spec = {"tier": name, "types": ["Ingress"], "selector": "all()", "ingress": [{"action": action}]}
+        documents.append(policy(spec, f"{name}.p"))
+    assert tiers(documents) == tiers(rewritten(*documents)[0])

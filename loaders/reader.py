@@ -32,6 +32,7 @@ _NO_C_PARSER = (
     "PyYAML was installed without its C extension, so YAML is read about ten times more slowly. "
     "Install a PyYAML wheel for this platform"
 )
+_NOT_UTF8 = "this is not UTF-8 text. Save it as UTF-8"
 _LIST_LEVELS = 2
 """What is around an item of a list: the object, and its ``items``."""
 _LIST_KIND = re.compile(r"([A-Z][A-Za-z0-9]*)?List")
@@ -158,7 +159,11 @@ class Reader:
         if b"\0" in data[:4096] and not data.startswith(_UTF16_MARKS):
             self._report("this is a binary file, not YAML or JSON")
             return
-        yield from self._json(data) if data[:256].lstrip()[:1] == b"{" else self._yaml(data)
+        is_json = data[:256].lstrip()[:1] == b"{"
+        if is_json and (flaw := _not_utf8(data)) is not None:
+            self._report(_NOT_UTF8, data.count(b"\n", 0, flaw) + 1)
+            return
+        yield from self._json(data) if is_json else self._yaml(data)
         if self._foreign:
             self._skipped.documents += self._foreign
             self._warn("this holds no Kubernetes object (no apiVersion and kind), so it is left out")
@@ -194,7 +199,7 @@ class Reader:
         try:
             text = data.decode("utf-16" if data.startswith(_UTF16_MARKS) else "utf-8-sig")
         except UnicodeDecodeError as error:
-            self._report("this is not UTF-8 text. Save it as UTF-8", data.count(b"\n", 0, error.start) + 1)
+            self._report(_NOT_UTF8, data.count(b"\n", 0, error.start) + 1)
             return
         for found in read_yaml(text):
             self._number += 1
@@ -340,6 +345,17 @@ def _name_of(head: _Head) -> str:
         metadata = _Named()
     names = [name for name in (metadata.namespace, metadata.name) if isinstance(name, str) and name]
     return f"{head.kind} {'/'.join(names)}".rstrip()
+
+
+def _not_utf8(data: bytes) -> int | None:
+    """Return the offset of the first byte that is not of UTF-8; None where there is none."""
+    if data.isascii():
+        return None
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
 
 
 def _is_list_kind(kind: object) -> bool:

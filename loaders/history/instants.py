@@ -106,7 +106,7 @@ def notes_of(source: Source) -> Notes:
         if TAKEN_AT.encode() not in data:
             return Notes()
         head = _HEAD.decode(data)
-    except (OSError, msgspec.DecodeError, RecursionError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Notes()
     is_list = (head.kind or "").endswith("List") and head.metadata is not None
     return Notes.of(head.metadata.annotations or {}) if is_list and head.metadata else Notes()

@@ -72,6 +72,12 @@ def test_plain_scalars_mean_what_they_mean_to_kubectl(text, value):
     assert type(resolve(text)) is type(value)
 
 
+@pytest.mark.parametrize("text", [b'{\n"kind": "\xff"}', b'{"apiVersion": "v1",\n"kind": "X", "a": "\xc3"}'])
+def test_json_that_is_not_utf8_is_an_error_with_its_line(tmp_path, text):
+    path = write(tmp_path / "a.json", text)
+    assert read(path).errors == [f"{path}:2: this is not UTF-8 text. Save it as UTF-8"]
+
+
 def test_quoted_and_tagged_scalars_stay_text(tmp_path):
     text = "a: '010'\nb: \"no\"\nc: !!str 12\nd: !custom 12\ne: |\n  yes\n"
     assert data_of(tmp_path, text) == {"a": "010", "b": "no", "c": "12", "d": "12", "e": "yes\n"}

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from contextlib import suppress
+from random import Random
 
 import pyarrow as pa
 import pytest
@@ -394,6 +396,26 @@ def test_a_stream_cut_off_anywhere_never_fails(tmp_path):
         cut = end > 0 and not data[:end].endswith(b"\n") and end + 1 < len(data) and data[end : end + 1] != b"\n"
         assert sum("cut off" in text for text in warnings_of(history)) == (1 if cut else 0), end
         assert whole <= 3
+
+
+@pytest.mark.parametrize("form", ["watch", "audit log", "snapshot"])
+def test_damaged_bytes_never_fail(tmp_path, form):
+    web = created(pod(came="01:00"), "01:00", deletionTimestamp=day("02:00"), deletionGracePeriodSeconds=30)
+    found = [namespace(), web, netpol()]
+    text = {
+        "watch": "".join(f"{json.dumps(event('ADDED', one))}\n" for one in found),
+        "audit log": "".join(f"{json.dumps(audit('03:00', 'create', one))}\n" for one in found),
+        "snapshot": json.dumps({"apiVersion": "v1", "kind": "List", "items": found}),
+    }[form]
+    draw = Random(1)
+    path = tmp_path / "damaged.json"
+    for _ in range(300):
+        data = bytearray(text.encode())
+        for _ in range(draw.randint(1, 3)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        path.write_bytes(data[: draw.randrange(len(data))] if draw.random() < 0.2 else data)
+        with suppress(LoadError):
+            load_history([str(path)])
 
 
 @pytest.mark.parametrize("packing", ["gzip", "zstd"])

@@ -128,6 +128,25 @@ def test_times_are_those_of_the_json(store):
     assert histories[0].moments == histories[1].moments
 
 
+def test_snapshots_of_several_moments_are_those_of_the_json(store):
+    later, moved = Notes("2026-11-20T12:00:00Z"), pod("a", "10.3.0.1", labels={"app": "web"})
+    one, other = (
+        load_history([store(*PLAIN, name=f"one.{kind}"), store(moved, POLICY, name=f"two.{kind}", notes=later)])
+        for kind in ("parquet", "json")
+    )
+    assert one.cluster == other.cluster
+    assert len(one.cluster.pods_named["shop/a"]) == 2
+    assert one.moments == other.moments
+
+
+def test_a_watch_goes_on_from_a_snapshot(store, tmp_path):
+    event = {"type": "DELETED", "object": PLAIN[0]}
+    (tmp_path / "watch.json").write_text(f"{msgspec.json.encode(event).decode()}\n" * 2)
+    one, other = (load_history([store(*PLAIN, name=n), str(tmp_path / "watch.json")]) for n in ("s.parquet", "s.json"))
+    assert one.cluster == other.cluster
+    assert one.moments == other.moments
+
+
 def test_what_a_snapshot_tells_of_itself_is_in_the_file_s_metadata(store):
     path = store(POLICY)
     assert pq.read_metadata(path).metadata[b"flowverdict.dev/taken-at"] == b"2026-11-20T10:00:00Z"

@@ -251,7 +251,7 @@ def judged_columns(tables: Tables) -> tuple[str, ...]:
     extras = EXTRA_COLUMNS if tables.arrays.extra_class.size else ()
     identities = IDENTITY_COLUMNS if tables.cluster.identities else ()
     asked = [part for part in tables.requests.parts if part in REQUEST_COLUMNS]
-    times = ("time",) if tables.timely or tables.moments else ()
+    times = ("time",) if tables.asks_times else ()
     return (*JUDGED_COLUMNS, *extras, *identities, *asked, *times)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..kernels.classify import judge
 from ..kernels.extras import BY_EXTRA, BY_REQUEST, ON_CONDITION, find_extras, settle
+from ..kernels.moments import NO_TIME
 from ..kernels.places import (
     FIRST_NODE,
     NO_ADDRESS,
@@ -38,6 +39,7 @@ from ..tables.layout import Tables
 from ..tables.moments import name_numbers
 from ..tables.requests import PARTS, TextColumn
 from .ends import EndColumn, ExtraColumns, PortColumns, read_ports
+from .eras import Cells, judge_eras
 from .identified import identify, read_ends, tell_apart
 from .moments import at_times, node_ports_of, settle_ends, settle_objects_of
 from .timely import settle_names, times_of
@@ -117,8 +119,46 @@ def judge_columns(
     times: NDArray[np.int64] | None = None,
 ) -> Judged:
     """Judge flows given as columns; without `times` as if each came when every name stands for what it ever did."""
-    count = ports.protocol.size
     source, destination = at_times(tables, source, times), at_times(tables, destination, times)
+    if tables.eras is None:
+        judged = _judge(tables, source, destination, ports, workspace)
+    else:
+        judged = _judge_in_eras(tables, source, destination, ports, workspace, times)
+    if tables.timely and times is not None:
+        settle_names(
+            tables.timely, judged.source, judged.destination, times, judged.egress, judged.ingress, judged.verdict
+        )
+    return judged
+
+
+def _judge_in_eras(
+    tables: Tables,
+    source: EndColumn,
+    destination: EndColumn,
+    ports: PortColumns,
+    workspace: Workspace | None,
+    times: NDArray[np.int64] | None,
+) -> Judged:
+    """Judge flows by the policies of their times."""
+    assert tables.eras is not None
+    count = ports.protocol.size
+    workspace = workspace or Workspace(tables, count)
+    egress, ingress, verdict = workspace.egress[:, :count], workspace.ingress[:, :count], workspace.verdict[:, :count]
+
+    def judge_some(view: Tables, rows: NDArray[np.int64]) -> Cells:
+        found = _judge(view, source.some(rows), destination.some(rows), ports.take(rows), None)
+        return found.egress, found.ingress, found.verdict, found.notes
+
+    told = np.full(count, NO_TIME) if times is None else times
+    notes = judge_eras(tables.eras, told, judge_some, (egress, ingress, verdict))
+    return Judged(source, destination, ports, egress, ingress, verdict, notes)
+
+
+def _judge(
+    tables: Tables, source: EndColumn, destination: EndColumn, ports: PortColumns, workspace: Workspace | None
+) -> Judged:
+    """Judge flows by policies and names of which none depends on the time."""
+    count = ports.protocol.size
     arrays = tables.arrays
     workspace = workspace or Workspace(tables, count)
     places = workspace.places[:, :count]
@@ -190,8 +230,6 @@ def judge_columns(
         )
     if notes.size:
         settle(arrays, extra, request, vectors, egress, ingress, verdict, notes)
-    if tables.timely and times is not None:
-        settle_names(tables.timely, source, destination, times, egress, ingress, verdict)
     return Judged(source, destination, ports, egress, ingress, verdict, notes)
 
 

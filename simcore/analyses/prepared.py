@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from ..model.cluster import Cluster
@@ -10,11 +11,16 @@ from ..model.flows import Capture
 from ..model.names import names_in
 from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
+from ..model.timeline import PolicyHistory
 from ..tables.build import build_tables
+from ..tables.eras import distinct_sets, in_eras
 from ..tables.layout import Tables
 from .learning import learn_addresses
 from .names import Learnt, NameReport, learn_names, report_names
 from .shards import Engine
+
+Policies = Sequence[Policy] | PolicyHistory
+"""Policies that always hold, or those of all times."""
 
 
 class Prepared(NamedTuple):
@@ -27,7 +33,7 @@ class Prepared(NamedTuple):
 def prepare(
     capture: Capture,
     given: Cluster | Tables,
-    policy_sets: Sequence[Sequence[Policy] | None],
+    policy_sets: Sequence[Policies | None],
     profile: Profile | None,
     engine: Engine,
     batch_rows: int,
@@ -39,7 +45,7 @@ def prepare(
 def prepare_with_names(
     capture: Capture,
     given: Cluster | Tables,
-    policy_sets: Sequence[Sequence[Policy] | None],
+    policy_sets: Sequence[Policies | None],
     profile: Profile | None,
     engine: Engine,
     batch_rows: int,
@@ -56,22 +62,37 @@ def prepare_with_names(
     if isinstance(given, Tables):
         tables = _checked(given, policy_sets, profile)
         return Prepared(tables, report_names(tables, Learnt()))
-    sets = [policies for policies in policy_sets if policies is not None]
-    if len(sets) < len(policy_sets):
+    histories = [
+        policies if isinstance(policies, PolicyHistory) else PolicyHistory.constant(policies)
+        for policies in policy_sets
+        if policies is not None
+    ]
+    if len(histories) < len(policy_sets):
         raise TypeError("beside a cluster, policies are needed")
+    has_eras = any(len(history) > 1 for history in histories)
+    sets = distinct_sets(histories) if has_eras else [history[0][1] for history in histories]
     cluster, learnt = learn_addresses(capture, given, engine, batch_rows), Learnt()
     if any(names_in(rule) for policies in sets for policy in policies for rule in policy.rules):
         cluster, learnt = learn_names(capture, cluster, engine, batch_rows)
     tables = build_tables(cluster, *sets, profile=profile or UPSTREAM)
+    if has_eras:
+        tables = in_eras(tables, histories, sets)
     return Prepared(tables, report_names(tables, learnt))
 
 
-def _checked(tables: Tables, policy_sets: Sequence[Sequence[Policy] | None], profile: Profile | None) -> Tables:
+def _checked(tables: Tables, policy_sets: Sequence[Policies | None], profile: Profile | None) -> Tables:
     if profile is not None:
         raise TypeError("tables have their profile: give it to build_tables")
     if tables.sets != len(policy_sets):
         raise ValueError(f"tables of {len(policy_sets)} policy sets are needed, these are of {tables.sets}")
     rules = {id(rule) for rule in tables.rules}
-    if any(id(rule) not in rules for policies in policy_sets for policy in policies or () for rule in policy.rules):
+    if any(
+        id(rule) not in rules for policies in policy_sets for policy in policies_of(policies) for rule in policy.rules
+    ):
         raise ValueError("the tables were built from other policies")
     return tables
+
+
+def policies_of(policies: Policies | None) -> Iterable[Policy]:
+    """Return the policies of all times; none where none are given."""
+    return chain.from_iterable(held for _, held in policies) if isinstance(policies, PolicyHistory) else policies or ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from ..model.cluster import Cluster
 from ..model.flows import Capture, Split
-from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..tables.layout import Tables
 from .carried import NO_REQUESTS, RequestCounts
@@ -20,7 +19,7 @@ from .examples import ExampleRequests
 from .groups import Groups
 from .judging import Judged
 from .names import NO_NAMES, NameReport
-from .prepared import prepare_with_names
+from .prepared import Policies, prepare_with_names
 from .results import ResultColumns, check_output, result_fields, rule_table, write_rules
 from .sessions.oriented import STATE_FIELDS, OrientedCapture, StateCounts, count_states, follow, state_columns
 from .sessions.stateful import StatefulOptions
@@ -77,7 +76,7 @@ class ReplayResult:
 def replay(
     capture: Capture,
     cluster: Cluster,
-    policies: Sequence[Policy],
+    policies: Policies,
     profile: Profile = UPSTREAM,
     *,
     threads: int | None = None,
@@ -104,7 +103,7 @@ def replay(
 def replay(
     capture: Capture,
     cluster: Cluster | Tables,
-    policies: Sequence[Policy] | None = None,
+    policies: Policies | None = None,
     profile: Profile | None = None,
     *,
     threads: int | None = None,
@@ -123,8 +122,8 @@ def replay(
         The cluster; pods without address get those that the capture names them with. Or tables of one policy set, from
         `simcore.build_tables`, which many captures can share: they are taken as they are, and pods without address
         stay so, unless `simcore.learn_addresses` gave them some before the tables were built.
-    policies : sequence of Policy
-        Not beside tables.
+    policies : sequence of Policy or PolicyHistory
+        Of a history, those of each flow's time judge it. Not beside tables.
     profile : Profile
         The habits of the dataplane that enforces; UPSTREAM if not given. Not beside tables, which have theirs.
     threads : int, optional

@@ -74,4 +74,4 @@ def _is_untimely(
 
 def times_of(tables: Tables, batch: pa.RecordBatch) -> NDArray[np.int64] | None:
     """Return when the flows of a batch began, where verdicts depend on it."""
-    return read_times(batch) if tables.timely or tables.moments else None
+    return read_times(batch) if tables.asks_times else None

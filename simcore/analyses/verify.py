@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..model.cilium import AUDITED
 from ..model.cluster import Cluster
 from ..model.flows import Capture, Outcome, Split, Verdict
-from ..model.policy import Direction, Policy
+from ..model.policy import Direction
 from ..model.profile import Profile
 from ..model.schema import MID_STREAM
 from ..model.verification import Disagreement, Recorded, Suspicion
@@ -21,7 +21,7 @@ from ..tables.layout import Tables
 from ..tables.ports import UNKNOWN_PROTOCOL
 from .ends import judged_columns
 from .judging import Judged, Workspace, judge_batch, judgement_of
-from .prepared import prepare
+from .prepared import Policies, policies_of, prepare
 from .sessions.oriented import StateCounts, count_states, follow
 from .sessions.stateful import StatefulOptions
 from .shards import Threads
@@ -135,7 +135,7 @@ class VerifyResult:
 def verify(
     capture: Capture,
     cluster: Cluster | Tables,
-    policies: Sequence[Policy] | None = None,
+    policies: Policies | None = None,
     profile: Profile | None = None,
     *,
     threads: int | None = None,
@@ -188,7 +188,7 @@ def verify(
         if progress is not None:
             progress(found.flows, total)
     check_compared(capture, found.flows, found.comparable, found.untold_words)
-    names = {str(policy.ref) for policy in policies or ()} | {str(rule.policy) for rule in tables.rules}
+    names = {str(policy.ref) for policy in policies_of(policies)} | {str(rule.policy) for rule in tables.rules}
     return found.result(tables, names, state)
 
 

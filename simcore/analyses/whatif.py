@@ -17,6 +17,7 @@ from ..model.groups import Cause, Change, Edit, FlowGroup
 from ..model.policy import Direction, Policy, PolicyRef, Rule
 from ..model.profile import UPSTREAM, Profile
 from ..model.schema import FLOW_SCHEMA, WIDE_ADDRESS
+from ..model.timeline import PolicyHistory
 from ..tables.layout import Tables
 from .carried import NO_REQUESTS, RequestCounts
 from .ends import ENDS
@@ -24,7 +25,7 @@ from .examples import ExampleRequests
 from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
 from .names import NO_NAMES, NameReport
-from .prepared import prepare_with_names
+from .prepared import Policies, prepare_with_names
 from .results import WORDS, ResultColumns, check_output, result_fields, write_rules
 from .sessions.oriented import OpenLost, StateCounts, count_lost, count_states, follow
 from .sessions.stateful import StatefulOptions
@@ -104,8 +105,8 @@ class WhatIfResult:
 def whatif(
     capture: Capture,
     cluster: Cluster,
-    baseline: Sequence[Policy],
-    candidate: Sequence[Policy],
+    baseline: Policies,
+    candidate: Policies,
     profile: Profile = UPSTREAM,
     *,
     threads: int | None = None,
@@ -120,8 +121,8 @@ def whatif(
 def whatif(
     capture: Capture,
     cluster: Tables,
-    baseline: Sequence[Policy] | None = None,
-    candidate: Sequence[Policy] | None = None,
+    baseline: Policies | None = None,
+    candidate: Policies | None = None,
     *,
     threads: int | None = None,
     batch_rows: int = DEFAULT_BATCH_ROWS,
@@ -134,8 +135,8 @@ def whatif(
 def whatif(
     capture: Capture,
     cluster: Cluster | Tables,
-    baseline: Sequence[Policy] | None = None,
-    candidate: Sequence[Policy] | None = None,
+    baseline: Policies | None = None,
+    candidate: Policies | None = None,
     profile: Profile | None = None,
     *,
     threads: int | None = None,
@@ -154,9 +155,9 @@ def whatif(
         As `loaders.open_capture` gives it.
     cluster : Cluster or Tables
         As for `replay`; tables are of two policy sets, the baseline first.
-    baseline, candidate : sequence of Policy
-        Full sets; see `loaders.edits` for making one from the other. Beside tables, those that they were built from;
-        they may be left out, and then no group tells the edit behind it.
+    baseline, candidate : sequence of Policy or PolicyHistory
+        Full sets, or those of all times, each edited; see `loaders.edits` for making one from the other. Beside tables,
+        those that they were built from; they may be left out, and then no group tells the edit behind it.
     profile : Profile
         The habits of the dataplane that enforces; UPSTREAM if not given. Not beside tables, which have theirs.
     threads, batch_rows, progress, stateful
@@ -190,7 +191,7 @@ def whatif(
     )
     if output:
         write_rules(tables, output)
-    edits = {} if baseline is None or candidate is None else _edits(baseline, candidate)
+    edits = {} if baseline is None or candidate is None else _edits_of(baseline, candidate)
     requests = ExampleRequests(capture, tables)
     counts = {change: int(found.counts[number == CHANGE_OF].sum()) for number, change in enumerate(CHANGES)}
     return WhatIfResult(
@@ -212,6 +213,18 @@ def whatif(
         requests=found.requests.counts(tables),
         not_there=found.not_there,
     )
+
+
+def _edits_of(baseline: Policies, candidate: Policies) -> dict[PolicyRef, Cause]:
+    """List the policies that are not the same in both sets, at any time."""
+    before, after = (
+        policies if isinstance(policies, PolicyHistory) else PolicyHistory.constant(policies)
+        for policies in (baseline, candidate)
+    )
+    edits: dict[PolicyRef, Cause] = {}
+    for begin in sorted({first for history in (before, after) for (first, _), _ in history}):
+        edits |= _edits(before.at(begin), after.at(begin))
+    return edits
 
 
 def _edits(baseline: Sequence[Policy], candidate: Sequence[Policy]) -> dict[PolicyRef, Cause]:

@@ -127,6 +127,7 @@ def _build(
         requests=RequestTable(rows.asked),
         timely=timely,
         moments=ground.moments,
+        eras=None,
         kept=Kept(habits, book, ground, picture, binding, rows, outcomes),
         **ground.pods,
     )

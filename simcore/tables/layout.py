@@ -20,6 +20,7 @@ from .requests import RequestTable
 if TYPE_CHECKING:
     from ..model.habits import Habits
     from .book import RuleBook
+    from .eras import Eras
     from .ground import Ground, Picture
     from .outcomes import Outcomes
     from .programs import Binding
@@ -179,6 +180,8 @@ class Tables:
         None where no outcome depends on the time of a flow.
     moments : Moments or None
         None where who stands at an address does not depend on it.
+    eras : Eras or None
+        None where the policies do not depend on it. Otherwise these tables are those of the last policies.
     kept : Kept or None
         What `simcore.build_tables` takes over where these are its `base`; not pickled.
     """
@@ -199,11 +202,17 @@ class Tables:
     requests: RequestTable
     timely: Timely | None = None
     moments: Moments | None = None
+    eras: Eras | None = None
     kept: Kept | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what knows rules by where they lie in memory."""
         return {**self.__dict__, "kept": None}
+
+    @property
+    def asks_times(self) -> bool:
+        """Whether a verdict may depend on when a flow began."""
+        return any(part is not None for part in (self.timely, self.moments, self.eras))
 
     @cached_property
     def pod_numbers(self) -> Mapping[str, int]:

@@ -1,5 +1,6 @@
 """Clusters over time: the tables against the plain reference of each flow's moment."""
 
+from itertools import chain
 from random import Random
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from simcore.analyses.judging import flow_columns, judge_columns, judgement_of
 from simcore.kernels.moments import NO_TIME
 from simcore.model.flows import Verdict
+from simcore.model.timeline import PolicyHistory
 from simcore.reference.moments import TimedReference
 from simcore.tables.build import build_tables
+from simcore.tables.eras import distinct_sets, in_eras
 
 from .. import strategies_rules, timelines
 
@@ -24,13 +27,46 @@ def test_tables_agree_with_the_reference_of_the_moment(seed):
     flows = [strategies_rules.some_flow(random, cluster, ends) for _ in range(120)]
     times = [random.choice([None, *range(-1, timelines.MOMENTS + 10)]) for _ in flows]
     tables, reference = build_tables(cluster, policies, profile=profile), TimedReference(cluster, policies, profile)
-    held = np.array([NO_TIME if moment is None else moment for moment in times], np.int64)
-    judged = judge_columns(tables, *flow_columns(cluster, flows), times=held)
+    judged = judge_columns(tables, *flow_columns(cluster, flows), times=held(times))
     is_exact = all(map(timelines.is_constant, policies)) and not profile.cilium
     for row, (flow, moment) in enumerate(zip(flows, times, strict=True)):
         cells = judged.egress[0, row], judged.ingress[0, row], judged.verdict[0, row]
-        found, expected = judgement_of(tables, *map(int, cells)), reference.judge(flow, moment)
-        if is_exact:
-            assert found == expected, (flow, moment)
-        else:
-            assert found.verdict in (expected.verdict, Verdict.UNKNOWN), (flow, moment)
+        check(judgement_of(tables, *map(int, cells)), reference.judge(flow, moment), is_exact, flow, moment)
+
+
+@given(st.integers(0, 2**48))
+def test_each_flow_is_judged_by_the_policies_of_its_time(seed):
+    random = Random(seed)
+    cluster, ends = timelines.some_timeline(random)
+    if random.random() < 0.5:
+        cluster = cluster.at(5)
+    sets = [strategies_rules.some_policies(random) for _ in range(3)]
+    sets.append([*sets[0][:1], *sets[1][1:]])
+    histories = [some_history(random, sets) for _ in range(2)]
+    profile = strategies_rules.some_profile(random)
+    flows = [strategies_rules.some_flow(random, cluster, ends) for _ in range(80)]
+    times = [random.choice([None, *range(-1, timelines.MOMENTS + 10)]) for _ in flows]
+    chosen = distinct_sets(histories)
+    tables = in_eras(build_tables(cluster, *chosen, profile=profile), histories, chosen)
+    judged = judge_columns(tables, *flow_columns(cluster, flows), times=held(times))
+    is_exact = all(map(timelines.is_constant, chain.from_iterable(chosen))) and not profile.cilium
+    for number, history in enumerate(histories):
+        reference = TimedReference(cluster, history, profile)
+        for row, (flow, moment) in enumerate(zip(flows, times, strict=True)):
+            cells = judged.egress[number, row], judged.ingress[number, row], judged.verdict[number, row]
+            check(judgement_of(tables, *map(int, cells)), reference.judge(flow, moment), is_exact, flow, moment)
+
+
+def some_history(random, sets):
+    return PolicyHistory.of([(random.randrange(timelines.MOMENTS), random.choice(sets)) for _ in range(4)])
+
+
+def held(times):
+    return np.array([NO_TIME if moment is None else moment for moment in times], np.int64)
+
+
+def check(found, expected, is_exact, *flow):
+    if is_exact:
+        assert found == expected, flow
+    else:
+        assert found.verdict in (expected.verdict, Verdict.UNKNOWN), flow

@@ -16,10 +16,9 @@ from ...kernels.sessions.sessions import HINT, REVERSE
 from ...model.cluster import Cluster
 from ...model.conntrack import SECOND, Cilium, Conntrack
 from ...model.flows import Capture, Split
-from ...model.policy import Policy
 from ...model.profile import UPSTREAM, Profile
 from ..ends import read_ports
-from ..prepared import prepare
+from ..prepared import Policies, prepare
 from ..sessions.joining import find_joined
 from ..sessions.orientation import Orientation, has_times
 from ..sessions.stateful import DEFAULT_REORDER, Following, StatefulOptions, Variant, Window
@@ -40,14 +39,14 @@ class Assumptions:
 
     Attributes
     ----------
-    policies : sequence of Policy
+    policies : sequence of Policy or PolicyHistory
     settings : Conntrack or Cilium
         How long entries live.
     scale : float
         Connections that stand for one of the capture.
     """
 
-    policies: Sequence[Policy]
+    policies: Policies
     settings: Conntrack | Cilium
     scale: float = 1.0
 

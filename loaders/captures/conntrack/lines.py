@@ -65,9 +65,8 @@ class Line:
     @property
     def key(self) -> str:
         """What tells the entry from all others: its original tuple and zones, and its id where it is told."""
-        tuple_ = " ".join(f"{name}={value}" for name, value in self.original.items())
-        zones = " ".join(f"{name}={value}" for name, value in self.others.items() if name.startswith(("zone", "id")))
-        return f"{self.protocol} {tuple_} {zones}"
+        zones = [f"{name}={value}" for name, value in self.others.items() if name.startswith(("zone", "id"))]
+        return " ".join((self.protocol, *self.original.values(), *zones))
 
     @property
     def age(self) -> int | None:

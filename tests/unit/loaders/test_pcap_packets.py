@@ -1,12 +1,14 @@
 """Packets of pcap in the columns that connection tracking reads."""
 
 import gzip
+import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from loaders.captures import open_packets
+from loaders.captures.formats import FORMATS
 from loaders.captures.formats.reading import Reading
 from loaders.captures.pcap.converting import convert_packets, find_packets
 from loaders.captures.pcap.tracked import read_tracked
@@ -134,3 +136,100 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(LoadError, match="this folder holds no pcap or pcapng file"):
         find_packets([str(tmp_path)])
     assert len(find_packets([str(SAMPLES)])) == 2
+
+
+PACKET = frames.ip4("10.0.0.1", "10.0.0.2", 6, frames.tcp(1, 2, frames.SYN), identity=5)
+OTHER = frames.ip4("10.0.0.1", "10.0.0.2", 6, frames.tcp(1, 2, frames.SYN), identity=6)
+
+
+@pytest.fixture
+def said(tmp_path):
+    """Read frames of (link type, bytes), each type an interface; return what was said."""
+
+    def read(*found):
+        links = sorted({link for link, _frame in found})
+        data = frames.section() + b"".join(map(frames.interface, links))
+        data += b"".join(frames.enhanced(links.index(link), 1, frame) for link, frame in found)
+        path = tmp_path / "file.pcapng"
+        path.write_bytes(data)
+        reading = Reading()
+        reading.rows = sum(batch.num_rows for batch in read_tracked(Source(str(path)), reading))
+        assert reading.records == len(found)
+        return [each.message for each in reading.problems] + [why for _count, why in reading.told()[1:]]
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("found", "count"),
+    [
+        ([(frames.RAW, PACKET), (frames.ETHERNET, frames.ethernet(frames.IPV4, PACKET))], 1),
+        ([(frames.RAW, PACKET), (frames.RAW, PACKET), (frames.ETHERNET, frames.ethernet(frames.IPV4, PACKET))], 1),
+        ([(frames.RAW, PACKET), (frames.RAW, PACKET), (frames.ETHERNET, frames.ethernet(frames.IPV4, OTHER))], 0),
+        ([(frames.COOKED, frames.cooked(frames.IPV4, PACKET, direction)) for direction in (0, 4, 4)], 1),
+        ([(frames.COOKED2, frames.cooked2(frames.IPV4, PACKET, number)) for number in (3, 4, 5)], 2),
+        ([(frames.COOKED2, frames.cooked2(frames.IPV4, PACKET, 3, direction)) for direction in (0, 4)], 1),
+    ],
+)
+def test_packets_that_several_interfaces_saw_are_told(said, found, count):
+    told = f"packets that another interface had seen: {count}. They count each time"
+    assert [message.startswith(told) for message in said(*found)] == [True] * bool(count)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "held", "is_tunnel"),
+    [
+        (17, frames.udp(5, 4789), True),
+        (17, frames.udp(5, 8472), True),
+        (17, frames.udp(5, 6081), True),
+        (4, PACKET, True),
+        (47, bytes(8), True),
+        (17, frames.udp(4789, 5), False),
+        (132, frames.sctp(5, 4789, 1, 1), False),
+    ],
+)
+def test_tunnels_are_told(said, protocol, held, is_tunnel):
+    found = said((frames.RAW, frames.ip4("10.0.0.1", "10.0.0.2", protocol, held)))
+    assert [message.split(" (")[0] for message in found] == ["packets that carry another one"] * is_tunnel
+
+
+@pytest.mark.parametrize(
+    ("link", "frame", "message"),
+    [
+        (1, bytes(13), "packet 1: of its 13 bytes 13 were captured: its addresses are not among them"),
+        (1, frames.ethernet(frames.IPV4, PACKET[:19]), "packet 1: of its 33 bytes 33 were captured"),
+        (
+            1,
+            frames.ethernet(frames.IPV6, PACKET + bytes(8)),
+            "packet 1: it is announced as IPv6, and its header is none",
+        ),
+        (1, frames.ethernet(frames.IPV4, b"\x42" + PACKET[1:]), "packet 1: it is announced as IPv4"),
+        (1, frames.ethernet(0x88CC, bytes(50)), "frames that are no IP"),
+        (1, frames.ethernet(0x8864, bytes(50)), "PPPoE, which is not looked into"),
+        (105, bytes(50), "frames of link type 105, which is not read"),
+    ],
+)
+def test_frames_that_are_no_packet_are_told(said, link, frame, message):
+    assert said((link, frame))[0].startswith(message)
+
+
+def test_what_stands_behind_an_authentication_header(one):
+    held = b"\x06\x04" + bytes(22) + frames.tcp(1, 2, frames.SYN)
+    row = one(frames.ip6("fd00::1", "fd00::2", 51, held))
+    assert (row["protocol"], row["source_port"], row["destination_port"]) == (6, 1, 2)
+
+
+@pytest.mark.parametrize("name", ["pcap.pcapng", "conntrack.txt"])
+def test_a_packed_file_that_is_cut_off_is_read_as_far_as_it_goes(name, tmp_path):
+    path = tmp_path / "cut.gz"
+    random_ = random.Random(1)
+    noise = random_.randbytes(200_000)
+    noise = frames.block("<", 0xBAD, noise) if name.endswith("ng") else b"conntrack v" + noise.hex().encode()
+    path.write_bytes(gzip.compress((SAMPLES / name).read_bytes() + noise)[:-1000])
+    reading = Reading()
+    format_ = FORMATS[name.partition(".")[0]]
+    assert sum(batch.num_rows for batch in format_.read(Source(str(path)), reading)) in (12, 24)
+    message = "it cannot be read any further: Truncated compressed stream. What was unpacked before is kept"
+    assert message in [each.message for each in reading.problems]
+    with pytest.raises(LoadError):
+        list(format_.read(Source(str(path)), Reading(strict=True)))

@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
-from ..clusters.objects import KINDS, Labels, Metadata, Object, OwnerReference, PodObject, Struct
+from ..clusters.objects import KINDS, Labels, Object, OwnerReference, PodObject, Struct
 from ..clusters.plugins import tells_plugin
 from ..clusters.pods import FINISHED
 from ..dialects import DIALECTS, LANGUAGES
 from ..dialects.calico.hosts import FAILSAFE_FIELDS
 from .writing import JsonObject
 
+_HOLDING_TEMPLATES = ("spec", "template", "jobTemplate")
 Keep = Callable[[msgspec.Raw], JsonObject]
 """Takes what is kept out of the JSON text of an object; raises msgspec.ValidationError where a field is mistyped."""
 DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
@@ -118,11 +119,21 @@ def _plain(found: Struct) -> JsonObject:
 
 def _of_cluster(raw: msgspec.Raw, wanted: type[Object], is_node: bool = False) -> JsonObject:
     found = msgspec.json.decode(raw, type=wanted)
-    metadata = found.metadata or Metadata()
-    told = [key for key in metadata.annotations or () if is_node and tells_plugin(key)]
-    metadata.annotations = dict.fromkeys(told, "") or None
+    annotations = (found.metadata.annotations if found.metadata else None) or {}
+    plain = _plain(found)
+    _strip(plain)
+    told = dict.fromkeys(filter(tells_plugin, annotations), "") if is_node else {}
     dated = _as(raw, _Dated).get("metadata", {})
-    return {**_plain(found), "metadata": {**_plain(metadata), **dated}}
+    return {**plain, "metadata": {**plain.get("metadata", {}), **({"annotations": told} if told else {}), **dated}}
+
+
+def _strip(found: JsonObject) -> None:
+    """Take the annotations out of an object, and of the templates in it."""
+    for name in _HOLDING_TEMPLATES:
+        if isinstance(part := found.get(name), dict):
+            _strip(part)
+    if isinstance(metadata := found.get("metadata"), dict):
+        metadata.pop("annotations", None)
 
 
 def _pod(raw: msgspec.Raw) -> JsonObject:

@@ -88,10 +88,9 @@ def resources(pods=5):
         "spec": {"providerID": SECRET},
         "status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}], "capacity": {"cpu": "4"}},
     }
-    deployment = {
-        "metadata": metadata("web", "shop"),
-        "spec": {"replicas": 5, "template": {**pod("x"), "metadata": {"labels": {"app": "web"}}}},
-    }
+    template = {**pod("x"), "metadata": {"labels": {"app": "web"}, "annotations": {"vault": SECRET}}}
+    deployment = {"metadata": metadata("web", "shop"), "spec": {"replicas": 5, "template": template}}
+    job = {"metadata": metadata("sweep", "shop"), "spec": {"jobTemplate": {"spec": {"template": template}}}}
     service = {
         "metadata": metadata("web", "shop"),
         "spec": {
@@ -117,6 +116,7 @@ def resources(pods=5):
         Resource("v1", "configmaps", "ConfigMap", [secret("c")]),
         Resource("v1", "bindings", "Binding", [], verbs=["create"]),
         Resource("apps/v1", "deployments", "Deployment", [deployment]),
+        Resource("batch/v1", "cronjobs", "CronJob", [job]),
         Resource("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy", [policy("web"), policy("till", "pay")]),
         Resource("apiextensions.k8s.io/v1", "customresourcedefinitions", "CustomResourceDefinition", [crd], False),
         Resource("crd.projectcalico.org/v1", "felixconfigurations", "FelixConfiguration", [felix], False),
@@ -165,6 +165,7 @@ def test_everything_that_is_read_is_taken_and_no_secret(play, aggregated, output
         "Service": 1,
         "ServiceAccount": 1,
         "Deployment": 1,
+        "CronJob": 1,
         "NetworkPolicy": 2,
         "CustomResourceDefinition": 1,
         "FelixConfiguration": 1,

@@ -15,6 +15,7 @@ from ..model.timeline import PolicyHistory
 from ..tables.build import build_tables
 from ..tables.eras import distinct_sets, in_eras
 from ..tables.layout import Tables
+from .extent import time_extent
 from .learning import learn_addresses
 from .names import Learnt, NameReport, learn_names, report_names
 from .shards import Engine
@@ -69,6 +70,8 @@ def prepare_with_names(
     ]
     if len(histories) < len(policy_sets):
         raise TypeError("beside a cluster, policies are needed")
+    if any(len(history) > 1 for history in histories) and (extent := time_extent(capture, engine, batch_rows)):
+        histories = [history.during(*extent) for history in histories]
     has_eras = any(len(history) > 1 for history in histories)
     sets = distinct_sets(histories) if has_eras else [history[0][1] for history in histories]
     cluster, learnt = learn_addresses(capture, given, engine, batch_rows), Learnt()

@@ -23,10 +23,6 @@ T = TypeVar("T")
 Ask = Callable[[Cluster | None], Iterable[Diagnostic]]
 """Finds what else is wrong with what a command was given, in a cluster, or without one where none can be loaded."""
 
-_SEVERAL_SETS = (
-    "there are other policies at other times, and one set is judged by at a time. Name one with --policies, or leave "
-    "the others out"
-)
 _Sides = tuple[tuple[Policy, ...], tuple[Policy, ...]]
 """The policies of one time, before and after the change."""
 
@@ -135,6 +131,16 @@ class Inputs:
         """The policies after the change; of a history, the last."""
         return self.after_history[-1][1]
 
+    @property
+    def baseline(self) -> tuple[Policy, ...] | PolicyHistory:
+        """The policies before the change, with their times where they have any."""
+        return self.before if len(self.before_history) == 1 else self.before_history
+
+    @property
+    def candidate(self) -> tuple[Policy, ...] | PolicyHistory:
+        """The policies after the change, with their times where they have any."""
+        return self.after if len(self.after_history) == 1 else self.after_history
+
 
 class Gathering:
     """Runs loaders one after the other, keeping their errors until all have run.
@@ -199,8 +205,6 @@ class Gathering:
         inputs = self._enforced(history, _shared(sides))
         for _, policies in (*inputs.before_history, *inputs.after_history):
             found += mixture_problems(policies, inputs.profile)
-        if max(len(inputs.before_history), len(inputs.after_history)) > 1:
-            self._errors.append(Diagnostic(Severity.ERROR, Place("policies"), _SEVERAL_SETS))
         self._errors += [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
         report_diagnostics(dict.fromkeys(d for d in (*found, *self._warnings) if d.severity is not Severity.ERROR))
         if self._errors:

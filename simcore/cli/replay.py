@@ -48,7 +48,7 @@ def command(
         result = replay(
             capture,
             inputs.cluster,
-            inputs.after,
+            inputs.candidate,
             inputs.profile,
             **settings(threads, batch_rows, output),
             progress=advance,

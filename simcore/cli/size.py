@@ -68,8 +68,8 @@ def command(
         result = size(
             capture,
             inputs.cluster,
-            Assumptions(inputs.before, before),
-            Assumptions(inputs.after, after, asked.scale) if changes else None,
+            Assumptions(inputs.baseline, before),
+            Assumptions(inputs.candidate, after, asked.scale) if changes else None,
             inputs.profile,
             asked.options(),
             changes=changes,

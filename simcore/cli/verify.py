@@ -49,7 +49,7 @@ def command(
         result = verify(
             capture,
             inputs.cluster,
-            inputs.after,
+            inputs.candidate,
             inputs.profile,
             **reading(threads, batch_rows),
             progress=advance,

@@ -71,8 +71,8 @@ def command(
         result = whatif(
             capture,
             inputs.cluster,
-            inputs.before,
-            inputs.after,
+            inputs.baseline,
+            inputs.candidate,
             inputs.profile,
             **settings(threads, batch_rows, output),
             progress=advance,

@@ -102,6 +102,11 @@ class PolicyHistory(Sequence[tuple[Stretch, tuple[Policy, ...]]]):
         """Return the policies that held at a time (ns)."""
         return self.parts[bisect_right(self._begins, time) - 1][1]
 
+    def during(self, first: int, last: int) -> PolicyHistory:
+        """Return the history of the times from one to another (ns), as if nothing had changed before and after."""
+        held = [(begin, policies) for (begin, end), policies in self.parts if begin <= last and first < end]
+        return PolicyHistory.of(held)
+
     def changed(self, change: Callable[[tuple[Policy, ...]], Sequence[Policy]]) -> PolicyHistory:
         """Return the history with every set changed."""
         return PolicyHistory(tuple((stretch, tuple(change(policies))) for stretch, policies in self.parts))

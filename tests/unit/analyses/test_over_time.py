@@ -4,6 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,7 +12,9 @@ import loaders
 import simcore
 from loaders.synthetic.cluster import generate_cluster
 from loaders.synthetic.flows import generate_flows
+from simcore.analyses.prepared import prepare
 from simcore.analyses.sessions.stateful import StatefulOptions
+from simcore.analyses.shards import Threads
 from simcore.analyses.sizing.sizing import Assumptions, size
 from simcore.analyses.verify import verify
 from simcore.model.addresses import Address
@@ -148,3 +151,17 @@ def test_recorded_verdicts_are_compared_over_time(world, tmp_path):
     found = verify(loaders.open_capture([str(path)]), cluster, history)
     assert found.comparable == len(told) - told.null_count > 0
     assert found.agrees
+
+
+def test_sets_of_other_times_than_the_capture_are_not_built(world, tmp_path):
+    cluster, history, capture = world
+    before = PolicyHistory.of([*((time, history[time % 2][1]) for time in range(20)), (20, history[0][1])])
+    assert len(before) > 10
+    timed = tmp_path / "timed.parquet"
+    table = pq.read_table(capture.files[0])
+    pq.write_table(table.filter(pa.compute.is_valid(table["time"])), timed)
+    for path, has_eras in ((timed, False), (capture.files[0], True)):
+        found = loaders.open_capture([str(path)])
+        tables = prepare(found, cluster, [before], None, Threads(1), 1000)
+        assert (tables.eras is not None) is has_eras
+        assert simcore.replay(found, cluster, before).flows == sum(split.rows for split in found.splits)

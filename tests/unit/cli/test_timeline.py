@@ -1,6 +1,8 @@
 """Commands over clusters and policies that change with time."""
 
 import json
+import shutil
+import subprocess
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,16 +70,32 @@ def test_a_snapshot_younger_than_the_capture_is_warned_of(call, capture, tmp_pat
 
 def test_several_snapshots(call, capture, tmp_path):
     write_list(tmp_path / "20261120T100000Z.json", [namespace(), CLIENT, OLD, netpol()])
-    write_list(tmp_path / "20261120T110000Z.json", [namespace(), CLIENT, NEW, netpol()])
+    write_list(tmp_path / "20261120T110000Z.json", [namespace(), CLIENT, NEW, netpol(), netpol("more", "other")])
     flows = capture("08:00", "10:00", "10:39", "10:41", "11:01")
     counts, answer = replayed(call, flows, "-c", str(tmp_path / "2026*.json"))
-    assert counts == {"allowed": 2, "denied": 2, "unknown": 1}
+    assert counts == {"allowed": 1, "denied": 3, "unknown": 1}
     assert answer["loaded"] == [
         "snapshot of 2026-11-20T10:00:00Z: 2 pods, 1 file",
         "snapshot of 2026-11-20T11:00:00Z: 2 pods, 1 file",
     ]
     _code, out, _err = call("replay", flows, "-c", str(tmp_path / "2026*.json"))
     assert "loaded: snapshot of 2026-11-20T10:00:00Z" in out
+
+
+def test_a_change_is_made_to_every_set(call, capture, tmp_path):
+    first = write_list(tmp_path / "a.json", [namespace(), CLIENT, pod(), netpol()])
+    second = write_list(tmp_path / "b.json", [namespace(), CLIENT, pod(), netpol("other", "none")])
+    clusters = ["-c", f"{day('10:00')}={first}", "-c", f"{day('11:00')}={second}"]
+    flows = capture("10:00", "11:30")
+    code, out, err = call("whatif", flows, *clusters, "--delete", "netpol/shop/deny", "--format", "json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert (answer["gained"], answer["lost"], answer["unchanged"]) == (1, 0, 1)
+    code, _out, err = call("whatif", flows, *clusters, "--delete", "netpol/shop/absent")
+    assert code == 2
+    assert "--delete netpol/shop/absent: there is no policy" in err
+    code, _out, err = call("whatif", flows, *clusters, "--apply", write_list(tmp_path / "c.json", [netpol("all")]))
+    assert code == 0, err
 
 
 def test_watches_and_audit_logs(call, capture, tmp_path):
@@ -94,6 +112,37 @@ def test_watches_and_audit_logs(call, capture, tmp_path):
     counts, answer = replayed(call, flows, "-c", cluster, "-c", str(watch))
     assert counts == {"allowed": 1, "denied": 1, "unknown": 1}
     assert answer["loaded"][0].startswith(f"watch {watch}: 3 changes")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
+def test_policies_with_their_history(call, capture, tmp_path):
+    def git(*words):
+        names = {f"GIT_{who}_{what}": "a@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "GIT_COMMITTER_DATE": clock, **names}
+        subprocess.run(["git", *words], cwd=folder, env=environment, check=True, capture_output=True)
+
+    folder, clock = tmp_path / "deploy", day("10:00")
+    folder.mkdir()
+    git("init", "-q")
+    (folder / "a.json").write_text(json.dumps(netpol("other", "none")))
+    git("add", "-A")
+    git("commit", "-q", "-m", "1")
+    clock = day("11:00")
+    (folder / "b.json").write_text(json.dumps(netpol()))
+    git("add", "-A")
+    git("commit", "-q", "-m", "2")
+    cluster = write_list(tmp_path / "cluster.json", [namespace(), CLIENT, pod(), netpol("theirs")])
+    flows = capture("09:00", "10:30", "11:30")
+    counts, answer = replayed(call, flows, "-c", cluster, "--policies-history", str(folder))
+    assert counts == {"allowed": 2, "denied": 1, "unknown": 0}
+    assert answer["loaded"] == [f"policies of {folder}: 2 commits, {day('10:00')} to {day('11:00')}"]
+    for wrong, text in (
+        (["-p", str(folder)], "--policies and --policies-history both say"),
+        (["--timeline", "off"], "--policies-history is of several times"),
+    ):
+        code, _out, err = call("replay", flows, "-c", cluster, "--policies-history", str(folder), *wrong)
+        assert code == 2
+        assert text in err
 
 
 def test_what_cannot_be_loaded(call, capture, tmp_path):
@@ -113,7 +162,7 @@ def test_what_cannot_be_loaded(call, capture, tmp_path):
 @pytest.mark.parametrize("command", ["replay", "whatif", "size", "verify"])
 def test_every_command_that_reads_flows_takes_times(call, capture, tmp_path, command):
     write_list(tmp_path / "20261120T100000Z.json", [namespace(), CLIENT, OLD, netpol()])
-    write_list(tmp_path / "20261120T110000Z.json", [namespace(), CLIENT, NEW, netpol()])
+    write_list(tmp_path / "20261120T110000Z.json", [namespace(), CLIENT, NEW, netpol("other", "none")])
     verdicts = {"observed_verdict": ["deny", "allow"]} if command == "verify" else {}
     flows = capture("10:15", "11:00", source_port=pa.array([1025, 1026], pa.uint16()), **verdicts)
     change = ["--delete", "netpol/shop/deny"] if command == "whatif" else []

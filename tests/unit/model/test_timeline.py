@@ -180,3 +180,16 @@ def test_a_timeline_tells_policies_where_they_were_seen():
 def test_a_timeline_of_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one instant"):
         Timeline.of([])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "held"),
+    [(0, 99, "abc"), (5, 25, "ab"), (10, 19, "a"), (20, 20, "b"), (19, 20, "ab"), (30, 99, "c"), (0, 1, "a")],
+)
+def test_a_history_between_two_times(first, last, held):
+    sets = {name: (policy(name),) for name in "abc"}
+    history = PolicyHistory.of([(10, sets["a"]), (20, sets["b"]), (30, sets["c"])])
+    cut = history.during(first, last)
+    assert [policies[0].ref.name for _, policies in cut] == list(held)
+    assert all(cut.at(time) == history.at(time) for time in range(first, last + 1))
+    assert (cut[0][0][0], cut[-1][0][1]) == ALWAYS

@@ -77,7 +77,7 @@ class Connection:
     node: str = ""
     between: bool = True
     one_way: bool = False
-    protocol: int = 6
+    lag: float = 0.01
 
     @property
     def places(self):
@@ -95,14 +95,13 @@ class Connection:
         return found
 
     def rows(self, places):
-        """Its rows at some places: one, or one a direction; later places see everything a little later."""
+        """Its rows at some places: one, or one a direction; each place sees everything by its lag later."""
         made = []
         for number, (client, server) in enumerate(places):
-            time, tcp = self.time + 0.01 * number, self.protocol == 6
-            seen = {"protocol": self.protocol, "packets": 4, "lasts": self.lasts}
-            made.append(row(time, client, server, S if tcp else None, **seen))
+            time = self.time + self.lag * number
+            made.append(row(time, client, server, S, packets=4, lasts=self.lasts))
             if self.one_way:
-                made.append(row(time + 0.001, server, client, SA if tcp else None, **seen))
+                made.append(row(time + 0.001, server, client, SA, packets=4, lasts=self.lasts))
         return made
 
     @property

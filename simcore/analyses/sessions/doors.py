@@ -14,7 +14,8 @@ from ...model.cluster import Cluster
 from ...model.ports import PORT_PROTOCOLS
 from ...model.services import Frontend, frontends
 
-NEAR = 1 << 16
+_FEWEST, _MOST = 1 << 16, 1 << 26
+_SPARSE = 8
 _FIRST_SERVICE = 2
 """Numbers below are node ports: of IPv4 and of IPv6 addresses."""
 
@@ -24,8 +25,8 @@ class DoorArrays(NamedTuple):
 
     Attributes
     ----------
-    near, near_targets : uint8[NEAR]
-        1 where the upper bits of the fingerprint of a door's address, or of a target, lead.
+    near : uint8[power of two]
+        1 where the lower bits of the fingerprint of a door's address lead.
     addresses : uint64[a]
         Fingerprints of the addresses of Services and nodes, ascending.
     services, nodes, families : int32[a]
@@ -39,7 +40,6 @@ class DoorArrays(NamedTuple):
     """
 
     near: NDArray[np.uint8]
-    near_targets: NDArray[np.uint8]
     addresses: NDArray[np.uint64]
     services: NDArray[np.int32]
     nodes: NDArray[np.int32]
@@ -92,7 +92,6 @@ class Doors:
         keys = sorted(led)
         self.arrays = DoorArrays(
             near=near_map(prints),
-            near_targets=near_map(target_prints),
             addresses=prints[order],
             services=np.array([numbers.get(address, -1) for address in owned], np.int32)[order],
             nodes=np.array([nodes.get(cluster.node_at.get(address, ""), -1) for address in owned], np.int32)[order],
@@ -118,9 +117,10 @@ def _keys(frontend: Frontend, numbers: dict[Address, int]) -> Iterable[tuple[int
 
 
 def near_map(prints: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """Mark where the upper bits of fingerprints lead."""
-    near = np.zeros(NEAR, np.uint8)
-    near[(prints >> np.uint64(48)).astype(np.int64)] = 1
+    """Mark where the lower bits of fingerprints lead, in so much room that few others lead there."""
+    size = min(max(_FEWEST, 1 << (_SPARSE * prints.size).bit_length()), _MOST)
+    near = np.zeros(size, np.uint8)
+    near[(prints & np.uint64(size - 1)).astype(np.int64)] = 1
     return near
 
 

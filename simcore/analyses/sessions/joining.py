@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...kernels.places import NODES, PODS
 from ...kernels.sessions import joining as kernel
-from ...kernels.sessions.records import MISSING_TIME
+from ...kernels.sessions.records import LATEST, MISSING_TIME
 from ...model.cluster import Cluster
 from ...model.conntrack import SECOND
 from ...model.flows import Capture, Split
@@ -22,12 +22,14 @@ from ..ends import EndColumn, read_end, read_ports
 from ..judging import objects_of
 from ..shards import Engine
 from .doors import Doors, near_map, split_addresses
-from .orientation import read_numbers
+from .orientation import habits_of, read_numbers
 from .translated import SERVICE, SOURCE, Joined
 
 _ADDRESSED = ("source_address", "destination_address", "source_port", "destination_port", "protocol")
 _TOLD = (*_ADDRESSED, "source_pod", "destination_pod", "time", "end_time", "tcp_flags")
 _SYN = 2
+_ENDS = ("destination", "source")
+"""The server's end and the client's, of records that run to the server."""
 _NEEDED = frozenset((*_ADDRESSED, "time"))
 _SLOTS = np.full(256, -1)
 _SLOTS[list(PORT_PROTOCOLS)] = range(len(PORT_PROTOCOLS))
@@ -88,7 +90,8 @@ class _Found:
 def find_joined(capture: Capture, tables: Tables, engine: Engine, batch_rows: int) -> Joined | None:
     """Find the records that were made before translation, and those of the same connections made after it.
 
-    Where no record dials a Service, the capture's addresses, ports and protocols are read once more, and that is all.
+    Where no record dials a Service, that is seen by a reading of what may be dialled: address, port and protocol of
+    each record's destination; of both ends, where records are of one direction.
 
     Returns
     -------
@@ -98,9 +101,9 @@ def find_joined(capture: Capture, tables: Tables, engine: Engine, batch_rows: in
     if not tables.cluster.services or not capture.columns >= _NEEDED:
         return None
     doors = Doors(tables.cluster)
-    seeker = _Seeker(tables, doors)
     if not doors.arrays.keys.size:
         return None
+    seeker = _Seeker(tables, doors, one_way=habits_of(capture).one_way)
     if not any(engine.map(lambda split: seeker.is_dialled(capture, split, batch_rows), capture.splits)):
         return None
     starts = np.cumsum([0, *(split.rows for split in capture.splits)])
@@ -124,8 +127,10 @@ class _Clients:
     """The clients that dialled."""
 
     def __init__(self, dialled: _Found) -> None:
-        self.prints = np.unique(dialled.key)
+        self.prints = _distinct(dialled.key)
         self.near = near_map(self.prints)
+        self.any_port = np.zeros(1 << 16, bool)
+        self.any_port[dialled.port & 0xFFFF] = True
         self.rows = dialled.row
         self.ports = np.zeros((len(PORT_PROTOCOLS), 1 << 16), np.uint8)
         outside = dialled.port[dialled.is_outside]
@@ -135,24 +140,30 @@ class _Clients:
 class _Seeker:
     """Reads records of a capture that may be of connections through Services."""
 
-    def __init__(self, tables: Tables, doors: Doors) -> None:
+    def __init__(self, tables: Tables, doors: Doors, *, one_way: bool) -> None:
         self._tables = tables
         self._doors = doors
+        self._one_way = one_way
+        self._door_ports, self._target_ports = np.zeros((2, 1 << 16), bool)
+        self._door_ports[doors.arrays.keys & 0xFFFF] = True
+        self._target_ports[doors.target_port] = True
         self._pod_high, self._pod_low, self._pod_known = _pod_addresses(tables.cluster)
 
     def is_dialled(self, capture: Capture, split: Split, batch_rows: int) -> bool:
         """Whether any record of a split has an end that a Service answers to."""
+        ends = _ENDS if self._one_way else _ENDS[:1]
+        columns = [f"{name}_{part}" for name in ends for part in ("address", "port")]
         return any(
             rows.size
-            for batch in capture.read(split, _held(_ADDRESSED, capture), batch_rows)
-            for rows, *_ in self._dialled(batch)
+            for batch in capture.read(split, [*columns, "protocol"], batch_rows)
+            for rows, *_ in self._dialled(batch, ends)
         )
 
     def dialled(self, capture: Capture, split: Split, position: int, batch_rows: int) -> Iterator[_Found]:
         """Yield the records of a split of which one end is what a Service answers to."""
         yield _none()
         for batch in capture.read(split, _held(_TOLD, capture), batch_rows):
-            for rows, way, frontends, nodes in self._dialled(batch):
+            for rows, way, frontends, nodes in self._dialled(batch, _ENDS):
                 told = _Told(self, batch, rows, way)
                 objects = objects_of(self._tables, told.client)
                 limits = self._tables.arrays.limits
@@ -170,7 +181,7 @@ class _Seeker:
                     pod=np.full(rows.size, -1, np.int32),
                     is_outside=objects >= limits[PODS] + limits[NODES],
                 )
-                yield found.take(told.client.known & (told.client_port > 0) & (told.begin != MISSING_TIME))
+                yield found.take(told.client.known & (told.client_port > 0) & told.timed)
             position += batch.num_rows
 
     def reached(
@@ -179,28 +190,30 @@ class _Seeker:
         """Yield the records of a split that may be those of the same clients after translation."""
         yield _none()
         for batch in capture.read(split, _held(_TOLD, capture), batch_rows):
-            every = np.arange(batch.num_rows)
             free = np.ones(batch.num_rows, bool)
             first, last = np.searchsorted(clients.rows, [position, position + batch.num_rows])
             free[clients.rows[first:last] - position] = False
-            for way in range(2):
-                found = self._reached(_Told(self, batch, every, way), free, position, clients)
+            for way, there in enumerate(_ENDS):
+                client, server = (_column(batch, f"{name}_port", np.uint16, 0) for name in (_ENDS[1 - way], there))
+                rows = np.flatnonzero(free & clients.any_port[client] & self._target_ports[server])
+                found = self._reached(_Told(self, batch, rows, way), position + rows, clients)
                 free[found.row - position] = False
                 yield found
             position += batch.num_rows
 
     def _dialled(
-        self, batch: pa.RecordBatch
+        self, batch: pa.RecordBatch, names: Sequence[str]
     ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.int32], NDArray[np.int32]]]:
         """Yield rows of a batch with the way they run, the frontends that they dial, and the nodes."""
         taken = np.empty(0, np.int64)
         protocol = read_ports(batch).protocol
-        for way, name in enumerate(("destination", "source")):
+        for way, name in enumerate(names):
             end = read_end(batch, name, self._tables.cluster.pod_numbers)
+            port = _column(batch, f"{name}_port", np.uint16, 0)
             near = self._near(end)
+            near = near[self._door_ports[port[near]]]
             near = near[~np.isin(near, taken)] if taken.size else near
-            some = end.take(near)
-            port = _column(batch, f"{name}_port", np.uint16, 0)[near]
+            some, port = end.take(near), port[near]
             rows = np.empty(near.size, np.int64)
             frontends, nodes = np.empty((2, near.size), np.int32)
             arrays = self._doors.arrays
@@ -218,9 +231,9 @@ class _Seeker:
         rows = np.empty(end.high.size, np.int64)
         return rows[: kernel.near_wide(end.high, end.low, near, rows)]
 
-    def _reached(self, told: _Told, free: NDArray[np.bool_], position: int, clients: _Clients) -> _Found:
+    def _reached(self, told: _Told, positions: NDArray[np.int64], clients: _Clients) -> _Found:
         client, server = told.client, told.server
-        count = free.size
+        count = positions.size
         rows = np.empty(count, np.int64)
         targets, nodes = np.empty((2, count), np.int32)
         keys = np.empty(count, np.uint64)
@@ -236,7 +249,7 @@ class _Seeker:
             server.low,
             told.server_port,
             told.protocol,
-            free & client.known & server.known & (told.begin != MISSING_TIME),
+            client.known & server.known & told.timed,
             rows,
             targets,
             keys,
@@ -244,7 +257,7 @@ class _Seeker:
         )
         rows = rows[:found]
         return _Found(
-            row=position + rows,
+            row=positions[rows],
             key=keys[:found],
             port=told.client_key()[rows],
             begin=told.begin[rows],
@@ -275,15 +288,18 @@ class _Told:
     """What some rows of a batch tell, from the client's side."""
 
     def __init__(self, seeker: _Seeker, batch: pa.RecordBatch, rows: NDArray[np.int64], way: int) -> None:
-        names = ("source", "destination") if way == 0 else ("destination", "source")
+        names = _ENDS[1 - way], _ENDS[way]
         pods = seeker._tables.cluster.pod_numbers
         self.way = way
         self.client, self.server = (seeker.located(read_end(batch, name, pods).take(rows)) for name in names)
         ports = (_column(batch, f"{name}_port", np.uint16, 0)[rows] for name in names)
         self.client_port, self.server_port = ports
         self.protocol = read_ports(batch).protocol[rows]
-        self.begin: NDArray[np.int64] = _column(batch, "time", np.int64, MISSING_TIME)[rows]
-        self.end: NDArray[np.int64] = np.maximum(_column(batch, "end_time", np.int64, MISSING_TIME)[rows], self.begin)
+        time = _column(batch, "time", np.int64, MISSING_TIME)[rows]
+        self.timed: NDArray[np.bool_] = time != MISSING_TIME
+        self.begin: NDArray[np.int64] = np.clip(time, 0, LATEST)
+        last = _column(batch, "end_time", np.int64, MISSING_TIME)[rows]
+        self.end: NDArray[np.int64] = np.clip(last, self.begin, LATEST)
         flags = _column(batch, "tcp_flags", np.uint8, 0)[rows]
         self.opens: NDArray[np.bool_] = (self.protocol == TCP) & (flags & _SYN != 0)
 
@@ -327,7 +343,8 @@ def _join(dialled: _Found, reached: _Found, doors: Doors) -> Joined | None:
     items = _Found.joined([_with(dialled, target), behind])
     twins = np.concatenate([_at(behind.row, twin), np.full(behind.row.size, -1)])
     pods = np.concatenate([pod, behind.pod])
-    is_outside = np.isin(items.key, np.unique(dialled.key[dialled.is_outside]))
+    outside = _distinct(dialled.key[dialled.is_outside])
+    is_outside = np.append(outside, 0)[np.searchsorted(outside, items.key)] == items.key
     node, node_twin, node_target, node_pod = _replaced(items, is_outside, replaced, doors)
     by_node = node >= 0
     target, pods = np.where(by_node, node_target, items.target), np.where(by_node, node_pod, pods)
@@ -339,6 +356,12 @@ def _join(dialled: _Found, reached: _Found, doors: Doors) -> Joined | None:
         return None
     items, twins = items.take(kept), twins[kept]
     return Joined.of(doors, items.row, kinds[kept], items.way, target[kept], pods[kept], node[kept], twins)
+
+
+def _distinct(prints: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return fingerprints in order, each once; numpy's own way takes ten times as long."""
+    ordered = np.sort(prints)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if ordered.size else ordered
 
 
 def _at(values: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -362,13 +385,17 @@ def _choose(
     order = others.ordered(other_key)
     others, other_key = others.take(order), np.asarray(other_key[order], np.uint64)
     top, chosen, twin = np.empty(order.size, np.int64), *np.empty((2, items.row.size), np.int64)
+    near = np.argsort(key)  # neighbours look for neighbours
+    items, key = items.take(near), key[near]
     kernel.running_tops(other_key, others.end, top)
     kernel.choose_records(
         np.asarray(key, np.uint64), items.begin, items.end, items.opens, items.way, items.frontend, items.target,
         items.node, other_key, others.begin, others.end, others.opens, top, others.way, others.target, others.node,
         doors.arrays.pairs, doors.arrays.nodes, _slack(items), chosen, twin,
     )  # fmt: skip
-    return chosen, twin, others
+    back = np.empty(near.size, np.int64)
+    back[near] = np.arange(near.size)
+    return chosen[back], twin[back], others
 
 
 def _slack(found: _Found) -> int:

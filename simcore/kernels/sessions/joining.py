@@ -37,15 +37,16 @@ def near_v4(addresses, near, rows):
     Parameters
     ----------
     addresses : uint32[n]
-    near : uint8[65536]
-        1 where the upper bits of the fingerprint of one of them lead.
+    near : uint8[power of two]
+        1 where the lower bits of the fingerprint of one of them lead.
     rows : int64[n]
         Written up to the returned number.
     """
     found = 0
+    mask = np.uint64(near.size - 1)
     for i in range(addresses.size):
         rows[found] = i
-        found += near[np.uintp(print_of(np.uint64(0), np.uint64(addresses[i]) | _MAPPED) >> np.uint64(48))]
+        found += near[np.uintp(print_of(np.uint64(0), np.uint64(addresses[i]) | _MAPPED) & mask)]
     return found
 
 
@@ -53,9 +54,10 @@ def near_v4(addresses, near, rows):
 def near_wide(high, low, near, rows):
     """List the rows whose address, given as halves, may be one of some; see `near_v4`."""
     found = 0
+    mask = np.uint64(near.size - 1)
     for i in range(high.size):
         rows[found] = i
-        found += near[np.uintp(print_of(high[i], low[i]) >> np.uint64(48))]
+        found += near[np.uintp(print_of(high[i], low[i]) & mask)]
     return found
 
 
@@ -127,7 +129,7 @@ def find_reached(
     doors : DoorArrays
     clients : uint64[c]
         Fingerprints of the ends that dialled, ascending.
-    near_clients : uint8[65536]
+    near_clients : uint8[power of two]
         As in `near_v4`.
     ports : uint8[3, 65536]
         1 for ports of clients outside of the cluster, of TCP, UDP and SCTP.
@@ -146,23 +148,27 @@ def find_reached(
         The place of the address of that node among `doors`, or -1.
     """
     found = 0
+    near_doors, reachable = doors.near, doors.targets
+    doors_mask, clients_mask = np.uint64(near_doors.size - 1), np.uint64(near_clients.size - 1)
     for i in range(client_high.size):
         number = np.int64(protocol[i])
         slot = np.int64(0 if number == 6 else 1 if number == 17 else 2 if number == 132 else 3)
         if slot == 3 or not usable[i] or client_port[i] == 0:
             continue
-        server = mixed(print_of(server_high[i], server_low[i]), np.uint64(server_port[i]))
-        if not doors.near_targets[np.uintp(server >> np.uint64(48))]:
-            continue
-        target = _find(doors.targets, server)
-        if target < 0:
-            continue
         address = print_of(client_high[i], client_low[i])
         client = mixed(address, np.uint64(client_port[i]) | np.uint64(protocol[i]) << np.uint64(16))
+        dialled = near_clients[np.uintp(client & clients_mask)] != 0
+        replaced = ports[slot, client_port[i]] and near_doors[np.uintp(address & doors_mask)]
+        if not dialled and not replaced:
+            continue
+        server = mixed(print_of(server_high[i], server_low[i]), np.uint64(server_port[i]))
+        target = _find(reachable, server)
+        if target < 0:
+            continue
         rows[found], targets[found], keys[found], nodes[found] = i, target, client, -1
-        if near_clients[np.uintp(client >> np.uint64(48))] and _find(clients, client) >= 0:
+        if dialled and _find(clients, client) >= 0:
             found += 1
-        elif ports[slot, client_port[i]] and doors.near[np.uintp(address >> np.uint64(48))]:
+        elif replaced:
             place = _find(doors.addresses, address)
             if place >= 0 and doors.nodes[place] >= 0:
                 keys[found] = np.uint64(number << 16 | np.int64(client_port[i]))

@@ -6,8 +6,9 @@ whoever reads them decodes each once. A pod that does not fit, with three addres
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import IO, Any
 
 import msgspec
@@ -44,7 +45,8 @@ SCHEMA = pa.schema(
     ]
 )
 """`object` is the text of a row that is no pod in columns; `rest` what a pod has beyond its columns, if anything."""
-_GROUP_ROWS = 1 << 17
+_BATCH_ROWS = 1 << 12
+_GROUP_BATCHES = 1 << 5
 _SHARED_BYTES = 1 << 26
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _POD = {"apiVersion": "v1", "kind": "Pod"}
@@ -65,15 +67,15 @@ def write_columns(objects: Iterable[JsonObject], file: IO[bytes], notes: Notes) 
     """
     options = {"dictionary_pagesize_limit": _SHARED_BYTES, "write_page_checksum": True, "store_schema": False}
     with pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=list(SHARED), **options) as writer:
-        rows: list[Row] = []
-        for found in objects:
-            rows.append(row_of(found))
-            if len(rows) == _GROUP_ROWS:
-                writer.write_batch(pa.RecordBatch.from_pylist(rows, SCHEMA))
-                rows.clear()
-        if rows:
-            writer.write_batch(pa.RecordBatch.from_pylist(rows, SCHEMA))
+        batches = _batches(map(row_of, objects))
+        while group := list(islice(batches, _GROUP_BATCHES)):
+            writer.write_table(pa.Table.from_batches(group))
         writer.add_key_value_metadata({LAYOUT: VERSION, **notes.annotations()})
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[pa.RecordBatch]:
+    while batch := list(islice(rows, _BATCH_ROWS)):
+        yield pa.RecordBatch.from_pylist(batch, SCHEMA)
 
 
 def row_of(found: JsonObject) -> Row:

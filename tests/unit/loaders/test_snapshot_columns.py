@@ -162,9 +162,10 @@ def test_the_same_objects_give_the_same_bytes(store):
 
 
 def test_rows_stay_in_order_over_groups(store, monkeypatch):
-    monkeypatch.setattr("loaders.snapshots.columns._GROUP_ROWS", 3)
+    monkeypatch.setattr("loaders.snapshots.columns._BATCH_ROWS", 2)
+    monkeypatch.setattr("loaders.snapshots.columns._GROUP_BATCHES", 2)
     path = store(*PLAIN, *ODD)
-    assert pq.read_metadata(path).num_row_groups == 7
+    assert pq.read_metadata(path).num_row_groups == 5
     assert [document.value for document in read(path).pods.documents()] == PLAIN
     assert load_cluster([path]) == load_cluster([store(*PLAIN, *ODD, name="snap.json")])
 

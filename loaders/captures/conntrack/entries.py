@@ -10,7 +10,7 @@ from simcore.model.schema import CONNECTION, MID_STREAM
 from .lines import DESTROY, LISTED, NEW, SECOND, Line
 
 MOST_OPEN = 1 << 19
-"""Entries that are kept until their end comes: some 400 MB."""
+"""Entries that are kept until their end comes: some 350 MB."""
 
 COLUMNS = (
     "time",

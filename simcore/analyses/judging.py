@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,8 @@ from ..model.policy import Policy
 from ..model.profile import UPSTREAM, Profile
 from ..model.requests import Request, write_headers
 from ..tables.build import build_tables
+from ..tables.collectives import with_collectives
 from ..tables.layout import Tables
-from ..tables.moments import name_numbers
 from ..tables.requests import PARTS, TextColumn
 from .ends import EndColumn, ExtraColumns, PortColumns, read_ports
 from .eras import Cells, judge_eras
@@ -367,8 +367,9 @@ def judge_flows(
     list of Judgement
         One for each flow, in their order.
     """
-    tables = build_tables(cluster, policies, profile=profile)
-    source, destination, ports = flow_columns(cluster, flows)
+    names = {end.pod for flow in flows for end in (flow.source, flow.destination) if end.pod}
+    tables = with_collectives(build_tables(cluster, policies, profile=profile), names)
+    source, destination, ports = flow_columns(tables.pod_numbers, flows)
     here, there = (
         np.array([end.identity or 0 for end in ends], np.uint32)
         for ends in ([flow.source for flow in flows], [flow.destination for flow in flows])
@@ -380,9 +381,8 @@ def judge_flows(
     ]
 
 
-def flow_columns(cluster: Cluster, flows: Sequence[Flow]) -> tuple[EndColumn, EndColumn, PortColumns]:
-    """Turn single flows into the columns that `judge_columns` takes."""
-    numbers = name_numbers(cluster)
+def flow_columns(numbers: Mapping[str, int], flows: Sequence[Flow]) -> tuple[EndColumn, EndColumn, PortColumns]:
+    """Turn single flows into the columns that `judge_columns` takes; `numbers` are `Tables.pod_numbers`."""
     ports = PortColumns(
         np.array([255 if f.protocol is None else f.protocol for f in flows], np.uint8),
         np.array([f.port or 0 for f in flows], np.uint16),
@@ -413,7 +413,7 @@ def _request_columns(requests: Sequence[Request]) -> dict[str, TextColumn]:
     return columns
 
 
-def _column(ends: Sequence[End], numbers: dict[str, int]) -> EndColumn:
+def _column(ends: Sequence[End], numbers: Mapping[str, int]) -> EndColumn:
     values = [
         0 if e.address is None else e.address.value | (0xFFFF << 32 if e.address.family == 4 else 0) for e in ends
     ]

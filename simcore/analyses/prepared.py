@@ -15,6 +15,7 @@ from ..model.timeline import PolicyHistory
 from ..tables.build import build_tables
 from ..tables.eras import distinct_sets, in_eras
 from ..tables.layout import Tables
+from .collectives import know_collectives
 from .extent import time_extent
 from .learning import learn_addresses
 from .names import Learnt, NameReport, learn_names, report_names
@@ -61,7 +62,7 @@ def prepare_with_names(
         Tables are of another number of policy sets, or of other policies than those that stand beside them.
     """
     if isinstance(given, Tables):
-        tables = _checked(given, policy_sets, profile)
+        tables = know_collectives(capture, _checked(given, policy_sets, profile), engine, batch_rows)
         return Prepared(tables, report_names(tables, Learnt()))
     histories = [
         policies if isinstance(policies, PolicyHistory) else PolicyHistory.constant(policies)
@@ -78,6 +79,7 @@ def prepare_with_names(
     if any(names_in(rule) for policies in sets for policy in policies for rule in policy.rules):
         cluster, learnt = learn_names(capture, cluster, engine, batch_rows)
     tables = build_tables(cluster, *sets, profile=profile or UPSTREAM)
+    tables = know_collectives(capture, tables, engine, batch_rows)
     if has_eras:
         tables = in_eras(tables, histories, sets)
     return Prepared(tables, report_names(tables, learnt))

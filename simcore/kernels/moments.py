@@ -76,7 +76,7 @@ def settle_pods(pods, times, count, starts, begins, values):
     Parameters
     ----------
     pods : int32[n]
-        Changed; see `simcore.tables.moments.Moments.names`.
+        Changed; see `simcore.tables.moments.Moments.names`. Rows behind those are names of no one pod.
     times : int64[n]
         NO_TIME where not told: then nothing is changed.
     count : int
@@ -84,8 +84,9 @@ def settle_pods(pods, times, count, starts, begins, values):
     starts, begins, values
         Of `simcore.tables.moments.Moments.pods`.
     """
+    last = count + 2 * (starts.size - 1)
     for i in range(pods.size):
-        if pods[i] >= count and times[i] != NO_TIME:
+        if count <= pods[i] < last and times[i] != NO_TIME:
             found = at_time(starts, begins, values, (np.int64(pods[i]) - count) // 2, times[i])
             pods[i] = found if found >= 0 else pods[i] + 1
 

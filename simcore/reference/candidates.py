@@ -8,6 +8,7 @@ from functools import cached_property
 
 from ..model.addresses import Address
 from ..model.cluster import Cluster
+from ..model.collectives import Members, is_collective, members_of
 from ..model.flows import End, Flow, Reason
 from ..model.profile import Profile
 from ..model.services import Frontend, Scope, Target, frontends
@@ -40,6 +41,7 @@ class Ends:
     def __init__(self, cluster: Cluster, profile: Profile) -> None:
         self.cluster = cluster
         self.profile = profile
+        self._collectives: dict[str, Members] = {}
 
     def under(self, profile: Profile) -> Ends:
         """Return the same, but for the profile; what was indexed is kept."""
@@ -56,7 +58,7 @@ class Ends:
             return [], [], Reason.UNKNOWN_PROTOCOL
         if any(end.address is None and end.pod is None for end in ends):
             return [], [], Reason.NO_ADDRESS
-        if any(end.pod is not None and end.pod not in self.cluster.pod_numbers for end in ends):
+        if any(end.pod is not None and not self._is_known(end.pod) for end in ends):
             return [], [], Reason.UNKNOWN_POD
         destinations = self._behind_service(flow)
         if destinations is None:
@@ -80,7 +82,7 @@ class Ends:
     def _identified(self, end: End) -> End:
         """Name the pod of an end's identity where no pod of the cluster is named and the address is nobody's."""
         stand_in = self.cluster.identities.get(end.identity or 0)
-        if stand_in is None or end.pod in self.cluster.pod_numbers:
+        if stand_in is None or (end.pod is not None and self._is_known(end.pod)):
             return end
         if end.address is not None:
             owners = self._at(end.address, None)
@@ -92,6 +94,8 @@ class Ends:
         """List what an end may stand for, services left aside."""
         if end.pod is None:
             return self._at(end.address, port) if end.address else []
+        if is_collective(end.pod):
+            return self._any_of(self._members(end.pod), port)
         return [one for number in self.cluster.named(end.pod) for one in self._named(number, end.address, port)]
 
     def _named(self, number: int, given: Address | None, port: int | None) -> list[Candidate]:
@@ -101,6 +105,24 @@ class Ends:
             return [self._pod_candidate(number, address, port) for address in addresses or (None,)]
         fitting = [address for address in addresses if address.family is given.family]
         return [self._pod_candidate(number, fitting[0] if fitting else None, port)]
+
+    def _is_known(self, name: str) -> bool:
+        return bool(self._members(name)) if is_collective(name) else name in self.cluster.pod_numbers
+
+    def _members(self, name: str) -> Members:
+        if name not in self._collectives:
+            self._collectives.update(members_of(self.cluster, [name]))
+        return self._collectives[name]
+
+    def _any_of(self, members: Members, port: int | None) -> list[Candidate]:
+        """List what a name may stand for that means more than one pod."""
+        found = [
+            self._pod_candidate(number, address, port)
+            for number in members.pods
+            for address in self.cluster.pods[number].addresses or (None,)
+        ]
+        found += [candidate for address in members.addresses for candidate in self._at(address, port)]
+        return [*found, Candidate(None, port)] if members.is_outside else found
 
     def _pod_candidate(self, number: int, address: Address | None, port: int | None) -> Candidate:
         """Return the pod, or its node where the dataplane cannot tell them apart (NP-31)."""

@@ -238,6 +238,8 @@ class Matcher:
             pods = {target.pod for target in targets if target.pod >= 0}
             self._backends[key] = pods, {t.address for t in targets if t.pod < 0 and t.address is not None}
         pods, addresses = self._backends[key]
+        if addresses and not end.is_pod and end.address is None:
+            return Match.MAYBE
         return _sure(end.pod in pods or end.address in addresses)
 
     @cached_property

@@ -52,6 +52,8 @@ class Identities:
         Identity of each end of a pod.
     of_node : dict
         address or None -> identity of a node there.
+    outside : int
+        Identity of what is outside the cluster at an unknown address.
     at_range : dict
         For each family, int32[ranges]: the identity that stands in a range; the first owner's where it has several.
     by_range : int32[...]
@@ -99,13 +101,16 @@ class Identities:
         return cut_space(family, networks, np.concatenate([self.ends.halves[self.ends.family == family], known]))
 
     def _number(self, labels: NDArray[np.uint64], pod_keys: Numbers) -> None:
-        """Give every end its signature, and number the distinct ones: pods first, then ranges, nodes last."""
+        """Give every end its signature, and number the distinct ones: pods first, then ranges and what is outside at an
+        unknown address, nodes last.
+        """
         ends = self.ends
         node_kinds = [Kind.node(address) for address, _ in ends.nodes]
+        outside = 1 + sum(len(space.starts) for space in self.spaces.values())
         kinds = np.concatenate(
             [
                 np.full(ends.pod.size, Kind.POD, np.uint8),
-                np.full(sum(len(space.starts) for space in self.spaces.values()), Kind.OUTSIDE, np.uint8),
+                np.full(outside, Kind.OUTSIDE, np.uint8),
                 np.array(node_kinds, np.uint8),
             ]
         )
@@ -135,6 +140,7 @@ class Identities:
         pods = firsts < ends.pod.size
         self.port_key[pods] = pod_keys[ends.pod[firsts[pods]]]
         self.of_end = numbers[: ends.pod.size]
+        self.outside = int(numbers[first_node - 1])
         self.of_node: dict[tuple[Address | None, str], int] = dict(
             zip(ends.nodes, numbers[first_node:].tolist(), strict=True)
         )
@@ -160,12 +166,12 @@ class Identities:
             signatures ^= np.concatenate([none, pair])[self.sights.states(atom, samples)]
 
     def _places(self, first_node: int) -> tuple[NDArray[np.uint8], Numbers]:
-        """Tell the family, 0 where unknown, and the range of all ends: of pods, of ranges themselves, of nodes."""
+        """Tell the family, 0 where unknown, and the range of all ends: pods, ranges, the unknown address, nodes."""
         ends = self.ends
         nodes = [address for address, _ in ends.nodes if address]
         families = [np.full(len(space.starts), family, np.uint8) for family, space in self.spaces.items()]
         of_nodes = np.array([address.family if address else 0 for address, _ in ends.nodes], np.uint8)
-        family = np.concatenate([ends.family, *families, of_nodes])
+        family = np.concatenate([ends.family, *families, np.zeros(1, np.uint8), of_nodes])
         known = np.zeros((family.size, 2), np.uint64)
         known[: ends.pod.size] = ends.halves
         known[first_node : first_node + len(nodes)] = halves([address.value for address in nodes])

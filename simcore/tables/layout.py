@@ -176,6 +176,10 @@ class Tables:
         Looks requests up.
     no_address, unknown_pod : int
         Objects of missing ends.
+    outside, external : int
+        Identity and object of what is outside the cluster at an unknown address.
+    collectives : mapping of str to int
+        Names that stand for many, by their position behind the pods; see `simcore.tables.collectives`.
     timely : Timely or None
         None where no outcome depends on the time of a flow.
     moments : Moments or None
@@ -199,7 +203,10 @@ class Tables:
     pod_objects: NDArray[np.int32]
     no_address: int
     unknown_pod: int
+    outside: int
+    external: int
     requests: RequestTable
+    collectives: Mapping[str, int]
     timely: Timely | None = None
     moments: Moments | None = None
     eras: Eras | None = None
@@ -216,16 +223,18 @@ class Tables:
 
     @cached_property
     def pod_numbers(self) -> Mapping[str, int]:
-        """Row of `pod_places` of each pod that a record may name."""
-        return name_numbers(self.cluster)
+        """Row of `pod_places` of each pod, and of each other end, that a record may name."""
+        return {**name_numbers(self.cluster), **self.collectives}
 
     def pod_name(self, number: int) -> str:
-        """Name the pod of a row of `pod_places`."""
+        """Name the pod, or the other end, of a row of `pod_places`."""
         pods = self.cluster.pods
         if number < len(pods):
             return pods[number].full_name
-        assert self.moments is not None
-        return list(self.moments.names)[(number - len(pods)) // 2]
+        lived = list(self.moments.names) if self.moments else []
+        if number < len(pods) + 2 * len(lived):
+            return lived[(number - len(pods)) // 2]
+        return next(name for name, row in self.collectives.items() if row == number)
 
     @property
     def size(self) -> int:

@@ -92,6 +92,10 @@ class Moments:
     named: NDArray[np.int32]
     several: tuple[Outcome, ...]
 
+    def widened(self, count: int) -> Moments:
+        """Return the same with so many composites more, which are the same at all times."""
+        return replace(self, of_composite=np.append(self.of_composite, np.full(count, -1, np.int32)))
+
     def numbered(self, identities: int) -> Moments:
         """Return the same, once identities are counted, which composites are numbered behind."""
 

@@ -49,6 +49,8 @@ class Objects:
     ----------
     pods, nodes : int
         Objects below `pods` are pods; those from there to ``pods + nodes`` are nodes.
+    external : int
+        The object of what is outside the cluster, in no block of a rule.
     no_address, unknown_pod : int
         The objects of ends that are missing.
     nobody : int
@@ -72,7 +74,7 @@ class Objects:
             self._add(f"node/{name or 'unknown'}")
         self._node_of = [self._nodes[pod.node] if pod.node else -1 for pod in cluster.pods]
         self._node_of += [number if name else -2 for name, number in self._nodes.items()]
-        self._external = self._add(EXTERNAL)
+        self.external = self._add(EXTERNAL)
         self.no_address = self._add(NO_ADDRESS_LABEL)
         self.unknown_pod = self._add(UNKNOWN_POD_LABEL)
         self.nobody = self._add(NOBODY_LABEL) if cluster.has_lives else -1
@@ -93,7 +95,7 @@ class Objects:
 
     def at(self, address: Address) -> int:
         """Return the object at an address that nobody owns and that is not a range of its own."""
-        return self._at.get(address, self._external)
+        return self._at.get(address, self.external)
 
     def _address_objects(self, cluster: Cluster, ends: Ends) -> dict[Address, int]:
         """Number the objects of the addresses that are not one pod's alone."""
@@ -115,7 +117,7 @@ class Objects:
         by_range = {}
         for family, space in identities.spaces.items():
             ours = sorted(block for block in blocks if block.family is family)
-            numbers = np.array([*range(len(label_of), len(label_of) + len(ours)), self._external], np.int32)
+            numbers = np.array([*range(len(label_of), len(label_of) + len(ours)), self.external], np.int32)
             label_of += [labels.setdefault(str(block), len(labels)) for block in ours]
             by_range[family] = numbers[most_specific(space, ours)]
             self._enter_owned(by_range[family], family, identities)

@@ -162,6 +162,8 @@ class Sights:
 
         found = _sure(among(behind.pods, behind.addresses))
         found[(found == YES) & ~among(behind.sure_pods, behind.sure_addresses)] = MAYBE
+        if behind.addresses:
+            found[(ends.pod < 0) & (ends.family == 0)] = MAYBE
         return found
 
     def states(self, peer: PeerSet, ends: Samples) -> States:

@@ -27,7 +27,7 @@ def test_tables_agree_with_the_reference_of_the_moment(seed):
     flows = [strategies_rules.some_flow(random, cluster, ends) for _ in range(120)]
     times = [random.choice([None, *range(-1, timelines.MOMENTS + 10)]) for _ in flows]
     tables, reference = build_tables(cluster, policies, profile=profile), TimedReference(cluster, policies, profile)
-    judged = judge_columns(tables, *flow_columns(cluster, flows), times=held(times))
+    judged = judge_columns(tables, *flow_columns(tables.pod_numbers, flows), times=held(times))
     is_exact = all(map(timelines.is_constant, policies)) and not profile.cilium
     for row, (flow, moment) in enumerate(zip(flows, times, strict=True)):
         cells = judged.egress[0, row], judged.ingress[0, row], judged.verdict[0, row]
@@ -48,7 +48,7 @@ def test_each_flow_is_judged_by_the_policies_of_its_time(seed):
     times = [random.choice([None, *range(-1, timelines.MOMENTS + 10)]) for _ in flows]
     chosen = distinct_sets(histories)
     tables = in_eras(build_tables(cluster, *chosen, profile=profile), histories, chosen)
-    judged = judge_columns(tables, *flow_columns(cluster, flows), times=held(times))
+    judged = judge_columns(tables, *flow_columns(tables.pod_numbers, flows), times=held(times))
     is_exact = all(map(timelines.is_constant, chain.from_iterable(chosen))) and not profile.cilium
     for number, history in enumerate(histories):
         reference = TimedReference(cluster, history, profile)

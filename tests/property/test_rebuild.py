@@ -74,7 +74,7 @@ def make_steps(random, pool):
 
 def answers(tables, flows):
     """All that people see: what decides each flow under every set, what its ends are called, which rules there are."""
-    judged = judge_columns(tables, *flow_columns(tables.cluster, flows))
+    judged = judge_columns(tables, *flow_columns(tables.pod_numbers, flows))
     cells = [found.tolist() for found in (judged.egress, judged.ingress, judged.verdict)]
     objects = [objects_of(tables, end).tolist() for end in (judged.source, judged.destination)]
     labels = [[tables.labels[tables.label_of[number]] for number in numbers] for numbers in objects]

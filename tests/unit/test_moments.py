@@ -47,7 +47,7 @@ def judged(cluster, policies, time, source=CLIENT, destination=SERVER, port=80):
     """The judgement of the tables, and that of the reference."""
     tables, flow = build_tables(cluster, policies), Flow(source, destination, TCP, port)
     times = np.array([NO_TIME if time is None else time])
-    found = judge_columns(tables, *flow_columns(cluster, [flow]), times=times)
+    found = judge_columns(tables, *flow_columns(tables.pod_numbers, [flow]), times=times)
     cells = (int(part[0, 0]) for part in (found.egress, found.ingress, found.verdict))
     return judgement_of(tables, *cells), TimedReference(cluster, policies).judge(flow, time)
 
@@ -98,7 +98,7 @@ def test_a_name_means_the_pod_that_had_it_then():
 def test_labels_are_those_of_what_stood_there():
     tables = build_tables(REUSED, TO_WEB)
     flows = [Flow(End(THERE), End(HERE), TCP, 80)] * 2
-    found = judge_columns(tables, *flow_columns(REUSED, flows), times=np.array([9, 10]))
+    found = judge_columns(tables, *flow_columns(tables.pod_numbers, flows), times=np.array([9, 10]))
     labels = [tables.labels[tables.label_of[number]] for number in objects_of(tables, found.destination)]
     assert labels == ["shop/Pod/web", "shop/Pod/api"]
 

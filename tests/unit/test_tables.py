@@ -41,7 +41,7 @@ SNAPSHOT = load(SHOP, pod("web", "10.0.0.1"), pod("db", "10.0.0.2"), WEB, policy
 
 def name_of(tables, address):
     flow = Flow(End(address=Address.parse(address)), End(address=Address.parse("10.0.0.1")), TCP, 80)
-    source = judge_columns(tables, *flow_columns(tables.cluster, [flow])).source
+    source = judge_columns(tables, *flow_columns(tables.pod_numbers, [flow])).source
     return tables.labels[tables.label_of[objects_of(tables, source)[0]]]
 
 

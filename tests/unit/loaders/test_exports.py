@@ -14,25 +14,26 @@ from loaders.captures import open_capture
 from loaders.synthetic.cluster import generate_cluster
 from loaders.synthetic.flows import generate_flows
 from loaders.synthetic.scale import Scale
+from simcore.analyses.collectives import know_collectives
 from simcore.analyses.judging import judge_batch
+from simcore.analyses.shards import Threads
+from simcore.model.addresses import Address
 from simcore.model.flows import Verdict
 from simcore.model.profile import UPSTREAM
 from simcore.model.schema import FLOW_SCHEMA
 from simcore.tables.build import build_tables
 from tests.exports import WRITERS
+from tests.exports.rows import rows_of
 
 FLOWS = 3_000
 MINUTE = 60_000_000_000
 PODS = ("source_pod", "destination_pod")
-LACKING = {
-    **dict.fromkeys(("aws-vpc", "azure", "conntrack", "goflow2", "nfdump", "pcap", "zeek"), PODS),
-    "goldmane": (),
-}
+LACKING = dict.fromkeys(("aws-vpc", "azure", "conntrack", "goflow2", "nfdump", "pcap", "zeek"), PODS)
 """Columns without which a format's verdicts are to be as of those that have them."""
 PACKETS = ("conntrack", "pcap")
 """Formats that cannot have a flow without what each packet has: it is not written."""
 AGGREGATED = ("goldmane",)
-"""Formats whose ends are many pods, or an unknown address: what these do not agree on is unknown."""
+"""Formats whose ends are many pods, or unknown addresses: what these do not agree on is unknown."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def judged(world, tmp_path_factory):
         write(path, written.to_batches())
         capture = open_capture([str(path)])
         assert list(capture.formats) == [name]
-        found[name] = verdicts(tables, capture)
+        found[name] = verdicts(know_collectives(capture, tables, Threads(1), 1000), capture)
     return found
 
 
@@ -98,3 +99,23 @@ def test_an_export_has_the_verdicts_of_the_flows(world, judged, tmp_path, name):
     expected = of_columns(world, tmp_path, LACKING.get(name, ()), whole=name in PACKETS)
     assert judged[name] == expected
     assert set(Counter(expected)) == set(Verdict)
+
+
+@pytest.mark.parametrize("name", AGGREGATED)
+def test_an_aggregated_export_has_the_same_verdicts_or_unknown_ones(world, judged, tmp_path, name):
+    tables, flows = world
+    expected = of_columns(world, tmp_path, ())
+    meant = [row for row, flow in enumerate(rows_of(flows.to_batches())) if is_told(tables.cluster, flow)]
+    found = [(expected[row], judged[name][row]) for row in meant]
+    assert {pair for pair in found if pair[0] is not pair[1]} <= {
+        (Verdict.ALLOW, Verdict.UNKNOWN),
+        (Verdict.DENY, Verdict.UNKNOWN),
+    }
+    assert sum(ours is theirs for ours, theirs in found) > len(flows) / 2
+    assert {ours for _, ours in found} == set(Verdict)
+
+
+def is_told(cluster, flow):
+    """Whether both ends are pods, or outside the cluster: those that the format has words for."""
+    ends = [(flow[f"{end}_pod"], flow[f"{end}_address"]) for end in ("source", "destination")]
+    return all(pod or address is None or Address.parse(address) not in cluster.owned for pod, address in ends)

@@ -13,7 +13,7 @@ from simcore.errors import Diagnostic, Place, Severity
 from simcore.model.addresses import Address, Family
 from simcore.model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 
-from ..captures.writer import FlowWriter
+from ..captures.writer import TOLD_BY, FlowWriter
 from .headers import hidden_headers
 from .patterns import written_text
 from .pseudonyms import Pseudonyms
@@ -21,6 +21,7 @@ from .shapes import Scribe, label_value
 
 Rewrite = Callable[[str, Scribe], str]
 """Takes one text of a column, and returns what is to stand there."""
+ADDRESSES = ("source_address", "destination_address")
 _BATCH_ROWS = 131_072
 _BEFORE_NAME = ("identity:", "health:", "ingress:", "external:", "node:")
 _PUBLIC_NAMES = ("public", "private")
@@ -39,7 +40,8 @@ def anonymize_capture(source: str, output: str, names: Pseudonyms) -> tuple[Diag
     scribe = Scribe(names)
     file = pq.ParquetFile(source)
     wide = any(field.type == WIDE_ADDRESS for field in file.schema_arrow)
-    with FlowWriter(output, wide=wide, group_rows=_group_rows(file)) as writer:
+    told_by = (file.metadata.metadata or {}).get(TOLD_BY, b"").decode()
+    with FlowWriter(output, wide=wide, group_rows=_group_rows(file), told_by=told_by) as writer:
         for batch in file.iter_batches(_BATCH_ROWS):
             writer.write(anonymous_flows(batch, scribe))
     names.save()
@@ -62,7 +64,7 @@ def anonymous_flows(batch: pa.RecordBatch, scribe: Scribe) -> pa.RecordBatch:
 
 
 def _column(name: str, column: pa.Array, scribe: Scribe) -> pa.Array:
-    if name in ("source_address", "destination_address"):
+    if name in ADDRESSES:
         return _addresses(column, scribe.names)
     if name not in COLUMNS:
         return column

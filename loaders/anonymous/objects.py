@@ -18,6 +18,7 @@ from ..dialects import calico as calico_policies
 from ..dialects.calico.endpoints import ACCOUNT, NAMESPACE
 from ..dialects.calico.objects import DEFAULT_TIER
 from ..dialects.calico.reading import LEFT_OUT, STORAGE_GROUP
+from ..dialects.cilium.objects import GROUP as CILIUM
 from ..dialects.metadata import DEFAULT_NAMESPACE
 from ..documents import Document
 from ..json_source import JsonText, JsonValue
@@ -73,7 +74,7 @@ class Anonymizer:
             self._see("tiers", spec.get("tier"))
         elif kind in ("Tier", "HostEndpoint"):
             self._see("tiers" if kind == "Tier" else "hosts", metadata.get("name"))
-        if group == cilium.GROUP:
+        if group == CILIUM:
             self._learn_patterns(found)
         self._learn_names(kind, metadata)
         for labels in _all_labels(found):

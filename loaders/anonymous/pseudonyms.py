@@ -100,5 +100,5 @@ class Pseudonyms(Words):
         LoadError
             It cannot be written.
         """
-        codes = {sort: order.codes for sort, order in self._orders.items() if order.codes}
+        codes = {str(sort): order.codes for sort, order in self._orders.items() if order.codes}
         self._file.save(codes, frozenset(self.shown))

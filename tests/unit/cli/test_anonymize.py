@@ -2,14 +2,17 @@
 
 import json
 import re
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from loaders.anonymous.captures import ADDRESSES, COLUMNS
 from loaders.captures import open_capture
 from loaders.synthetic.demo import write_demo
 from simcore.cli.run import run
+from simcore.model.addresses import Address
 from simcore.model.schema import FLOW_SCHEMA
 
 ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
@@ -47,6 +50,8 @@ def whatif(call, flows, clusters, change):
     return json.loads(out)
 
 
+WAYS = ("egress", "ingress")
+SAMPLES = Path(__file__).parent.parent.parent / "data/captures"
 COUNTS = ("flows", "lost", "gained", "unknown", "unchanged")
 OF_GROUP = ("change", "dns", "protocol", "port", "flows", "packets", "bytes", "first_seen", "last_seen")
 
@@ -184,3 +189,46 @@ def test_paths_that_a_policy_looks_into_are_kept_in_captures_too(tmp_path, call)
     (row,) = pq.read_table("out.parquet").to_pylist()
     assert row["http_path"] == ROW["http_path"] and row["http_host"] != ROW["http_host"]
     assert "paths of HTTP are kept as they are" in err
+
+
+PLAIN = {
+    "observed_verdict",
+    "http_method",
+    "record",
+    *(f"{way}_{what}" for way in WAYS for what in ("verdict", "reason")),
+}
+
+
+def test_every_column_of_texts_is_hidden_or_holds_words_of_fixed_meaning():
+    texts = {field.name for field in FLOW_SCHEMA if pa.types.is_dictionary(field.type)}
+    assert set(COLUMNS) == texts - PLAIN
+    assert {field.name for field in FLOW_SCHEMA if field.name.endswith("_address")} == set(ADDRESSES)
+
+
+FILES = sorted(path for path in SAMPLES.iterdir() if path.is_file() and ".expected." not in path.name)
+NAMES = (*ADDRESSES, "source_pod", "destination_pod", "node", "egress_policies", "ingress_policies")
+FIXED = ("0.", "127.", "169.254.", "22", "23", "24", "25", "external:public", "external:private", "::1", "ff0")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_format_keeps_its_rows_and_loses_its_names(path, call):
+    call("convert", path, "-o", "plain.parquet")
+    call("convert", path, "-o", "hidden.parquet", "--anonymize", "key")
+    plain, hidden = (pq.read_table(name) for name in ("plain.parquet", "hidden.parquet"))
+    assert open_capture(["plain.parquet"]).formats == open_capture(["hidden.parquet"]).formats
+    assert (plain.num_rows, plain.column_names) == (hidden.num_rows, hidden.column_names)
+    for name in plain.column_names:
+        if name not in COLUMNS and name not in ADDRESSES:
+            assert plain[name].equals(hidden[name])
+        elif name in NAMES:
+            ours, theirs = plain[name].to_pylist(), hidden[name].to_pylist()
+            kept = {shown(value) for value in set(ours) & set(theirs) - {None}}
+            assert not {text for text in kept if not text.startswith(FIXED)}
+            assert len(set(zip(ours, theirs, strict=True))) == len(set(ours)) == len(set(theirs))
+
+
+def shown(value):
+    if isinstance(value, int | bytes):
+        packed = value if isinstance(value, bytes) else value.to_bytes(4, "big")
+        return str(Address.from_bytes(packed))
+    return value

@@ -7,7 +7,6 @@ of the bits before it. Here one HMAC-SHA256 gives the flips of a whole byte.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
 from functools import lru_cache
 
 from simcore.model.addresses import Address, Cidr, Family
@@ -19,9 +18,9 @@ _UNCHANGED = {
 """Blocks whose addresses mean the same in every network: each is its own pseudonym."""
 _IN_PLACE = {
     Family.V4: ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
-    Family.V6: ("fc00::/8", "fd00::/8", "fe80::/10"),
+    Family.V6: ("fc00::/8", "fd00::/8", "fe80::/10", "ff02::1:ff00:0/104"),
 }
-"""Blocks of private addresses, which stay where they are as a whole."""
+"""Blocks that stay where they are as a whole: of private addresses, and of groups that end as those looked for do."""
 _BYTE = 8
 
 
@@ -40,13 +39,17 @@ class Addresses:
         self._fixed = {
             family: [*blocks, *map(Cidr.parse, _IN_PLACE[family])] for family, blocks in self._unchanged.items()
         }
-        self._bytes = lru_cache(maxsize=1 << 20)(self._permuted)
+        self._flips_at = lru_cache(maxsize=1 << 18)(self._flips)
 
     def value(self, family: Family, value: int) -> int:
         """Return the pseudonym of an address as a number."""
         made = before = 0
         for shift in range(family.bits - _BYTE, -1, -_BYTE):
-            made = made << _BYTE | self._bytes(family, shift, before)[value >> shift & 0xFF]
+            flips, node = self._flips_at(family, shift, before), 1
+            for place in range(shift + _BYTE - 1, shift - 1, -1):
+                bit = value >> place & 1
+                made = made << 1 | bit ^ (flips >> node & 1)
+                node = node << 1 | bit
             before = value >> shift
         return made
 
@@ -79,33 +82,31 @@ class Addresses:
     def _has_more(self, text: str, block: Cidr) -> bool:
         return Address.parse(text.partition("/")[0]).value != block.network
 
-    def _permuted(self, family: Family, shift: int, before: int) -> bytes:
-        """Return what becomes of each value of a byte behind the bits `before`."""
+    def _flips(self, family: Family, shift: int, before: int) -> int:
+        """Return which bits of a byte flip, behind the bits `before`: a bit for each node of the tree of the byte."""
         message = f"address {family.value} {shift} {before:x}".encode()
         flips = int.from_bytes(hmac.digest(self._key, message, "sha256"), "big")
-        made = [0]
-        for depth in range(_BYTE):
-            flipped = [
-                flips >> (1 << depth | node) & 1 and self._may_flip(family, before << depth | node, shift + 8 - depth)
-                for node in range(1 << depth)
-            ]
-            made = [made[node >> 1] << 1 | (node & 1) ^ int(bool(flipped[node >> 1])) for node in range(2 << depth)]
-        return bytes(made)
+        length = family.bits - shift - _BYTE
+        blocks = [block for block in self._fixed[family] if _meet(block, before, length)]
+        if not blocks:
+            return flips
+        free = [
+            1 << (1 << depth | node)
+            for depth in range(_BYTE)
+            for node in range(1 << depth)
+            if self._may_flip(family, before << depth | node, length + depth)
+        ]
+        return flips & sum(free)
 
-    def _may_flip(self, family: Family, prefix: int, rest: int) -> bool:
-        """Tell whether the bit behind a prefix, `rest` bits being left, may change."""
-        length = family.bits - rest
-        for block in self._fixed[family]:
-            if length < block.length and block.network >> (family.bits - length) == prefix:
-                return False
-        return not any(
-            length >= block.length
-            and prefix >> (length - block.length) == block.network >> (family.bits - block.length)
-            for block in self._unchanged[family]
-        )
+    def _may_flip(self, family: Family, prefix: int, length: int) -> bool:
+        """Tell whether the bit behind a prefix may change: not on the way to a fixed block, nor in an unchanged one."""
+        if any(length < block.length and _meet(block, prefix, length) for block in self._fixed[family]):
+            return False
+        around = [block for block in self._fixed[family] if length >= block.length and _meet(block, prefix, length)]
+        return max(around, key=lambda block: block.length, default=None) not in self._unchanged[family]
 
 
-def is_unchanged(addresses: Iterable[Address]) -> list[bool]:
-    """Tell which addresses are their own pseudonyms."""
-    blocks = [Cidr.parse(text) for texts in _UNCHANGED.values() for text in texts]
-    return [any(block.contains(address) for block in blocks) for address in addresses]
+def _meet(block: Cidr, prefix: int, length: int) -> bool:
+    """Whether a block holds the addresses that begin with some bits, or lies among them."""
+    shared = min(length, block.length)
+    return prefix >> (length - shared) == block.network >> (block.family.bits - shared)

@@ -146,6 +146,11 @@ def test_blocks_of_a_meaning_of_their_own_keep_it(block, made):
     assert ADDRESSES.cidr(block) == made
 
 
+def test_groups_of_neighbour_discovery_do_not_tell_whom_they_look_for():
+    made = ADDRESSES.address("ff02::1:ffab:cdef")
+    assert ipaddress.ip_address(made) in plain("ff02::1:ff00:0/104") and "ab:cdef" not in made
+
+
 def test_bits_beyond_a_block_go_on_being_there():
     assert plain(ADDRESSES.cidr("10.1.2.3/16")) == plain(ADDRESSES.cidr("10.1.0.0/16"))
     assert ADDRESSES.cidr("10.1.2.3/16") != ADDRESSES.cidr("10.1.0.0/16")

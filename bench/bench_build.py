@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loaders import load_manifests
+from loaders import load_cluster, load_manifests
+from loaders.snapshots.notes import Notes
+from loaders.snapshots.writing import write_snapshot
 from simcore.analyses.judging import judge_flows
 from simcore.model.addresses import Family
 from simcore.model.flows import End, Flow
@@ -35,6 +37,16 @@ def test_load(benchmark, cluster_folder, sizes, size):
     path = str(cluster_folder(size))
     snapshot = benchmark.pedantic(load_manifests, ([path],), rounds=sizes.rounds_of(2))
     benchmark.extra_info.update(pods=len(snapshot.cluster.pods), policies=len(snapshot.policies))
+
+
+def test_load_columns(benchmark, cluster_folder, sizes, tmp_path):
+    """The objects of a large cluster, without its policies, from Parquet."""
+    size = LARGE if LARGE in sizes.clusters else sizes.clusters[-1]
+    dump = json.loads((cluster_folder(size) / "cluster.json").read_bytes())
+    path = tmp_path / "snapshot.parquet"
+    write_snapshot(dump["items"], path, Notes())
+    cluster = benchmark.pedantic(load_cluster, ([str(path)],), rounds=sizes.rounds_of(3))
+    benchmark.extra_info.update(pods=len(cluster.pods), bytes=path.stat().st_size)
 
 
 def test_build(benchmark, scenario, sizes, size):

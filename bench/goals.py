@@ -94,6 +94,7 @@ def _building(results: Results) -> Iterator[Goal]:
     yield Goal("all-pairs reachability, XL", results.seconds("reach[XL]"), "s", 5, 0.5)
     yield Goal("build_tables, M: 20,000 pods and 2,000 policies", results.seconds("build[M]"), "s", 3)
     yield Goal("load a dump of 100,000 pods and 10,000 policies", results.seconds("load[XL]"), "s", 10)
+    yield Goal("load 100,000 pods from a snapshot in columns", results.seconds("load_columns"), "s", 1)
 
 
 def _others(results: Results) -> Iterator[Goal]:

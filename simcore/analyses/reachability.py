@@ -77,7 +77,16 @@ def reachability(tables: Tables, number: int = 0, threads: int | None = None) ->
         Which policy set of the tables.
     threads : int, optional
         How many parts are counted at a time; one a processor if not given. Does not change the result.
+
+    Raises
+    ------
+    ValueError
+        The tables are of a cluster, or of policies, over a time.
     """
+    if tables.moments is not None or tables.eras is not None:
+        raise ValueError(
+            "what pods may reach is told of one instant: build tables of cluster.at(time), history.at(time)"
+        )
     arrays = tables.arrays
     program_of = arrays.program_of[2 * number : 2 * number + 2].astype(np.int64)
     column_of = arrays.column_of.astype(np.int64)

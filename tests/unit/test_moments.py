@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from simcore.analyses.judging import flow_columns, judge_columns, judgement_of, objects_of
+from simcore.analyses.reachability import reachability
 from simcore.errors import Place
 from simcore.kernels.moments import NO_TIME
 from simcore.model.addresses import Address
@@ -156,3 +157,17 @@ def test_a_rule_by_nodes_is_in_doubt_where_their_labels_changed():
 def test_a_cluster_without_lives_has_no_moments():
     cluster = Cluster.of([SPACE], [pod("web", HERE)])
     assert build_tables(cluster, TO_WEB).moments is None
+
+
+def test_what_pods_may_reach_is_told_of_one_instant():
+    with pytest.raises(ValueError, match=r"cluster\.at\(time\)"):
+        reachability(build_tables(REUSED, TO_WEB))
+    assert reachability(build_tables(REUSED.at(9), TO_WEB)).pods == 2
+
+
+def test_what_is_explained_is_what_is_judged():
+    reference, flow = TimedReference(REUSED, TO_WEB), Flow(End(THERE), End(HERE), TCP, 80)
+    assert [len(reference.explain(flow, time).pairs) for time in (9, 10)] == [1, 1]
+    assert all(reference.explain(flow, time).judgement == reference.judge(flow, time) for time in (9, 10))
+    gone = TimedReference(cluster_of((pod("web", HERE), (BEFORE,))), TO_WEB).explain(flow, 10)
+    assert (gone.judgement.egress.reason, gone.pairs) == (Reason.NOBODY_THEN, ())

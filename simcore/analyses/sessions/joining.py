@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...kernels.places import NODES, PODS
 from ...kernels.sessions import joining as kernel
 from ...kernels.sessions.records import LATEST, MISSING_TIME
-from ...model.cluster import Cluster
+from ...model.cluster import Cluster, Pod
 from ...model.conntrack import SECOND
 from ...model.flows import Capture, Split
 from ...model.ports import PORT_PROTOCOLS, TCP
@@ -313,11 +313,16 @@ class _Told:
 
 
 def _pod_addresses(cluster: Cluster) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]:
-    """Return the only address of each pod, as halves, and which pods have just one."""
-    known = np.array([len(pod.addresses) == 1 for pod in cluster.pods], bool)
+    """Return the only address of each pod, as halves, and which pods have just one, at all times."""
+    known = np.array([_has_one_address(pod, cluster) for pod in cluster.pods], bool)
     high, low = np.zeros((2, known.size), np.uint64)
-    high[known], low[known] = split_addresses(pod.addresses[0] for pod in cluster.pods if len(pod.addresses) == 1)
+    high[known], low[known] = split_addresses(cluster.pods[number].addresses[0] for number in np.flatnonzero(known))
     return high, low, known
+
+
+def _has_one_address(pod: Pod, cluster: Cluster) -> bool:
+    versions = cluster.pods_named[pod.full_name]
+    return len(pod.addresses) == 1 and all(cluster.pods[number].addresses == pod.addresses for number in versions)
 
 
 def _column(batch: pa.RecordBatch, name: str, kind: type[np.generic], missing: int | np.integer) -> NDArray[Any]:

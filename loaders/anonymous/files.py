@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from simcore.errors import Diagnostic, LoadError, Place, Severity
+from simcore.errors import Diagnostic, Place, Severity
 
 from ..documents import Document
 from ..files import find_sources
 from ..history.instants import notes_of
+from ..manifests import raise_errors
 from ..reader import Skipped, read_documents
 from ..snapshots.notes import Notes
 from ..snapshots.writing import check_snapshot, write_snapshot
@@ -58,23 +59,39 @@ def anonymize_files(paths: Sequence[str], output: str, key_file: str, beside: Se
     check_snapshot(output)
     problems: list[Diagnostic] = []
     notes = _notes(paths, problems)
-    given = list(_objects(paths, problems))
-    others = list(_objects(beside, problems))
-    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-    if errors:
-        raise LoadError(errors)
     anonymizer = Anonymizer(Pseudonyms.open(key_file))
-    for found in others:
+    for found in _objects(beside, problems):
         anonymizer.learn(found)
-    made = list(anonymous_objects(given, anonymizer))
+    counted = _Counted(anonymous_objects(_objects(paths, problems), anonymizer))
+    write_snapshot(counted, output, notes)
     anonymizer.names.save()
-    write_snapshot(made, output, notes)
-    return Written(len(made), anonymizer.left_out, (*problems, *anonymizer.warnings()))
+    return Written(counted.number, anonymizer.left_out, (*problems, *anonymizer.warnings()))
+
+
+class _Counted:
+    """Objects, and how many there were."""
+
+    def __init__(self, objects: Iterable[JsonObject]) -> None:
+        self._objects = objects
+        self.number = 0
+
+    def __iter__(self) -> Iterator[JsonObject]:
+        for found in self._objects:
+            self.number += 1
+            yield found
 
 
 def _objects(paths: Sequence[str], problems: list[Diagnostic]) -> Iterator[JsonObject]:
+    """Yield the objects of files.
+
+    Raises
+    ------
+    LoadError
+        At the end, with every error of all files.
+    """
     for document in read_documents(paths, problems, Skipped()) if paths else ():
         yield _object(document)
+    raise_errors(problems)
 
 
 def _object(document: Document) -> JsonObject:

@@ -176,18 +176,24 @@ class Anonymizer:
 
 
 def anonymous_objects(objects: Iterable[JsonObject], anonymizer: Anonymizer) -> Iterator[JsonObject]:
-    """Write objects under pseudonyms, in an order that does not tell their names.
+    """Write objects under pseudonyms, in an order that does not tell their names; meanwhile they are held as text.
 
     Raises
     ------
     LoadError
         See `Anonymizer.anonymous`.
     """
-    given = list(objects)
-    for found in given:
+    given = []
+    for found in objects:
         anonymizer.learn(found)
-    written = [made for found in given if (made := anonymizer.anonymous(found)) is not None]
-    yield from sorted(written, key=_place)
+        given.append(msgspec.json.encode(found))
+    written: list[tuple[tuple[str, ...], bytes]] = []
+    for data in given:
+        made = anonymizer.anonymous(msgspec.json.decode(data))
+        if made is not None:
+            written.append((_place(made), msgspec.json.encode(made)))
+    for _, data in sorted(written):
+        yield msgspec.json.decode(data)
 
 
 def _place(found: JsonObject) -> tuple[str, ...]:

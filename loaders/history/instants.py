@@ -84,7 +84,7 @@ def _dated(source: Source, given: int | None, problems: list[Diagnostic]) -> Dat
     if source.path == "-":
         return Dated(source, given)
     notes = notes_of(source)
-    is_whole = bool(notes.taken_at) and not notes.missing
+    is_whole = bool(notes.taken_at) and not notes.missing and not notes.namespaces
     if given is not None or not notes.taken_at:
         return Dated(source, time_in_name(os.path.basename(source.path)) if given is None else given, is_whole)
     try:

@@ -149,19 +149,18 @@ class Ledger:
     def _began(self, change: Change, new: Version) -> int:
         """Tell when an object came that was not known before, or was another."""
         before = self._versions.get(change.key)
-        if before:
-            floor = before[-1].first if before[-1].end == END else before[-1].end
-        else:
-            floor = BEGIN if self._seen_at is None else self._seen_at
-        told = self._life(new)[0]
-        if floor == BEGIN and change.key[1] not in LIVING:
+        is_first = not before and self._seen_at is None
+        if is_first and change.key[1] not in LIVING:
             if change.is_seen or change.is_gone:
                 return BEGIN
             self.unknown_before += not change.is_new
             return change.time
+        told = self._life(new)[0]
         if told == BEGIN:
-            return BEGIN if floor == BEGIN and not change.is_new else change.time
-        return max(told, floor)
+            return BEGIN if is_first and not change.is_new else change.time
+        if before:
+            return max(told, before[-1].first if before[-1].end == END else before[-1].end)
+        return told if self._seen_at is None else max(told, self._seen_at)
 
     def _life(self, version: Version) -> Stretch:
         return life_of(version.latest, self._problems)

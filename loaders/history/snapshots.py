@@ -14,11 +14,16 @@ from simcore.model.names import ALWAYS
 from simcore.model.profile import Profile
 from simcore.model.timeline import Instant, Timeline
 
+from ..clusters.kubernetes import Collector
+from ..documents import Document
 from ..manifests import Intake, Snapshot
+from ..policysets import PolicySet
 from .changes import is_minded
-from .histories import History, WrittenPart
+from .histories import History, WrittenPart, governed
 from .instants import Dated, groups_by_time
+from .ledger import Ledger
 from .lives import LIVING, lives_of, stored_lives, with_lives
+from .periods import PolicySets
 from .times import write_time
 
 if TYPE_CHECKING:
@@ -27,10 +32,14 @@ if TYPE_CHECKING:
 
 def of_snapshots(files: Sequence[Dated], problems: list[Diagnostic], *, profile: Profile) -> History | None:
     """Make a history of snapshots; None, and errors among `problems`, where one cannot be read."""
-    moments = list(_Snapshots(profile, problems).read(files))
+    snapshots = _Snapshots(profile, problems)
+    moments = list(snapshots.read(files))
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None
-    return _put_together(moments)
+    history = _put_together(moments)
+    if len(moments) == 1:
+        return history
+    return replace(history, parts=governed(history.parts, snapshots.policies(), problems, profile=profile))
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,12 @@ class _Snapshots:
         self._profile = profile
         self._problems = problems
         self._before: dict[tuple[str, str], list[Given]] = {}
+        self._ledger = Ledger(problems)
 
     def read(self, files: Sequence[Dated]) -> Iterator[_Moment]:
         """Yield the snapshot of each moment that could be read, in order of time."""
-        for time, group in groups_by_time(files):
+        groups = list(groups_by_time(files))
+        for time, group in groups:
             intake = Intake(self._profile)
             self._take(intake, time, group)
             try:
@@ -59,9 +70,21 @@ class _Snapshots:
                 self._problems += error.diagnostics
                 continue
             self._problems += snapshot.diagnostics
+            if time is not None and len(groups) > 1:
+                self._ledger.see(time, self._policies(), is_whole=True)
             lives = [life for kind in LIVING for life in lives_of(intake.collector.taken(kind), self._problems)]
             lives += chain.from_iterable(stored_lives(pods, self._problems) for pods in intake.collector.stored)
             yield _Moment(time, len(group), replace(snapshot, cluster=with_lives(snapshot.cluster, lives)))
+
+    def policies(self) -> list[tuple[int, PolicySet]]:
+        """Return the policies of all times, each set with the time from which it held; after `read`."""
+        return list(PolicySets(list(self._ledger.versions()), self._profile, self._problems).sets())
+
+    def _policies(self) -> Iterator[Document]:
+        """Yield the policies of the last moment, and what they lean on."""
+        for kind, them in self._before.items():
+            if not Collector.takes(*kind):
+                yield from (given for given in them if isinstance(given, Document))
 
     def _take(self, intake: Intake, time: int | None, files: Sequence[Dated]) -> None:
         """Take what the files hold; kinds that they do not hold at all are taken from the moment before."""

@@ -263,6 +263,35 @@ def test_what_a_whole_snapshot_does_not_hold_was_not_there(tmp_path, reused):
     assert [len(part.policies) for part in load_history([str(tmp_path)]).parts] == [1, 0]
 
 
+def test_policies_hold_from_their_creation_on(tmp_path):
+    new = with_metadata(netpol("new"), creationTimestamp=day("10:20"))
+    anew = with_metadata(netpol("old", "other"), creationTimestamp=day("10:40"))
+    old = with_metadata(netpol("old"), creationTimestamp=day("01:00"))
+    gone = with_metadata(netpol("gone"), creationTimestamp=day("01:00"))
+    write_list(tmp_path / "20261120T100000Z.json", [namespace(), pod(), gone, old])
+    write_list(tmp_path / "20261120T110000Z.json", [namespace(), pod(), new, anew])
+    history = load_history([str(tmp_path)])
+    assert [(part.stretch[0], [policy.ref.name for policy in part.policies]) for part in history.parts] == [
+        (BEGIN, ["gone", "old"]),
+        (at("10:20"), ["gone", "new", "old"]),
+        (at("10:40"), ["gone", "new", "old"]),
+        (at("11:00"), ["new", "old"]),
+    ]
+    olds = [next(policy for policy in part.policies if policy.ref.name == "old") for part in history.parts]
+    assert [one.rules == olds[0].rules for one in olds] == [True, True, False, False]
+
+
+def test_a_snapshot_of_some_namespaces_is_not_whole(tmp_path):
+    write_list(tmp_path / "20261120T100000Z.json", [namespace(), pod(), netpol()])
+    path = tmp_path / "b.json"
+    write_list(path, [namespace(), pod()], "11:00")
+    assert [len(part.policies) for part in load_history([str(tmp_path)]).parts] == [1, 0]
+    found = json.loads(path.read_text())
+    found["metadata"]["annotations"]["flowverdict.dev/namespaces"] = "1"
+    path.write_text(json.dumps(found))
+    assert {len(part.policies) for part in load_history([str(tmp_path)]).parts} == {1}
+
+
 def test_snapshots_without_times_are_told_how_to_give_them(tmp_path, reused):
     paths = [write_list(tmp_path / f"{n}.json", [pod(labels={"n": str(n)}), netpol(app=str(n))]) for n in range(2)]
     told = errors_of(paths)

@@ -340,8 +340,10 @@ def _none() -> _Found:
 
 def _join(dialled: _Found, reached: _Found, doors: Doors) -> Joined | None:
     """Put records together: what was dialled, what is behind it, and a node that stands for the client of both."""
+    # Some logs tell whole seconds.
+    slack = SECOND if not any((found.begin % SECOND).any() for found in (dialled, reached)) else SECOND // 10
     behind, replaced = reached.take(reached.node < 0), reached.take(reached.node >= 0)
-    chosen, twin, behind = _choose(dialled, dialled.key, behind, behind.key, doors)
+    chosen, twin, behind = _choose(dialled, dialled.key, behind, behind.key, doors, slack)
     found = chosen >= 0
     target, pod = np.full((2, dialled.row.size), -1, np.int32)
     target[found], pod[found] = behind.target[chosen[found]], behind.pod[chosen[found]]
@@ -350,7 +352,7 @@ def _join(dialled: _Found, reached: _Found, doors: Doors) -> Joined | None:
     pods = np.concatenate([pod, behind.pod])
     outside = _distinct(dialled.key[dialled.is_outside])
     is_outside = np.append(outside, 0)[np.searchsorted(outside, items.key)] == items.key
-    node, node_twin, node_target, node_pod = _replaced(items, is_outside, replaced, doors)
+    node, node_twin, node_target, node_pod = _replaced(items, is_outside, replaced, doors, slack)
     by_node = node >= 0
     target, pods = np.where(by_node, node_target, items.target), np.where(by_node, node_pod, pods)
     twins = np.where(by_node, node_twin, twins)
@@ -385,6 +387,7 @@ def _choose(
     others: _Found,
     other_key: NDArray[Any],
     doors: Doors,
+    slack: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], _Found]:
     """Choose the connection that each record is of; return a record of it, its twin, and the records in order."""
     order = others.ordered(other_key)
@@ -396,20 +399,15 @@ def _choose(
     kernel.choose_records(
         np.asarray(key, np.uint64), items.begin, items.end, items.opens, items.way, items.frontend, items.target,
         items.node, other_key, others.begin, others.end, others.opens, top, others.way, others.target, others.node,
-        doors.arrays.pairs, doors.arrays.nodes, _slack(items), chosen, twin,
+        doors.arrays.pairs, doors.arrays.nodes, slack, chosen, twin,
     )  # fmt: skip
     back = np.empty(near.size, np.int64)
     back[near] = np.arange(near.size)
     return chosen[back], twin[back], others
 
 
-def _slack(found: _Found) -> int:
-    """Return how far apart in time records of one connection may be: some logs tell whole seconds."""
-    return SECOND if not (found.begin % SECOND).any() else SECOND // 10
-
-
 def _replaced(
-    items: _Found, is_outside: NDArray[np.bool_], replaced: _Found, doors: Doors
+    items: _Found, is_outside: NDArray[np.bool_], replaced: _Found, doors: Doors, slack: int
 ) -> tuple[NDArray[np.int64], ...]:
     """Find the node that stands for each client from outside, the record that has it, and what that reaches."""
     node, twins, targets, pods = np.full((4, items.row.size), -1, np.int64)
@@ -418,7 +416,7 @@ def _replaced(
     some = items.take(asked)
     if not asked.size:
         return node, twins, targets, pods
-    chosen, twin, replaced = _choose(some, some.port, replaced, replaced.port, doors)
+    chosen, twin, replaced = _choose(some, some.port, replaced, replaced.port, doors, slack)
     found = chosen >= 0
     reached, place = np.full((2, asked.size), -1, np.int32)
     reached[found], place[found] = replaced.target[chosen[found]], replaced.node[chosen[found]]
@@ -427,7 +425,7 @@ def _replaced(
     kernel.running_tops(some.port, some.end, top)
     kernel.is_contested(
         some.port, some.key, some.begin, some.end, top, some.frontend, some.target, some.node,
-        reached, reached_node, doors.arrays.pairs, _slack(some), contested,
+        reached, reached_node, doors.arrays.pairs, slack, contested,
     )  # fmt: skip
     found &= ~contested
     kept = asked[found]

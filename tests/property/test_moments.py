@@ -4,12 +4,16 @@ from itertools import chain
 from random import Random
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simcore.analyses.judging import flow_columns, judge_columns, judgement_of
+from simcore.analyses.judging import flow_columns, judge_batch, judge_columns, judgement_of, objects_of
 from simcore.kernels.moments import NO_TIME
-from simcore.model.flows import Verdict
+from simcore.model.addresses import Address, Family
+from simcore.model.flows import End, Flow, Verdict
+from simcore.model.ports import TCP
+from simcore.model.schema import FLOW_SCHEMA, WIDE_ADDRESS
 from simcore.model.timeline import PolicyHistory
 from simcore.reference.moments import TimedReference
 from simcore.tables.build import build_tables
@@ -70,3 +74,39 @@ def check(found, expected, is_exact, *flow):
         assert found == expected, flow
     else:
         assert found.verdict in (expected.verdict, Verdict.UNKNOWN), flow
+
+
+@given(st.integers(0, 2**48))
+def test_a_batch_is_judged_as_its_flows_are(seed):
+    random = Random(seed)
+    cluster, ends = timelines.some_timeline(random)
+    tables = build_tables(cluster, strategies_rules.some_policies(random))
+    addressed = [End(end.address) for end in ends if end.address] + [End(Address.parse("10.0.0.1"))]
+    is_narrow = random.random() < 0.5
+    if is_narrow:
+        addressed = [end for end in addressed if end.address.family is Family.V4]
+    flows = [Flow(random.choice(addressed), random.choice(addressed), TCP, random.choice([80, 443])) for _ in range(40)]
+    times = [random.choice([None, *range(-1, timelines.MOMENTS + 10)]) for _ in flows]
+    columns = {
+        f"{end}_address": pa.array([pack(getattr(flow, end).address, is_narrow) for flow in flows], kind_of(is_narrow))
+        for end in ("source", "destination")
+    }
+    columns["time"] = pa.array(times, pa.int64()).cast(FLOW_SCHEMA.field("time").type)
+    columns["protocol"] = pa.array([TCP] * len(flows), pa.uint8())
+    columns["destination_port"] = pa.array([flow.port for flow in flows], pa.uint16())
+    found = judge_batch(tables, pa.RecordBatch.from_pydict(columns))
+    expected = judge_columns(tables, *flow_columns(cluster, flows), times=held(times))
+    assert found.verdict.tolist() == expected.verdict.tolist()
+    assert (found.egress.tolist(), found.ingress.tolist()) == (expected.egress.tolist(), expected.ingress.tolist())
+    objects = [[objects_of(tables, end).tolist() for end in (one.source, one.destination)] for one in (found, expected)]
+    assert objects[0] == objects[1]
+
+
+def kind_of(is_narrow):
+    return pa.uint32() if is_narrow else WIDE_ADDRESS
+
+
+def pack(address, is_narrow):
+    if is_narrow:
+        return address.value
+    return (address.value | (0xFFFF << 32 if address.family is Family.V4 else 0)).to_bytes(16, "big")

@@ -67,6 +67,8 @@ def _of_lines(source: Source, reading: Reading) -> Iterator[tuple[int, Any]]:
                 continue
             yield number, value
     except LoadError as error:
+        if reading.strict:
+            raise
         reading.complain(source, "", error.diagnostics[0].message)
 
 
@@ -84,6 +86,8 @@ def _of_document(source: Source, reading: Reading, sample: Sample, path: str) ->
         told = str(error).partition("\n")[0]
         reading.complain(source, f"behind record {number:,}", f"what follows is no JSON, or is cut off: {told}")
     except LoadError as error:
+        if reading.strict:
+            raise
         reading.complain(source, "", error.diagnostics[0].message)
 
 

@@ -106,8 +106,10 @@ def test_what_cannot_be_read_is_told_with_its_place(convert):
 
 @pytest.mark.parametrize("bad", ["nonsense", row(2, bad="1"), row(3, "eighty"), '{"at": "1'])
 def test_strict_stops_there(convert, bad):
-    with pytest.raises(LoadError):
+    with pytest.raises(LoadError) as caught:
         convert("\n".join([row(1), bad]), strict=True)
+    (told,) = caught.value.diagnostics
+    assert told.place.line == (0 if "eighty" in bad else 2)
 
 
 @pytest.mark.parametrize("end", range(1, 400, 7))

@@ -53,6 +53,14 @@ class Course:
             np.array([value for _, value in every], np.int32),
         )
 
+    def joined(self, other: Course) -> Course:
+        """Return the course of these things and some others behind them."""
+        return Course(
+            np.append(self.starts, other.starts[1:] + self.starts[-1]),
+            np.append(self.begins, other.begins),
+            np.append(self.values, other.values),
+        )
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -92,9 +100,18 @@ class Moments:
     named: NDArray[np.int32]
     several: tuple[Outcome, ...]
 
-    def widened(self, count: int) -> Moments:
-        """Return the same with so many composites more, which are the same at all times."""
-        return replace(self, of_composite=np.append(self.of_composite, np.full(count, -1, np.int32)))
+    def widened(self, courses: Sequence[Sequence[tuple[int, int]]]) -> Moments:
+        """Return the same with more composites, each with its places at times; nothing for one that never changes."""
+        changing = [course for course in courses if course]
+        numbers = iter(range(self.places.starts.size - 1, self.places.starts.size - 1 + len(changing)))
+        of_composite = [next(numbers) if course else -1 for course in courses]
+        unchanged = [[(begin, -1) for begin, _ in course] for course in changing]
+        return replace(
+            self,
+            of_composite=np.append(self.of_composite, np.array(of_composite, np.int32)),
+            places=self.places.joined(Course.of(changing)),
+            objects=self.objects.joined(Course.of(unchanged)),
+        )
 
     def numbered(self, identities: int) -> Moments:
         """Return the same, once identities are counted, which composites are numbered behind."""

@@ -3,20 +3,22 @@
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from simcore.analyses.judging import judge_batch, judge_flows, judgement_of
+from simcore.analyses.judging import flow_columns, judge_batch, judge_columns, judge_flows, judgement_of
 from simcore.model.addresses import Address
 from simcore.model.flows import End, Verdict
 from simcore.reference import Reference
+from simcore.reference.moments import TimedReference
 from simcore.tables import collectives
 from simcore.tables.build import build_tables
 from simcore.tables.collectives import with_collectives
 from tests.property.test_identities import batch_of
 
-from .. import strategies, strategies_rules
+from .. import strategies, strategies_rules, timelines
 
 NAMES = (
     *(f"{namespace}/{prefix}*" for namespace in strategies.NAMESPACES for prefix in ("", "p", "p1", "none")),
@@ -90,3 +92,20 @@ def test_a_verdict_that_is_known_is_that_of_all_who_may_be_meant(seed):
         verdict = reference.judge(flow).verdict
         if verdict is not Verdict.UNKNOWN:
             assert {reference.judge(pair).verdict for pair in pairs} <= {verdict, Verdict.UNKNOWN}, flow
+
+
+@given(st.integers(0, 2**48))
+def test_verdicts_at_a_time_are_those_of_who_was_there_or_unknown(seed):
+    random = Random(seed)
+    cluster, ends = timelines.some_timeline(random)
+    policies, profile = strategies_rules.some_policies(random), strategies_rules.some_profile(random)
+    assume(not profile.cilium)
+    named = [End(None, name) for name in random.sample(NAMES, 8)]
+    flows = [strategies_rules.some_flow(random, cluster, [*named, *ends[:3]]) for _ in range(60)]
+    times = [random.randrange(timelines.MOMENTS) for _ in flows]
+    tables = with_collectives(build_tables(cluster, policies, profile=profile), NAMES)
+    judged = judge_columns(tables, *flow_columns(tables.pod_numbers, flows), times=np.array(times, np.int64))
+    reference = TimedReference(cluster, policies, profile)
+    for row, (flow, time) in enumerate(zip(flows, times, strict=True)):
+        if Verdict(judged.verdict[0, row]) is not Verdict.UNKNOWN:
+            assert judged.verdict[0, row] == reference.judge(flow, time).verdict.value, (flow, time)

@@ -24,7 +24,7 @@ from ..model.profile import Profile
 from .atoms import Atoms, Plain, PodSelector
 from .ends import Ends, Kind, Numbers, Owner
 from .ports import Declared, declared_by, names_of, port_sets_of
-from .sights import HERE, SOMEWHERE, Samples, Sights
+from .sights import ELSEWHERE, HERE, SOMEWHERE, Samples, Sights
 from .space import Space, cut_space, halves, network_ranges
 from .words import words
 
@@ -161,9 +161,10 @@ class Identities:
         signatures[samples.family == 0] ^= words(1, seed=12)
         atoms = [atom for atom in self._seen if isinstance(atom, Atom)]
         none = np.zeros((1, 2), np.uint64)
-        samples = replace(samples, near=np.full(samples.size, SOMEWHERE))
+        here, elsewhere = (replace(samples, near=np.full(samples.size, near)) for near in (HERE, ELSEWHERE))
         for atom, pair in zip(atoms, words(2 * len(atoms), seed=13).reshape(-1, 2, 2), strict=True):
-            signatures ^= np.concatenate([none, pair])[self.sights.states(atom, samples)]
+            seen = here if isinstance(atom, Nodes) and atom.where == "here" else elsewhere
+            signatures ^= np.concatenate([none, pair])[self.sights.states(atom, seen)]
 
     def _places(self, first_node: int) -> tuple[NDArray[np.uint8], Numbers]:
         """Tell the family, 0 where unknown, and the range of all ends: pods, ranges, the unknown address, nodes."""

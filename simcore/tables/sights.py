@@ -150,7 +150,7 @@ class Sights:
                 lives[key] += self._cluster.service_lives.get(number, (ALWAYS,))
         for frontend in frontends(self._cluster) if versions else ():
             if found := versions.get((frontend.service.namespace, frontend.service.name)):
-                found[id(frontend.service)].add(frontend)
+                found[id(frontend.service)].add(frontend, self._cluster)
         for atom in atoms:
             key = atom.namespace, atom.service
             self._backends[atom] = _Behind.of(list(versions[key].values()), is_always=united(lives[key]) == (ALWAYS,))
@@ -266,15 +266,18 @@ class Sights:
 
 @dataclass
 class _Behind:
-    """The backends of a Service: at any time, and those that are at all times."""
+    """The backends of a Service: at any time, those that may be, and those that are at all times."""
 
     pods: set[int] = field(default_factory=set)
     addresses: set[Address] = field(default_factory=set)
+    perhaps: set[int] = field(default_factory=set)
     sure_pods: set[int] = field(default_factory=set)
     sure_addresses: set[Address] = field(default_factory=set)
 
-    def add(self, frontend: Frontend) -> None:
-        """Take in what a frontend leads to."""
+    def add(self, frontend: Frontend, cluster: Cluster) -> None:
+        """Take in what a frontend leads to; an address that pods have in turn means the pod of the time."""
+        owners = [cluster.pods_at.get(t.address, ()) for t in frontend.targets if t.pod < 0 and t.address is not None]
+        self.perhaps |= {pod for pods in owners if not cluster.lives.keys().isdisjoint(pods) for pod in pods}
         self.pods |= {target.pod for target in frontend.targets if target.pod >= 0}
         self.addresses |= {t.address for t in frontend.targets if t.pod < 0 and t.address is not None}
 
@@ -283,7 +286,8 @@ class _Behind:
         """Put together what a Service was at different times, which may be all the time there is."""
         pods, addresses = [found.pods for found in versions], [found.addresses for found in versions]
         sure = [set.intersection(*found) if found and is_always else set() for found in (pods, addresses)]
-        return cls(set().union(*pods), set().union(*addresses), *sure)
+        perhaps = set().union(*(found.perhaps for found in versions))
+        return cls(perhaps.union(*pods), set().union(*addresses), set(), *sure)
 
 
 def _sure(holds: NDArray[np.bool_]) -> States:

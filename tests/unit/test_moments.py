@@ -171,3 +171,12 @@ def test_what_is_explained_is_what_is_judged():
     assert all(reference.explain(flow, time).judgement == reference.judge(flow, time) for time in (9, 10))
     gone = TimedReference(cluster_of((pod("web", HERE), (BEFORE,))), TO_WEB).explain(flow, 10)
     assert (gone.judgement.egress.reason, gone.pairs) == (Reason.NOBODY_THEN, ())
+
+
+def test_backends_listed_by_an_address_that_pods_had_in_turn_are_in_doubt_at_their_other_ones():
+    other = Address.parse("10.0.0.9")
+    web, api = replace(pod("web", HERE), addresses=(HERE, other)), pod("api", HERE)
+    listed = service(backends=(Backend("", TCP, HERE, 80),))
+    cluster = cluster_of((web, (BEFORE,)), (api, (AFTER,)), services=[(listed, (ALWAYS,))])
+    found, expected = judged(cluster, [policy(Backends("shop", "web"))], 5, destination=End(other))
+    assert (found.egress.reason, expected.verdict) == (Reason.UNCERTAIN_RULE, Verdict.ALLOW)

@@ -12,14 +12,14 @@ from dataclasses import replace
 from simcore.errors import Diagnostic, LoadError, Severity
 
 from .formats import FORMATS
-from .formats.converting import convert_records, record_of
-from .formats.reading import Reading
-from .formats.telling import HUBBLE
 from .hubble.converting import convert_sources
 from .origins import recognise_names
 from .parquet import ParquetCapture, open_file
+from .records.converting import convert_records, record_of
+from .records.reading import Reading
 from .sources import problem
 from .streams import Source
+from .telling import HUBBLE
 
 
 class Temporary:

@@ -13,17 +13,17 @@ from simcore.model.flows import Capture
 
 from .converted import open_converted
 from .formats import FORMATS
-from .formats.converting import Progress, Recorded, convert_records, record_of
-from .formats.parquet import format_of as stored_format
-from .formats.reading import Reading
-from .formats.telling import HUBBLE, PARQUET, is_capture, tell_format
 from .mapping import read_mapping
 from .numbers import NANOSECONDS, is_number
 from .origins import Origin, Recognised, recognise_names
 from .parquet import File, ParquetCapture, as_warning, open_file
+from .records.converting import Progress, Recorded, convert_records, record_of
+from .records.reading import Reading
+from .records.stored import format_of as stored_format
 from .shapes import FLOWS, Shape
 from .sources import Wanted, find_files, partitions_of, problem
 from .streams import Source
+from .telling import HUBBLE, PARQUET, is_capture, tell_format
 from .vpc import recognise_vpc
 from .writer import TOLD_BY
 

@@ -14,12 +14,12 @@ from .options import opening_options
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loaders.captures.formats.reading import Reading
     from loaders.captures.hubble import EventCounts
+    from loaders.captures.records.reading import Reading
 
 
 @click.command("convert")
-@opening_options("IN")
+@opening_options("IN", "--format")
 @click.option(
     "--output",
     "-o",

@@ -367,13 +367,17 @@ def mapping_option(example: str) -> Decorator[Any]:
     )
 
 
-_CAPTURE_FORMAT = click.option(
-    "--capture-format",
-    metavar="NAME",
-    callback=lambda _ctx, _param, name: _capture_format(name),
-    help="Format of the capture, where its content does not tell; flowverdict formats lists them.",
-)
 _STRICT = click.option("--strict", is_flag=True, help="Stop at whatever of the capture cannot be read.")
+
+
+def _capture_format_option(*names: str) -> Decorator[Any]:
+    return click.option(
+        *names,
+        "capture_format",
+        metavar="NAME",
+        callback=lambda _ctx, _param, name: _capture_format(name),
+        help="Format of the capture, where its content does not tell; flowverdict formats lists them.",
+    )
 
 
 def _capture_format(name: str | None) -> str | None:
@@ -408,8 +412,11 @@ def reading_options(function: F) -> F:
     return opening_options("CAPTURE")(threads(batch_rows(function)))
 
 
-def opening_options(metavar: str) -> Callable[[F], F]:
-    """Files of a capture and how they are read: what a command gets as `captured`."""
+def opening_options(metavar: str, *format_names: str) -> Callable[[F], F]:
+    """Files of a capture and how they are read: what a command gets as `captured`.
+
+    `format_names` are further names of ``--capture-format``, for commands whose own output has no format.
+    """
 
     def decorate(function: F) -> F:
         @wraps(function)
@@ -426,7 +433,8 @@ def opening_options(metavar: str) -> Callable[[F], F]:
 
         paths = click.argument("capture_paths", metavar=f"{metavar}...", nargs=-1, required=True)
         named = mapping_option("source_address=srcaddr")
-        return cast(F, paths(named(_CAPTURE_FORMAT(_STRICT(command)))))
+        of_format = _capture_format_option("--capture-format", *format_names)
+        return cast(F, paths(named(of_format(_STRICT(command)))))
 
     return decorate
 

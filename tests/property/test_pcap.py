@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loaders.captures.formats import FORMATS
-from loaders.captures.formats.reading import Reading
 from loaders.captures.pcap.tracked import read_tracked
+from loaders.captures.records.reading import Reading
 from loaders.captures.streams import Source
 from tests import frames
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from ..records.format import Format
 from . import antrea, aws, azure, calico, conntrack, gadget, gcp, goflow2, goldmane, nfdump, pcap, zeek
-from .format import Format
 
 _ALL: tuple[Format, ...] = (
     antrea.FORMAT,

@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 
 from simcore.model.policy import Direction, PolicyRef
 
+from ..records.deriving import NO_TEXT, added, among, first_told, is_icmp, numbers_of, only, told_times, unit_of
+from ..records.fields import is_json, read_records
+from ..records.format import Format
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tables import Layout, Table, read_table
 from ..streams import Source, is_parquet
 from ..texts import map_distinct
-from .deriving import NO_TEXT, added, among, first_told, is_icmp, numbers_of, only, told_times, unit_of
-from .format import Format
-from .reading import Reading
-from .records import is_json, read_records
-from .samples import Sample
-from .tables import Layout, Table, read_table
 
 _ENDS = ("source", "destination")
 _POLICY = ("Name", "Namespace", "Type", "RuleAction")

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..records.fields import read_records
+from ..records.format import Format
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tables import Layout, Table, read_table
 from ..streams import Source, is_parquet
 from ..vpc import COLUMNS, recognise_vpc
-from .format import Format
-from .reading import Reading
-from .records import read_records
-from .samples import Sample
-from .tables import Layout, Table, read_table
 
 _DEFAULT = (
     *("version", "account_id", "interface_id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol"),

@@ -8,12 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from ..origins import Origin, Recognised
+from ..records.format import Format
+from ..records.objects import read_objects
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tabling import part, to_batches, total
 from ..streams import Source
-from .format import Format
-from .objects import read_objects
-from .reading import Reading
-from .samples import Sample
-from .tabling import part, to_batches, total
 
 _COLUMNS = (
     *("time", "source_address", "destination_address", "source_port", "destination_port", "protocol"),

@@ -7,14 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..calico.ends import Kind, end_of
+from ..calico.traces import action_of, decider, opening_of, sided
+from ..records.format import Format
+from ..records.objects import read_objects
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tabling import labels_of, moment_of, name_of, part, port_of, text_of, to_batches, total
 from ..streams import Source
-from .calico_ends import Kind, end_of
-from .format import Format
-from .objects import read_objects
-from .reading import Reading
-from .samples import Sample
-from .tabling import labels_of, moment_of, name_of, part, port_of, text_of, to_batches, total
-from .traces import action_of, decider, opening_of, sided
 
 _COLUMNS = (
     *("time", "end_time", "source_address", "destination_address", "source_port", "destination_port", "protocol"),

@@ -11,10 +11,10 @@ from simcore.errors import LoadError
 
 from ..conntrack.entries import COLUMNS, MOST_OPEN, Entries, Row
 from ..conntrack.lines import Line, read_line
+from ..records.format import Format
+from ..records.reading import Reading
+from ..records.samples import Sample
 from ..streams import Lines, Source, read_lines
-from .format import Format
-from .reading import Reading
-from .samples import Sample
 
 BATCH_ROWS = 32_768
 _LOOKED_AT = 200

@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from simcore.model.schema import ANSWER
 
+from ..records.format import Format
+from ..records.objects import read_objects
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tabling import moment_of, name_of, part, pod_of, text_of, to_batches
 from ..streams import Source
-from .format import Format
-from .objects import read_objects
-from .reading import Reading
-from .samples import Sample
-from .tabling import moment_of, name_of, part, pod_of, text_of, to_batches
 
 _TOLD = ("dns_query", "dns_addresses", "tls_sni", "record")
 _COLUMNS = (

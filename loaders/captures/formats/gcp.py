@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..records.format import Format
+from ..records.nested import read_nested
+from ..records.objects import read_objects
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tabling import moment_of, name_of, part, pod_of, to_batches
 from ..storage import open_seekable
 from ..streams import Source, is_parquet
-from .format import Format
-from .nested import read_nested
-from .objects import read_objects
-from .reading import Reading
-from .samples import Sample
-from .tabling import moment_of, name_of, part, pod_of, to_batches
 
 _COLUMNS = (
     *("time", "end_time", "source_address", "destination_address", "source_port", "destination_port", "protocol"),

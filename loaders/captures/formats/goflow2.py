@@ -9,12 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..records.deriving import TCP, added, among, first_told, is_icmp, numbers_of, only, told_times, unit_of
+from ..records.fields import read_records
+from ..records.format import Format
+from ..records.reading import Reading
+from ..records.samples import Sample
 from ..streams import Source
-from .deriving import TCP, added, among, first_told, is_icmp, numbers_of, only, told_times, unit_of
-from .format import Format
-from .reading import Reading
-from .records import read_records
-from .samples import Sample
 
 _KEYS = (
     *("sampling_rate", "time_flow_start_ns", "time_flow_end_ns", "packets", "bytes"),

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..numbers import read_integer
+from ..records.deriving import TCP, added, among, first_told, is_icmp, later, numbers_of, only, told_times, unit_of
+from ..records.fields import is_json, read_records
+from ..records.format import Format
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tables import Layout, Table, read_table
 from ..streams import Source
 from ..texts import map_distinct
-from .deriving import TCP, added, among, first_told, is_icmp, later, numbers_of, only, told_times, unit_of
-from .format import Format
-from .reading import Reading
-from .records import is_json, read_records
-from .samples import Sample
-from .tables import Layout, Table, read_table
 
 _NAMES = {
     "first": "ts tfs tsr tsg firstSeen",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..pcap.files import is_frames
 from ..pcap.flows import COLUMNS, read_flows
-from .format import Format
-from .samples import Sample
+from ..records.format import Format
+from ..records.samples import Sample
 
 
 def _recognise(sample: Sample) -> bool:

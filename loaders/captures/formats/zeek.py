@@ -11,14 +11,26 @@ import pyarrow.compute as pc
 
 from simcore.model.schema import MID_STREAM
 
+from ..records.deriving import (
+    ICMP_V6,
+    NO_TEXT,
+    TCP,
+    added,
+    among,
+    is_icmp,
+    later,
+    numbers_of,
+    only,
+    told_times,
+    unit_of,
+)
+from ..records.fields import is_json, read_records
+from ..records.format import Format
+from ..records.reading import Reading
+from ..records.samples import Sample
+from ..records.tables import Layout, Table, read_table
 from ..streams import Source
 from ..texts import map_distinct
-from .deriving import ICMP_V6, NO_TEXT, TCP, added, among, is_icmp, later, numbers_of, only, told_times, unit_of
-from .format import Format
-from .reading import Reading
-from .records import is_json, read_records
-from .samples import Sample
-from .tables import Layout, Table, read_table
 
 _ENDS = ("id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p")
 _WANTED = (

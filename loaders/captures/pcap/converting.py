@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from simcore.errors import Diagnostic, LoadError
 
-from ..formats.converting import as_errors
-from ..formats.reading import Reading
+from ..records.converting import as_errors
+from ..records.reading import Reading
 from ..shapes import PACKETS
 from ..sources import Wanted, find_files, problem
 from ..streams import Source, read_start

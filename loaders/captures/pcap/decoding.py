@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..formats.reading import Reading
+from ..records.reading import Reading
 from ..streams import Source
 from .files import read_frames
 from .frames import Frames, Mask, Numbers

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..formats.reading import Reading
+from ..records.reading import Reading
 from ..streams import Source, read_blocks
 from .frames import NO_TIME, Bytes, Frames, Gathering
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from ..formats.reading import Reading
+from ..records.reading import Reading
 from ..streams import Source
 from .columns import addresses, numbers, times
 from .decoding import Decoded, is_told, read_decoded

@@ -10,7 +10,7 @@ import pyarrow as pa
 from simcore.model.ports import ICMP, ICMPV6, SCTP, TCP, UDP
 from simcore.model.schema import PACKET_SCHEMA
 
-from ..formats.reading import Reading
+from ..records.reading import Reading
 from ..streams import Source
 from .columns import addresses, numbers, times
 from .decoding import Decoded, is_told, read_decoded

@@ -7,8 +7,8 @@ import pytest
 from loaders.captures.conntrack.entries import COLUMNS, Entries
 from loaders.captures.conntrack.lines import read_line
 from loaders.captures.formats import FORMATS
-from loaders.captures.formats.reading import Reading
-from loaders.captures.formats.samples import Sample
+from loaders.captures.records.reading import Reading
+from loaders.captures.records.samples import Sample
 from loaders.captures.streams import Source
 from simcore.errors import LoadError
 from tests.unit.loaders.test_formats import SAMPLES

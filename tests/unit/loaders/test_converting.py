@@ -4,11 +4,11 @@ import pyarrow as pa
 import pytest
 
 from loaders.captures import open_capture
-from loaders.captures.formats.converting import convert_records, record_of
-from loaders.captures.formats.format import Format
-from loaders.captures.formats.objects import read_objects
-from loaders.captures.formats.reading import Reading
 from loaders.captures.origins import Origin, Recognised
+from loaders.captures.records.converting import convert_records, record_of
+from loaders.captures.records.format import Format
+from loaders.captures.records.objects import read_objects
+from loaders.captures.records.reading import Reading
 from loaders.captures.streams import Source
 from simcore.errors import LoadError
 from tests.captures import read

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from loaders.captures import FORMATS, open_capture
-from loaders.captures.formats.telling import tell_format
+from loaders.captures.telling import tell_format
 from simcore.model.addresses import Address
 from simcore.model.schema import FLOW_SCHEMA
 from tests.captures import format_of, read
@@ -71,7 +71,7 @@ def test_every_format_has_a_sample(name):
 
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda path: path.name.removesuffix(".expected.csv"))
 def test_no_other_format_takes_a_sample(expected):
-    from loaders.captures.formats.samples import read_sample
+    from loaders.captures.records.samples import read_sample
 
     sample = sample_of(expected)
     takers = [name for name, each in FORMATS.items() if each.recognise(read_sample(str(sample)))]

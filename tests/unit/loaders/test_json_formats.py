@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders.captures import open_capture
-from loaders.captures.formats.traces import decider
+from loaders.captures.calico.traces import decider
 from simcore.errors import LoadError
 from tests.captures import read
 

@@ -6,10 +6,10 @@ import struct
 import pytest
 
 from loaders.captures.formats import FORMATS
-from loaders.captures.formats.reading import Reading
-from loaders.captures.formats.samples import Sample
 from loaders.captures.pcap.files import read_frames
 from loaders.captures.pcap.frames import NO_TIME
+from loaders.captures.records.reading import Reading
+from loaders.captures.records.samples import Sample
 from loaders.captures.streams import Source
 from simcore.errors import LoadError
 from tests import frames

@@ -9,9 +9,9 @@ import pytest
 
 from loaders.captures import open_packets
 from loaders.captures.formats import FORMATS
-from loaders.captures.formats.reading import Reading
 from loaders.captures.pcap.converting import convert_packets, find_packets
 from loaders.captures.pcap.tracked import read_tracked
+from loaders.captures.records.reading import Reading
 from loaders.captures.streams import Source
 from simcore.errors import LoadError
 from simcore.model.schema import PACKET_SCHEMA

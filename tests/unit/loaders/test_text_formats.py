@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from loaders.captures import open_capture
-from loaders.captures.formats import tables
 from loaders.captures.opening import convert_capture
+from loaders.captures.records import tables
 from simcore.cli.run import run
 from simcore.errors import LoadError
 from tests.captures import read

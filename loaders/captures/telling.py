@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from simcore.errors import LoadError
 
-from ..hubble.recognising import holds_events
-from ..hubble.stored import is_stored
-from ..sources import looks_like_parquet, problem
-from . import FORMATS
-from .samples import Sample, read_sample
+from .formats import FORMATS
+from .hubble.recognising import holds_events
+from .hubble.stored import is_stored
+from .records.samples import Sample, read_sample
+from .sources import looks_like_parquet, problem
 
 HUBBLE, PARQUET = "hubble", "parquet"
 

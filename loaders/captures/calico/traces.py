@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from simcore.model.schema import MID_STREAM
 
-from .tabling import name_of, part, text_of
+from ..records.tabling import name_of, part, text_of
 
 _CALICO = ".projectcalico.org"
 _KINDS = {

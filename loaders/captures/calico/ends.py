@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .tabling import name_of
+from ..records.tabling import name_of
 
 Kind = Literal["pod", "node", "set", "net", ""]
 """What an end is; empty where the record does not tell."""

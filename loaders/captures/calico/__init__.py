@@ -1,0 +1,1 @@
+"""What the records of Calico say of ends and of policies."""

@@ -1,0 +1,1 @@
+"""Records of files, one by one or in tables, to rows of flows: what all formats share."""

@@ -359,10 +359,28 @@ class Cluster:
 
     @cached_property
     def _node_labels(self) -> dict[str, tuple[Mapping[str, str], ...]]:
+        """Labels of nodes; also none but the name of a node that hostNetwork pods speak of while it is not there."""
         found: dict[str, tuple[Mapping[str, str], ...]] = {}
         for node in self.nodes:
             found[node.name] = (*found.get(node.name, ()), {**node.labels, NAME_KEY: node.name})
+        for name in self._nodes_outlived:
+            found[name] = (*found[name], {NAME_KEY: name})
         return found
+
+    @property
+    def _nodes_outlived(self) -> list[str]:
+        """Names of the nodes whose hostNetwork pods are there at times when they are not."""
+        from .names import ALWAYS, united
+
+        names = {self.nodes[number].name for number in self.node_lives}
+        there: dict[str, list[Stretch]] = {name: [] for name in names}
+        spoken_of: dict[str, list[Stretch]] = {name: [] for name in names}
+        for number, node in enumerate(self.nodes):
+            there.get(node.name, []).extend(self.node_lives.get(number, (ALWAYS,)))
+        for number, pod in enumerate(self.pods):
+            if pod.host_network:
+                spoken_of.get(pod.node, []).extend(self.lives.get(number, (ALWAYS,)))
+        return sorted(name for name in names if united([*there[name], *spoken_of[name]]) != united(there[name]))
 
     def with_addresses(self, learned: Mapping[str, tuple[Address, ...]]) -> Cluster:
         """Return the cluster with addresses given to pods, by full name, that had none."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import cast
 
 from simcore.errors import Diagnostic, LoadError
 from simcore.model.cluster import Cluster, Namespace, Node, Pod, Service, Stretch
@@ -134,7 +135,7 @@ def _layers(versions: Iterable[Version]) -> list[list[Version]]:
 
 
 def _full_name(document: Document) -> str:
-    metadata = document.value["metadata"]  # type: ignore[index]
+    metadata = cast("dict[str, dict[str, str]]", document.value)["metadata"]  # as policies have, once they are lowered
     return f"{metadata.get('namespace') or 'default'}/{metadata['name']}"
 
 

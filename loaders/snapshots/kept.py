@@ -49,8 +49,8 @@ class _DatedMetadata(Struct):
     deletion_timestamp: str | None = None
 
 
-class _Dated(Object):
-    metadata: _DatedMetadata | None = None  # type: ignore[assignment]
+class _Dated(Struct):
+    metadata: _DatedMetadata | None = None
 
 
 class _Policy(_Dated):

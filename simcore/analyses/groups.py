@@ -227,17 +227,19 @@ class Groups(Sequence[FlowGroup]):
                 file=self._files[sequence >> 40],
                 row=sequence & (1 << 40) - 1,
                 time=None if first == NO_TIME else first,
-                source=_end_words(tables, addresses[:2], bool(has_source), source_pod),
-                destination=_end_words(tables, addresses[2:], bool(has_destination), destination_pod),
+                source=_end_words(tables, addresses[:2], bool(has_source), source_pod, first),
+                destination=_end_words(tables, addresses[2:], bool(has_destination), destination_pod, first),
                 source_port=None if source_port == MISSING else source_port,
                 destination_port=None if port == MISSING else port,
             )
 
 
-def _end_words(tables: Tables, halves: list[int], has_address: bool, pod: int) -> str:
-    """Name one end of an example: its address, and its pod where one is known."""
+def _end_words(tables: Tables, halves: list[int], has_address: bool, pod: int, time: int) -> str:
+    """Name one end of an example: its address, and its pod where one is known that was there at the time."""
     address = Address.from_bytes((halves[0] << 64 | halves[1]).to_bytes(16, "big")) if has_address else None
-    owners = tables.cluster.pods_at.get(address, ()) if address and pod == -1 else (pod,) if pod >= 0 else ()
+    owners: tuple[int, ...] = (pod,) if pod >= 0 else ()
+    if address and pod == -1:
+        owners = tables.cluster.pods_there(address, None if time == NO_TIME else time)
     name = tables.pod_name(owners[0]) if len(owners) == 1 else ""
     if address is None:
         return name or "unknown"

@@ -10,7 +10,8 @@ import click
 
 from ..model.addresses import Cidr
 from ..model.conntrack import RULESETS, Conntrack
-from .options import Number, format_option, mapping_option
+from .capture_options import mapping_option
+from .options import Number, format_option
 from .settings import kernel_options
 
 CLIENTS = ("10.77.1.0/24", "fd77:1::/64")

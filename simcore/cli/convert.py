@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .capture_options import opening_options
 from .captures import CaptureInput
-from .options import opening_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from .capture_options import capture_options
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
-from .options import capture_options, dated_options, format_option, limit_option, profile_options
+from .options import dated_options, format_option, limit_option, profile_options
 from .stateful import StatefulArguments, stateful_options
 
 

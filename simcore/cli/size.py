@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from ..errors import LoadError, Place
+from .capture_options import capture_options
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
-from .options import capture_options, change_options, format_option, limit_option, profile_options
+from .options import change_options, format_option, limit_option, profile_options
 from .sizing_options import SizingArguments, sizing_options
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .capture_options import capture_options
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
-from .options import capture_options, change_options, format_option, limit_option, profile_options
+from .options import change_options, format_option, limit_option, profile_options
 from .stateful import StatefulArguments, stateful_options
 
 if TYPE_CHECKING:

@@ -303,6 +303,15 @@ class Cluster:
                     owners[address] = (*owners.get(address, ()), number)
         return owners
 
+    def pods_there(self, address: Address, time: int | None) -> tuple[int, ...]:
+        """Return those of `pods_at` that were there at a time; all of them without one."""
+        lives = ((number, self.lives.get(number)) for number in self.pods_at.get(address, ()))
+        return tuple(
+            number
+            for number, stretches in lives
+            if time is None or stretches is None or any(first <= time < end for first, end in stretches)
+        )
+
     @cached_property
     def host_pods_at(self) -> dict[Address, tuple[int, ...]]:
         """Positions of the running hostNetwork pods at each address, which is their node's."""

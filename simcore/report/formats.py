@@ -32,5 +32,5 @@ def formats_json(known: Sequence[About]) -> dict[str, object]:
 
 def _entry(name: str, title: str, row: str, lacks: Sequence[str]) -> Entry:
     fields: list[tuple[str, Line]] = [("a row is", line(row))]
-    fields += [("lacks" if not position else "", line(text)) for position, text in enumerate(lacks)]
+    fields += [("note" if not position else "", line(text)) for position, text in enumerate(lacks)]
     return Entry(line(strong(name), f"  {title}"), tuple(fields))

@@ -23,6 +23,7 @@ from .joining import find_joined
 from .orientation import EVIDENCE_WORDS, REQUEST_OF
 from .stateful import Following, StatefulOptions, Variant
 from .translated import JOINED_WORDS, SERVICE, TranslatedCapture
+from .wrapped import WrappedCapture
 
 STATE_FIELDS = [
     pa.field("ct_class", WORDS),
@@ -207,7 +208,7 @@ def _half(progress: Progress, number: int) -> Progress:
     return lambda done, total: progress((number * total + done) // 2, total)
 
 
-class OrientedCapture:
+class OrientedCapture(WrappedCapture):
     """A capture whose rows all run from client to server.
 
     Parameters
@@ -222,31 +223,11 @@ class OrientedCapture:
     def __init__(
         self, capture: Capture, results: NDArray[np.uint8], translated: TranslatedCapture | None = None
     ) -> None:
-        self._capture = capture
+        super().__init__(capture)
         self._translated = translated
         self._results = results
-        self._starts: dict[tuple[int, int], int] = {}
-        position = 0
-        for split in capture.splits:
-            self._starts[split.file, split.first_row] = position
-            position += split.rows
         pairs = [(f"source_{part}", f"destination_{part}") for part in _PAIRS]
         self._partner = {name: other for pair in pairs for name, other in (pair, pair[::-1])}
-
-    @property
-    def files(self) -> Sequence[str]:
-        """Paths of its files."""
-        return self._capture.files
-
-    @property
-    def splits(self) -> Sequence[Split]:
-        """Its parts."""
-        return self._capture.splits
-
-    @property
-    def answers(self) -> Sequence[Split]:
-        """Its parts that are DNS answers."""
-        return self._capture.answers
 
     @property
     def columns(self) -> frozenset[str]:
@@ -256,7 +237,7 @@ class OrientedCapture:
 
     def results_of(self, split: Split, first_row: int, rows: int) -> NDArray[np.uint8]:
         """Return what is said of some rows of a split; `first_row` counts within the file."""
-        start = self._starts[split.file, split.first_row] + first_row - split.first_row
+        start = self.position_of(split, first_row)
         return self._results[start : start + rows]
 
     def kinds_of(self, split: Split, first_row: int, rows: int) -> NDArray[np.uint8]:

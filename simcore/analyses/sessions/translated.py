@@ -14,6 +14,7 @@ from ...model.flows import Capture, Split
 from ...model.schema import WIDE_ADDRESS
 from ..ends import raw_values, validity
 from .doors import Doors
+from .wrapped import WrappedCapture
 
 SERVICE, SOURCE = 1, 2
 """Kinds of joined rows: the Service's address was translated after it; the client's too."""
@@ -96,7 +97,7 @@ class Joined:
             results[rows] = results[np.where(rows[places] == twins, twins[places], twins)]
 
 
-class TranslatedCapture:
+class TranslatedCapture(WrappedCapture):
     """A capture with the ends of some records as they are after translation.
 
     Parameters
@@ -108,40 +109,13 @@ class TranslatedCapture:
     """
 
     def __init__(self, capture: Capture, joined: Joined, cluster: Cluster) -> None:
-        self._capture = capture
+        super().__init__(capture)
         self._joined = joined
         self._cluster = cluster
-        starts = np.cumsum([0, *(split.rows for split in capture.splits)]).tolist()
-        self._starts = {(s.file, s.first_row): start for s, start in zip(capture.splits, starts, strict=False)}
-
-    @property
-    def files(self) -> Sequence[str]:
-        """Paths of its files."""
-        return self._capture.files
-
-    @property
-    def splits(self) -> Sequence[Split]:
-        """Its parts."""
-        return self._capture.splits
-
-    @property
-    def answers(self) -> Sequence[Split]:
-        """Its parts that are DNS answers."""
-        return self._capture.answers
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """The columns that any of its files has."""
-        return self._capture.columns
-
-    @property
-    def formats(self) -> Sequence[str]:
-        """The formats of its files, where that is known."""
-        return getattr(self._capture, "formats", ())
 
     def kinds(self, split: Split, first_row: int, count: int) -> NDArray[np.uint8]:
         """Return what some rows of a split are: SERVICE, SOURCE, or 0; `first_row` counts within the file."""
-        position = self._starts[split.file, split.first_row] + first_row - split.first_row
+        position = self.position_of(split, first_row)
         here = self._joined.within(position, count)
         kinds = np.zeros(count, np.uint8)
         kinds[self._joined.rows[here] - position] = self._joined.kinds[here]

@@ -7,6 +7,8 @@ import pytest
 from simcore.errors import Place
 from simcore.model.addresses import Address
 from simcore.model.cluster import Cluster, Namespace, Node, Pod, Service
+from simcore.model.labels import LabelSelector
+from simcore.model.match import Match
 from simcore.model.names import ALWAYS, KnownNames
 from simcore.model.policy import Policy, PolicyRef
 from simcore.model.timeline import Instant, PolicyHistory, Timeline, over_time
@@ -193,3 +195,18 @@ def test_a_history_between_two_times(first, last, held):
     assert [policies[0].ref.name for _, policies in cut] == list(held)
     assert all(cut.at(time) == history.at(time) for time in range(first, last + 1))
     assert (cut[0][0][0], cut[-1][0][1]) == ALWAYS
+
+
+def test_who_was_at_an_address_then():
+    cluster = replace(Cluster.of([SPACE], [pod("a"), pod("b"), pod("c")]), lives={0: ((5, 9),), 1: ((9, 12),)})
+    assert [cluster.pods_there(HERE, time) for time in (4, 5, 9, 12)] == [(2,), (0, 2), (1, 2), (2,)]
+    assert cluster.pods_there(HERE, None) == (0, 1, 2)
+
+
+def test_labels_of_a_node_are_in_doubt_where_its_pods_are_there_without_it():
+    asks = LabelSelector.equal({"tier": "a"})
+    guest = pod("guest", node="w1", host_network=True)
+    cluster = replace(Cluster.of([SPACE], [guest], [Node("w1", (), {"tier": "a"})]), node_lives={0: ((5, END),)})
+    assert cluster.selects_node(asks, "w1") is Match.MAYBE
+    assert replace(cluster, lives={0: ((6, 9),)}).selects_node(asks, "w1") is Match.YES
+    assert replace(cluster, node_lives={}).selects_node(asks, "w1") is Match.YES

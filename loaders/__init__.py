@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from .edits import apply, delete, enforce_staged
     from .history import History, WrittenPart, load_history
     from .manifests import Snapshot, load_cluster, load_manifests, load_policies, load_policy_set
+    from .originals import Originals
     from .policysets import PolicySet
 
 _HOMES = {
     "History": "history",
+    "Originals": "originals",
     "PolicySet": "policysets",
     "Snapshot": "manifests",
     "WrittenPart": "history",
@@ -32,6 +34,7 @@ _HOMES = {
 
 __all__ = [
     "History",
+    "Originals",
     "PolicySet",
     "Snapshot",
     "WrittenPart",

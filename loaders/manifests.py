@@ -23,6 +23,7 @@ from .dialects import DIALECTS
 from .documents import Document
 from .files import Source, find_sources
 from .kinds import misspelt, unmodelled
+from .originals import Originals
 from .policysets import DocumentPile, PolicySet, leans_on_others
 from .reader import NOT_KUBERNETES, Skipped, read_given, read_sources
 
@@ -58,7 +59,9 @@ class Snapshot:
     plugin: Guess | None = None
 
 
-def load_manifests(paths: Sequence[str], *, profile: Profile = UPSTREAM) -> Snapshot:
+def load_manifests(
+    paths: Sequence[str], *, profile: Profile = UPSTREAM, originals: Originals | None = None
+) -> Snapshot:
     """Load a cluster and its policies.
 
     Parameters
@@ -67,13 +70,15 @@ def load_manifests(paths: Sequence[str], *, profile: Profile = UPSTREAM) -> Snap
         Files (YAML or JSON, also gzip), folders, ``-`` for standard input.
     profile : Profile
         How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
+    originals : Originals, optional
+        Written: the documents of policies.
 
     Raises
     ------
     LoadError
         With every error of the whole input.
     """
-    intake = Intake(profile)
+    intake = Intake(profile, originals)
     with collection_paused():
         intake.read(paths, with_cluster=True)
         return intake.snapshot()
@@ -115,16 +120,31 @@ def load_policies(
 
 
 def load_policy_set(
-    paths: Sequence[str], *, profile: Profile = UPSTREAM, diagnostics: list[Diagnostic] | None = None
+    paths: Sequence[str],
+    *,
+    profile: Profile = UPSTREAM,
+    diagnostics: list[Diagnostic] | None = None,
+    originals: Originals | None = None,
 ) -> PolicySet:
     """Load policies and what they name, as they are written.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Files (YAML or JSON, also gzip), folders, ``-`` for standard input.
+    profile : Profile
+        How policies are read: of its settings `strict_cidr`, and those of Cilium's agent.
+    diagnostics : list of Diagnostic, optional
+        Written: warnings.
+    originals : Originals, optional
+        Written: the documents.
 
     Raises
     ------
     LoadError
         With every error of the whole input.
     """
-    intake = Intake(profile)
+    intake = Intake(profile, originals)
     with collection_paused():
         intake.read(paths, with_cluster=False)
     intake.finish()
@@ -163,8 +183,9 @@ def raise_errors(diagnostics: Sequence[Diagnostic]) -> None:
 class Intake:
     """Takes documents apart into policies, cluster objects and the rest."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, originals: Originals | None = None) -> None:
         self.problems: list[Diagnostic] = []
+        self._originals = originals
         self.policies: dict[PolicyRef, Policy] = {}
         self._written: dict[PolicyRef, bytes] = {}
         self.collector = Collector(self.problems)
@@ -183,7 +204,8 @@ class Intake:
 
     def read_given(self, sources: Iterable[Source]) -> Iterator[Given]:
         """Read the objects of files, those in columns all at once, and yield them without taking them."""
-        return read_given(sources, self.problems, self._skipped)
+        begin = None if self._originals is None else self._originals.begin
+        return read_given(sources, self.problems, self._skipped, begin)
 
     def read_sources(self, sources: Iterable[Source]) -> Iterator[Document]:
         """Read the documents of files, and yield them without taking them."""
@@ -192,6 +214,8 @@ class Intake:
     def take(self, given: Given, *, with_cluster: bool) -> None:
         """Take one document, or the pods of a file that has them in columns."""
         if isinstance(given, Document):
+            if self._originals is not None:
+                self._originals.take(given)
             self._take(given, with_cluster)
         elif with_cluster:
             self.collector.add_pods(given)

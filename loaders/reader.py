@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Given = Document | StoredPods
     """One object, or the pods of a file that has them in columns."""
 
+Begin = Callable[[str, bytes], None]
 NOT_KUBERNETES = "not a Kubernetes object"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _BYTE = re.compile(r" ?\(byte (\d+)\)")
@@ -71,17 +72,24 @@ def read_sources(sources: Iterable[Source], problems: list[Diagnostic], skipped:
         yield from reader.documents()
 
 
-def read_given(sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped) -> Iterator[Given]:
-    """Read every Kubernetes object of files, those in columns all at once; see `read_documents`."""
-    for reader in _readers(sources, problems, skipped):
+def read_given(
+    sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped, begin: Begin | None = None
+) -> Iterator[Given]:
+    """Read every Kubernetes object of files, those in columns all at once; see `read_documents`.
+
+    `begin` is told the name of each file of YAML or JSON and what it holds, before any object of it is yielded.
+    """
+    for reader in _readers(sources, problems, skipped, begin):
         yield from reader.given()
 
 
-def _readers(sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped) -> Iterator[Reader]:
+def _readers(
+    sources: Iterable[Source], problems: list[Diagnostic], skipped: Skipped, begin: Begin | None = None
+) -> Iterator[Reader]:
     if not HAS_C_PARSER:
         problems.append(Diagnostic(Severity.WARNING, Place("PyYAML"), _NO_C_PARSER))
     for source in sources:
-        yield Reader(source, problems, skipped)
+        yield Reader(source, problems, skipped, begin)
 
 
 class _Head(msgspec.Struct):
@@ -127,12 +135,17 @@ class Reader:
         Written: what cannot be read, and warnings.
     skipped : Skipped
         Written: documents that are no Kubernetes objects, where the file was met inside a folder.
+    begin : callable, optional
+        Told the name of the file and what it holds, where that is text.
     """
 
-    def __init__(self, source: Source, problems: list[Diagnostic], skipped: Skipped) -> None:
+    def __init__(
+        self, source: Source, problems: list[Diagnostic], skipped: Skipped, begin: Begin | None = None
+    ) -> None:
         self._source = source
         self._problems = problems
         self._skipped = skipped
+        self._begin = begin
         self._number = 0
         self._has_content = False
         self._foreign = 0
@@ -163,6 +176,8 @@ class Reader:
         if is_json and (flaw := _not_utf8(data)) is not None:
             self._report(_NOT_UTF8, data.count(b"\n", 0, flaw) + 1)
             return
+        if self._begin is not None:
+            self._begin(self._source.name, data)
         yield from self._json(data) if is_json else self._yaml(data)
         if self._foreign:
             self._skipped.documents += self._foreign
@@ -197,7 +212,7 @@ class Reader:
 
     def _yaml(self, data: bytes) -> Iterator[Document]:
         try:
-            text = data.decode("utf-16" if data.startswith(_UTF16_MARKS) else "utf-8-sig")
+            text = decoded(data)
         except UnicodeDecodeError as error:
             self._report(_NOT_UTF8, data.count(b"\n", 0, error.start) + 1)
             return
@@ -335,6 +350,11 @@ class Reader:
             self._warn("there is nothing in this file, so it is left out")
         else:
             self._report("there is nothing in this file. Is it the right one?")
+
+
+def decoded(data: bytes, errors: str = "strict") -> str:
+    """Return the text of a YAML file, whichever encoding it says it is in; `errors` as `bytes.decode` takes it."""
+    return data.decode("utf-16" if data.startswith(_UTF16_MARKS) else "utf-8-sig", errors)
 
 
 def _name_of(head: _Head) -> str:

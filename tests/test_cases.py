@@ -88,7 +88,8 @@ def test_the_numbers_of_a_case_are_those_of_the_semantics(folder):
 
 def test_every_case_is_whole():
     assert FOLDERS
-    folders = sorted(path for dialect in CASES.iterdir() if dialect.is_dir() for path in dialect.iterdir())
+    dialects = [path for path in CASES.iterdir() if path.is_dir() and path.name != "lint"]
+    folders = sorted(path for dialect in dialects for path in dialect.iterdir())
     assert folders == FOLDERS
     for folder in FOLDERS:
         assert {path.name for path in folder.iterdir()} >= {"cluster.yaml", "flows.csv"}

@@ -20,9 +20,19 @@ MAY_IMPORT = {
     "simcore.reference": {"simcore.model", "simcore.errors"},
     "simcore.tables": {"simcore.model", "simcore.errors", "simcore.kernels"},
     "simcore.analyses": {"simcore.model", "simcore.errors", "simcore.kernels", "simcore.tables"},
-    "simcore.report": {"simcore.model", "simcore.errors", "simcore.analyses"},
+    "simcore.lint": {
+        "simcore.model",
+        "simcore.errors",
+        "simcore.kernels",
+        "simcore.tables",
+        "simcore.analyses",
+        "simcore.reference",
+    },
+    "simcore.report": {"simcore.model", "simcore.errors", "simcore.analyses", "simcore.lint"},
     "loaders": {"simcore.model", "simcore.errors"},
 }
+RESULTS = {"simcore.analyses", "simcore.lint"}
+"""Rooms whose results are reported."""
 EVERYTHING = {*MAY_IMPORT, "simcore"}
 MAY_IMPORT["simcore"] = EVERYTHING - {"loaders"}
 MAY_IMPORT["simcore.cli"] = EVERYTHING
@@ -65,8 +75,8 @@ def complaints(source: str, path: Path) -> list[str]:
         target = room_of(name)
         if target != room and target not in MAY_IMPORT[room]:
             found.append(f"{path}:{line}: {room} may not import {name}")
-        elif (room, target) == ("simcore.report", "simcore.analyses") and not is_type_name(name):
-            found.append(f"{path}:{line}: a report takes only result types from the analyses, not {name}")
+        elif room == "simcore.report" and target in RESULTS and not is_type_name(name):
+            found.append(f"{path}:{line}: a report takes only result types from {target}, not {name}")
     return found
 
 
@@ -97,6 +107,9 @@ def test_every_file_is_in_a_room(path):
         ("simcore/tables/build.py", "from simcore import reference"),
         ("simcore/analyses/replay.py", "from simcore.cli import main"),
         ("simcore/report/replay.py", "from simcore.analyses.replay import replay"),
+        ("simcore/report/lint.py", "from simcore.lint.registry import chosen"),
+        ("simcore/lint/running.py", "from simcore.report.lint import lint"),
+        ("simcore/lint/context.py", "from loaders.documents import Document"),
         ("simcore/__init__.py", "from simcore.cli import main"),
         ("simcore/errors.py", "import loaders"),
         ("loaders/documents.py", "from simcore.tables.build import build_tables"),

@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": "Show what a policy change would cut in a made-up cluster.",
     "generate": "Make a cluster or a capture to try things on.",
     "check": "Check a file of expected connections.",
+    "lint": "Find what is wrong with policies, and what mends it.",
     "explain": "Tell why one connection is allowed or denied.",
     "replay": "Judge every flow of a capture by the policies.",
     "verify": "Compare our verdicts with those that the dataplane recorded.",

@@ -17,7 +17,7 @@ from ..model.timeline import PolicyHistory
 from .console import report_diagnostics, report_ignored, report_staged
 
 if TYPE_CHECKING:
-    from loaders import History, PolicySet, WrittenPart
+    from loaders import History, Originals, PolicySet, WrittenPart
 
 T = TypeVar("T")
 Ask = Callable[[Cluster | None], Iterable[Diagnostic]]
@@ -151,12 +151,15 @@ class Gathering:
         Read at once.
     wanted : WantedProfile
         How the dataplane is to judge.
+    originals : Originals, optional
+        Written: the documents of the policies before the change.
     """
 
-    def __init__(self, sources: Sources, wanted: WantedProfile) -> None:
+    def __init__(self, sources: Sources, wanted: WantedProfile, originals: Originals | None = None) -> None:
         from loaders import load_names
 
         self._sources = sources
+        self._originals = originals
         self._wanted = wanted
         self._reading = wanted.reading
         self._errors: list[Diagnostic] = []
@@ -165,7 +168,9 @@ class Gathering:
         self._has_policies = True
         self._history = self.attempt(self._load_history)
         self._names = self.attempt(lambda: load_names(sources.names)) if sources.names else None
-        self._policies = self._load(sources.policies)
+        if originals is not None and sources.policies:
+            originals.forget_policies()
+        self._policies = self._load(sources.policies, originals)
         self._candidate = self._load(sources.candidate)
         self._applied = self._load(sources.applied)
 
@@ -217,7 +222,7 @@ class Gathering:
         if self._sources.timeline:
             policies = self._sources.policies_history
             return load_history(self._sources.cluster, policies=policies, profile=self._reading)
-        return History.of(load_manifests(self._sources.cluster, profile=self._reading))
+        return History.of(load_manifests(self._sources.cluster, profile=self._reading, originals=self._originals))
 
     def _sides(self, part: WrittenPart, found: list[Diagnostic]) -> _Sides:
         """Return the policies of one time before and after the change."""
@@ -255,13 +260,15 @@ class Gathering:
         )
         return Inputs(cluster, before, after, profile, enforcement, history.moments)
 
-    def _load(self, paths: tuple[str, ...]) -> PolicySet | None:
+    def _load(self, paths: tuple[str, ...], originals: Originals | None = None) -> PolicySet | None:
         """Load policies alone; None where no path is given."""
         from loaders import load_policy_set
 
         if not paths:
             return None
-        found = self.attempt(lambda: load_policy_set(paths, profile=self._reading, diagnostics=self._warnings))
+        found = self.attempt(
+            lambda: load_policy_set(paths, profile=self._reading, diagnostics=self._warnings, originals=originals)
+        )
         self._has_policies &= found is not None
         return found
 

@@ -1,0 +1,134 @@
+"""``flowverdict lint``: what is wrong with policies, or may not be what was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .inputs import Gathering, Sources, WantedProfile
+from .options import cluster_options, format_option, profile_options
+
+if TYPE_CHECKING:
+    from ..lint.context import LintContext
+    from ..lint.findings import Finding, LintResult, LintRule
+
+LEVELS = ("error", "warning", "info")
+
+
+def _codes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(code.strip().upper() for text in given for code in text.split(",") if code.strip())
+
+
+@click.command("lint")
+@cluster_options
+@click.option(
+    "--select",
+    metavar="CODE[,CODE...]",
+    multiple=True,
+    callback=_codes,
+    help="Only these rules, by code or the beginning of codes, such as FV00. Repeatable.",
+)
+@click.option("--ignore", metavar="CODE[,CODE...]", multiple=True, callback=_codes, help="Not these rules. Repeatable.")
+@click.option(
+    "--severity",
+    type=click.Choice(LEVELS),
+    default="info",
+    show_default=True,
+    help="Show findings that are at least so severe.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice((*LEVELS, "never")),
+    default="error",
+    show_default=True,
+    help="Exit with 1 if any finding is at least so severe.",
+)
+@profile_options
+@format_option("text", "json", "sarif", "github")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    sources: Sources,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    severity: str,
+    fail_on: str,
+    wanted: WantedProfile,
+    format_: str,
+) -> None:
+    """Find what is wrong with policies, or may not be what was meant, with what mends it.
+
+    A finding that may stand is let pass by a comment on its line, on the line above it, or at the head of the
+    document: # flowverdict: ignore[FV012] reason. docs/lint.md describes every rule.
+    """
+    from ..lint.running import lint
+
+    rules = _rules(select, ignore)
+    result = lint(context_of(sources, wanted), rules)
+    _show(result, _at_least(result, severity), format_)
+    ctx.exit(1 if fail_on != "never" and _at_least(result, fail_on) else 0)
+
+
+def context_of(sources: Sources, wanted: WantedProfile) -> LintContext:
+    """Load what rules look at.
+
+    Raises
+    ------
+    LoadError
+        Anything in the input is in error.
+    """
+    from loaders import Originals
+
+    from ..lint.context import LintContext
+
+    originals = Originals()
+    inputs = Gathering(sources, wanted, originals).finish()
+    return LintContext(
+        inputs.cluster,
+        inputs.before,
+        inputs.profile,
+        inputs.enforcement,
+        tuple(originals.documents),
+        originals.namespaces,
+        originals.texts,
+    )
+
+
+def _rules(select: tuple[str, ...], ignore: tuple[str, ...]) -> tuple[LintRule, ...]:
+    from ..lint.registry import chosen
+
+    try:
+        return chosen(select, ignore)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _at_least(result: LintResult, level: str) -> tuple[Finding, ...]:
+    from ..lint.findings import Severity
+
+    least = Severity(level).rank
+    return tuple(finding for finding in result.findings if result.rule_of(finding).severity.rank <= least)
+
+
+def _show(result: LintResult, shown: tuple[Finding, ...], format_: str) -> None:
+    from .console import emit, emit_json, emit_report
+
+    if format_ == "json":
+        from ..report.lint import lint_json
+
+        emit_json(lint_json(result, shown))
+    elif format_ == "sarif":
+        from importlib.metadata import version
+
+        from ..report.sarif import sarif
+
+        emit_json(sarif(result, shown, version("flowverdict")))
+    elif format_ == "github":
+        from ..report.annotations import github
+
+        emit(github(result, shown))
+    else:
+        from ..report.lint import lint
+
+        emit_report(lint(result, shown))

@@ -1,0 +1,119 @@
+"""What rules look at: policies as they were written and as they are meant, and all that follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..errors import Place
+from ..model.cluster import Cluster
+from ..model.flows import End, Flow, Judgement
+from ..model.plugins import Enforcement
+from ..model.policy import Policy
+from ..model.profile import Profile
+from ..reference import Reference
+
+if TYPE_CHECKING:
+    from ..analyses.replay import ReplayResult
+    from ..tables.layout import Tables
+
+NETWORK_POLICY = "networking.k8s.io", "NetworkPolicy"
+
+
+class Written(Protocol):
+    """An object as it was written; see `loaders.documents.Document`."""
+
+    @property
+    def file(self) -> str:
+        """Path as the user gave it."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """API group; the core group is the empty text."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Kind, without the group."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """The object as plain dicts and lists."""
+        ...
+
+    def place(self, path: tuple[str | int, ...] = (), field: str | None = None) -> Place:
+        """Return where a field is written; of one that is absent, where it would be."""
+        ...
+
+
+@dataclass(frozen=True)
+class LintContext:
+    """A cluster and its policies, and what follows from them, worked out when first asked for.
+
+    Attributes
+    ----------
+    cluster : Cluster
+    policies : tuple of Policy
+        Those in force, sorted by name; staged ones are among them.
+    profile : Profile
+    enforcement : Enforcement
+        Which network plugin enforces, and which kinds of policies it leaves out.
+    documents : tuple of Written
+        Policies as they were written, in the order of the input, those that the plugin leaves out too; and what
+        policies of their languages lean on, such as tiers and groups.
+    namespaces : mapping of str to Place
+        Where a namespace is written; where it is not, the first object in it.
+    texts : mapping of str to str
+        What the files of all these hold, by name.
+    replay : ReplayResult or None
+        What became of the flows of a capture; None without one.
+    """
+
+    cluster: Cluster
+    policies: tuple[Policy, ...]
+    profile: Profile
+    enforcement: Enforcement
+    documents: Sequence[Written] = ()
+    namespaces: Mapping[str, Place] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    replay: ReplayResult | None = None
+
+    @cached_property
+    def _document_at(self) -> dict[Place, Written]:
+        return {document.place(): document for document in self.documents}
+
+    def document_of(self, policy: Policy) -> Written | None:
+        """Return a policy as it was written."""
+        return self._document_at.get(policy.place)
+
+    def written(self, *kinds: tuple[str, str]) -> Iterator[tuple[Policy, Written]]:
+        """Yield the policies in force of some kinds, given as API group and kind, as they are and as written.
+
+        Without any kind, all of them. Staged ones are left out.
+        """
+        for policy in self.policies:
+            document = self.document_of(policy)
+            if document is None or policy.stages is not None:
+                continue
+            if not kinds or (document.group, document.kind) in kinds:
+                yield policy, document
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Judges single flows, and tells why."""
+        return Reference(self.cluster, self.policies, self.profile)
+
+    def judge(self, source: End, destination: End, protocol: int, port: int | None) -> Judgement:
+        """Judge one flow."""
+        return self.reference.judge(Flow(source, destination, protocol, port))
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The policies compiled: one set."""
+        from ..tables.build import build_tables
+
+        return build_tables(self.cluster, self.policies, profile=self.profile)

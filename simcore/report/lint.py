@@ -1,0 +1,124 @@
+"""The report of `lint`: findings file by file, with the lines they are about and what mends them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+
+from ..lint.findings import Finding, Fix, LintResult, Severity
+from .manifests import manifest_yaml
+from .structure import Line, Report, Section, Span, Tone, faint, line, strong, unbroken
+from .words import count
+from .written import Lines
+
+TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.DOUBT, Severity.INFO: Tone.STRONG}
+_NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "info"}
+LEAD = " " * 4
+"""Before what belongs to a finding."""
+
+
+def lint(result: LintResult, shown: tuple[Finding, ...]) -> Report:
+    """Make the report.
+
+    Parameters
+    ----------
+    result : LintResult
+    shown : tuple of Finding
+        Those of its findings that are severe enough to be shown.
+    """
+    lines = Lines(result.texts)
+    sections = [
+        Section(line(strong(file or "(no file)")), tuple(_items(result, tuple(group), lines)))
+        for file, group in groupby(shown, key=lambda finding: finding.place.file)
+    ]
+    return Report(line(_title(result)), tuple(_summary(result, shown)), sections=tuple(sections))
+
+
+def fix_yaml(fix: Fix) -> str:
+    """Write a fix as YAML."""
+    return manifest_yaml(dict(fix.manifest), fix.comments)
+
+
+def _title(result: LintResult) -> str:
+    if not result.findings:
+        return f"No findings: {count(len(result.rules), 'rule')} looked"
+    parts = [count(result.count(severity), _NOUNS[severity]) for severity in Severity if result.count(severity)]
+    return f"{count(len(result.findings), 'finding')}: {', '.join(parts)}"
+
+
+def _summary(result: LintResult, shown: tuple[Finding, ...]) -> Iterator[Line]:
+    counts = Counter(finding.code for finding in result.findings)
+    for rule in result.rules:
+        if counts[rule.code]:
+            tone = TONES[rule.severity]
+            yield line(f"{counts[rule.code]:,}  ", Span(rule.code, tone), f"  {rule.summary}")
+    if hidden := len(result.findings) - len(shown):
+        yield line(faint(f"{count(hidden, 'finding')} of lower severity not shown"))
+    if passed := len(result.suppressed):
+        yield line(faint(f"{count(passed, 'finding')} let pass by comments"))
+
+
+def _items(result: LintResult, findings: tuple[Finding, ...], lines: Lines) -> Iterator[Line]:
+    for number, finding in enumerate(findings):
+        if number:
+            yield ()
+        yield from _finding(result, finding, lines)
+
+
+def _finding(result: LintResult, finding: Finding, lines: Lines) -> Iterator[Line]:
+    rule = result.rule_of(finding)
+    place = f"{finding.place.line}:{lines.column(finding.place)}  " if finding.place.line else ""
+    about = f" ({finding.policy})" if finding.policy else ""
+    yield line(place, Span(rule.severity, TONES[rule.severity]), "  ", strong(rule.code), f"  {finding.message}{about}")
+    yield from _source(finding, lines, TONES[rule.severity])
+    for detail in finding.details:
+        yield line(unbroken(LEAD[:-2]), detail)
+    if finding.fix is not None:
+        yield line(faint(unbroken(f"{LEAD[:-2]}fix:")))
+        for text in fix_yaml(finding.fix).splitlines():
+            yield line(unbroken(f"{LEAD}{text}"))
+
+
+def _source(finding: Finding, lines: Lines, tone: Tone) -> Iterator[Line]:
+    text = lines.at(finding.place)
+    if text is None:
+        return
+    number = f"{finding.place.line:>{len(LEAD)}}"
+    yield line(faint(unbroken(f"{number} | ")), unbroken(text.replace("\t", " ")))
+    caret = " " * (lines.column(finding.place) - 1) + "^"
+    yield line(faint(unbroken(f"{' ' * len(number)} | ")), Span(unbroken(caret), tone))
+
+
+def lint_json(result: LintResult, shown: tuple[Finding, ...]) -> dict[str, object]:
+    """Make the JSON of `lint --format json`."""
+    lines = Lines(result.texts)
+    return {
+        "findings": [_finding_json(result, finding, lines) for finding in shown],
+        "suppressed": [
+            {**_finding_json(result, suppressed.finding, lines), "reason": suppressed.reason}
+            for suppressed in result.suppressed
+        ],
+        "counts": {severity.value: result.count(severity) for severity in Severity},
+        "rules": [rule.code for rule in result.rules],
+    }
+
+
+def _finding_json(result: LintResult, finding: Finding, lines: Lines) -> dict[str, object]:
+    rule, place, policy = result.rule_of(finding), finding.place, finding.policy
+    return {
+        "code": finding.code,
+        "name": rule.name,
+        "severity": rule.severity.value,
+        "file": place.file or None,
+        "document": place.document or None,
+        "line": place.line or None,
+        "column": lines.column(place) if lines.at(place) is not None else None,
+        "field": place.field or None,
+        "kind": policy.kind if policy else None,
+        "namespace": (policy.namespace or None) if policy else None,
+        "policy": policy.name if policy else None,
+        "message": finding.message,
+        "details": list(finding.details),
+        "fix": fix_yaml(finding.fix) if finding.fix else None,
+    }

@@ -9,18 +9,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.extras import KINDS, MISSING, NO_KIND, SCAN, VALUES
-from ..kernels.places import FIRST_INGRESS
 from ..kernels.reach import count_pairs
 from ..model.addresses import Family
 from ..model.flows import Verdict
-from ..model.ports import LAST_PORT, PORT_PROTOCOLS, PortRange
+from ..model.ports import PortRange
 from ..tables.ends import Kind
 from ..tables.layout import Tables
 from ..tables.ports import OTHER_SLOT
+from .rows import PORTS, port_stretches, ranges_with, rows_of_programs, verdicts_of_rows
 from .shards import Threads
 
-_PORTS = LAST_PORT + 1
 _SHARES = 16
 
 
@@ -92,7 +90,7 @@ def reachability(tables: Tables, number: int = 0, threads: int | None = None) ->
     column_of = arrays.column_of.astype(np.int64)
     weights = _pods_of_identities(tables)
     here = np.flatnonzero(weights)
-    egress, ingress = _blocks(tables)
+    egress, ingress = rows_of_programs(tables)
     by_peer = np.ascontiguousarray(ingress.T)
     sources, source_weights = _merged(program_of[0, here] // egress.shape[1], column_of[1, here], weights[here])
     destinations, destination_weights = _merged(
@@ -121,16 +119,6 @@ def _pods_of_identities(tables: Tables) -> NDArray[np.int64]:
     return np.bincount(identities, minlength=tables.arrays.kind.size)
 
 
-def _blocks(tables: Tables) -> tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger]]:
-    """Return the rows of egress programs by column, and those of ingress programs."""
-    arrays = tables.arrays
-    parts = np.split(arrays.row_of, [int(arrays.limits[FIRST_INGRESS])])
-    egress, ingress = (
-        part.reshape(-1, int(columns.max()) + 1) for part, columns in zip(parts, arrays.column_of, strict=True)
-    )
-    return egress, ingress
-
-
 def _merged(
     one: NDArray[np.int64], other: NDArray[np.integer], weights: NDArray[np.int64]
 ) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]:
@@ -149,60 +137,23 @@ def _classes(tables: Tables, keys: NDArray[np.int64], counts: NDArray[np.int64])
     distinct, number = np.unique(keys, return_inverse=True)
     pairs = np.zeros(distinct.size, np.int64)
     np.add.at(pairs, number, counts)
-    verdicts = _verdicts(tables)
+    verdicts = verdicts_of_rows(tables)
     egress, ingress = verdicts[distinct >> 32], verdicts[distinct & 0xFFFFFFFF]
     denied = (egress == Verdict.DENY) | (ingress == Verdict.DENY)
     together = np.where(denied, np.uint8(Verdict.DENY), np.maximum(egress, ingress))
     found: dict[bytes, int] = {}
     for row, amount in zip(together, pairs.tolist(), strict=True):
         found[row.tobytes()] = found.get(row.tobytes(), 0) + amount
-    stretches = _stretches(tables)
-    other = int(tables.arrays.port_class[OTHER_SLOT * _PORTS])
+    stretches = port_stretches(tables)
+    other = int(tables.arrays.port_class[OTHER_SLOT * PORTS])
     classes = [
         ReachClass(
             amount,
-            _ranges(stretches, verdict, Verdict.ALLOW),
-            _ranges(stretches, verdict, Verdict.UNKNOWN),
+            ranges_with(stretches, verdict, Verdict.ALLOW),
+            ranges_with(stretches, verdict, Verdict.UNKNOWN),
             Verdict(verdict[other]),
         )
         for verdict, amount in found.items()
         if amount
     ]
     return tuple(sorted(classes, key=lambda each: (-each.pairs, each.allowed, each.unknown, each.other)))
-
-
-def _verdicts(tables: Tables) -> NDArray[np.uint8]:
-    """Return the verdict of every row and port class; of a source port that matters, nothing is known."""
-    arrays = tables.arrays
-    verdicts = arrays.decision.astype(np.uint8) & np.uint8(3)
-    if arrays.scan.size:
-        missing = np.arange(KINDS) * VALUES + MISSING
-        of_class = np.zeros(arrays.decision.shape[1], np.int64)
-        for protocol in np.flatnonzero(arrays.extra_kind < NO_KIND).tolist():
-            slot, kind = int(arrays.slot_of[protocol]), int(arrays.extra_kind[protocol])
-            of_class[arrays.port_class[slot * _PORTS : (slot + 1) * _PORTS]] = arrays.extra_class[missing[kind]]
-            of_class[arrays.missing_port_class[slot]] = arrays.extra_class[missing[kind]]
-        rows, classes = np.nonzero(verdicts == SCAN)
-        verdicts[rows, classes] = arrays.scan[arrays.decision[rows, classes] >> 2, of_class[classes]] & 3
-    return verdicts
-
-
-def _stretches(tables: Tables) -> list[tuple[PortRange, int]]:
-    """List the stretches of ports that are of one class, each with its class."""
-    found = []
-    for slot, protocol in enumerate(PORT_PROTOCOLS):
-        classes = tables.arrays.port_class[slot * _PORTS : (slot + 1) * _PORTS]
-        edges = [0, *(np.flatnonzero(np.diff(classes)) + 1).tolist(), _PORTS]
-        found += [(PortRange(protocol, first, end - 1), int(classes[first])) for first, end in pairwise(edges)]
-    return found
-
-
-def _ranges(stretches: list[tuple[PortRange, int]], verdicts: bytes, wanted: Verdict) -> tuple[PortRange, ...]:
-    """Join the stretches that have a verdict."""
-    found: list[PortRange] = []
-    for ports, number in stretches:
-        if verdicts[number] == wanted:
-            if found and found[-1].protocol == ports.protocol and found[-1].last + 1 == ports.first:
-                ports = PortRange(ports.protocol, found.pop().first, ports.last)
-            found.append(ports)
-    return tuple(found)

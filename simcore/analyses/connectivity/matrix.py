@@ -1,0 +1,229 @@
+"""The matrix: what is possible between every two kinds of ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.flows import Verdict
+from ...model.policy import Direction
+from ...tables.layout import Tables
+from ...tables.ports import OTHER_SLOT
+from ..rows import PORTS, port_stretches, ranges_with, verdicts_of_rows
+from .results import Ports
+
+Numbers = NDArray[np.int64]
+Member = tuple[int, int]
+"""Family (0: unknown) and identity of an end at one of its addresses."""
+
+NOTHING = -1
+"""Number of the verdicts of ends that have no family in common."""
+_CELLS = 1 << 22
+"""Pairs that are looked at at a time."""
+
+
+class Kinds:
+    """Numbers of the kinds of ends: what tables see of one at each of its addresses.
+
+    Attributes
+    ----------
+    found : dict
+        Members, and whether it is not known on which node they run, to the number.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[tuple[Member, ...], bool], int] = {}
+
+    def add(self, members: tuple[Member, ...], is_anywhere: bool) -> int:
+        """Return the number of a kind."""
+        return self.found.setdefault((members, is_anywhere), len(self.found))
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What is possible between kinds of ends.
+
+    Attributes
+    ----------
+    cells : int32[source classes, destination classes]
+        Numbers in `ports`.
+    source_class, destination_class : int64[kinds]
+    ports : list of Ports
+    """
+
+    cells: NDArray[np.int32]
+    source_class: Numbers
+    destination_class: Numbers
+    ports: list[Ports]
+
+    @property
+    def classes(self) -> list[tuple[int, int]]:
+        """Both classes of each kind: kinds of equal ones are alike."""
+        return list(zip(self.source_class.tolist(), self.destination_class.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Kinds of ends as sources, or as destinations, those that are alike held once.
+
+    Attributes
+    ----------
+    family : int64[sides, members]
+        -1 where there is no such member.
+    program : int64[sides, members]
+        Where the program that binds it begins, egress for sources.
+    columns : int64[2, sides, members]
+        Its column as a peer; the second where it is not known on which nodes both ends run.
+    is_anywhere : bool[sides]
+    """
+
+    family: Numbers
+    program: Numbers
+    columns: Numbers
+    is_anywhere: NDArray[np.bool_]
+
+    def part(self, first: int, last: int) -> _Side:
+        """Return some of them."""
+        here = slice(first, last)
+        return _Side(self.family[here], self.program[here], self.columns[:, here], self.is_anywhere[here])
+
+
+def matrix(tables: Tables, number: int, kinds: Kinds) -> Matrix:
+    """Find out what is possible between every two kinds of ends."""
+    sources, source_of = _sides(tables, number, kinds, Direction.EGRESS)
+    destinations, destination_of = _sides(tables, number, kinds, Direction.INGRESS)
+    meeting = _Meeting(tables)
+    size = max(_CELLS // max(destinations.is_anywhere.size, 1), 1)
+    parts = [
+        meeting.meet(sources.part(first, first + size), destinations)
+        for first in range(0, sources.is_anywhere.size, size)
+    ]
+    cells = np.concatenate([np.empty((0, destinations.is_anywhere.size), np.int32), *parts])
+    ports, of_verdicts = meeting.ports()
+    cells = of_verdicts[cells]
+    rows, row_of = _distinct(cells)
+    columns, column_of = _distinct(np.ascontiguousarray(cells[rows].T))
+    return Matrix(cells[rows][:, columns], row_of[source_of], column_of[destination_of], ports)
+
+
+def _sides(tables: Tables, number: int, kinds: Kinds, direction: Direction) -> tuple[_Side, Numbers]:
+    """Return the distinct sides of kinds, and which is each kind's."""
+    arrays = tables.arrays
+    programs = arrays.program_of[2 * number + direction].astype(np.int64)
+    columns = arrays.column_of[1 - direction].astype(np.int64)
+    elsewhere = columns[arrays.nearness[1]] if arrays.nearness.shape[1] else columns
+    found: dict[tuple[tuple[tuple[int, ...], ...], bool], int] = {}
+    of_kind = []
+    seen = list(zip(programs.tolist(), columns.tolist(), elsewhere.tolist(), strict=True))
+    for members, is_anywhere in kinds.found:
+        key = tuple(sorted({(family, *seen[identity]) for family, identity in members})), is_anywhere
+        of_kind.append(found.setdefault(key, len(found)))
+    width = max((len(members) for members, _ in found), default=1)
+    table = np.zeros((4, len(found), width), np.int64)
+    table[0] = -1
+    for side, (parts, _) in enumerate(found):
+        table[:, side, : len(parts)] = np.array(parts).T
+    is_anywhere_of = np.array([is_anywhere for _, is_anywhere in found], bool)
+    return _Side(table[0], table[1], table[2:], is_anywhere_of), np.array(of_kind, np.int64)
+
+
+class _Meeting:
+    """Numbers the verdicts of all ports that pairs of ends meet."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._row_of = tables.arrays.row_of
+        stretches = port_stretches(tables)
+        other = int(tables.arrays.port_class[OTHER_SLOT * PORTS])
+        classes, inverse = np.unique([*(number for _, number in stretches), other], return_inverse=True)
+        self._stretches = [(ports, int(place)) for (ports, _), place in zip(stretches, inverse[:-1], strict=True)]
+        self._other = int(inverse[-1])
+        kept, self._verdicts_of = _distinct(verdicts_of_rows(tables)[:, classes])
+        self._verdicts = verdicts_of_rows(tables)[:, classes][kept]
+        self._number_of = np.full(kept.size * kept.size, NOTHING, np.int32)
+        self._found: dict[bytes, int] = {}
+
+    def meet(self, sources: _Side, destinations: _Side) -> NDArray[np.int32]:
+        """Return the number of what each source meets at each destination; NOTHING where families differ."""
+        anywhere = sources.is_anywhere[:, None] | destinations.is_anywhere
+        cells = np.full(anywhere.shape, NOTHING, np.int32)
+        for one, other in product(range(sources.family.shape[1]), range(destinations.family.shape[1])):
+            fitting = _fitting(sources.family[:, one], destinations.family[:, other])
+            if fitting.any():
+                met = self._met(sources, one, destinations, other, anywhere)
+                cells = self._agreed(cells, np.where(fitting, met, NOTHING))
+        return cells
+
+    def _met(
+        self, sources: _Side, one: int, destinations: _Side, other: int, anywhere: NDArray[np.bool_]
+    ) -> NDArray[np.int32]:
+        """Number what one member of each source meets at one of each destination."""
+        outward, inward = (
+            self._verdicts_of[self._row_of[place]]
+            for place in (
+                sources.program[:, one, None]
+                + np.where(anywhere, destinations.columns[1, :, other], destinations.columns[0, :, other]),
+                destinations.program[:, other]
+                + np.where(anywhere, sources.columns[1, :, one, None], sources.columns[0, :, one, None]),
+            )
+        )
+        keys = outward * len(self._verdicts) + inward
+        met: NDArray[np.int32] = self._number_of[keys]
+        new = np.unique(keys[met == NOTHING])
+        if new.size:
+            egress, ingress = (self._verdicts[rows] for rows in np.divmod(new, len(self._verdicts)))
+            denied = (egress == Verdict.DENY) | (ingress == Verdict.DENY)
+            together = np.where(denied, np.uint8(Verdict.DENY), np.maximum(egress, ingress))
+            self._number_of[new] = self._numbers(together)
+            met = self._number_of[keys]
+        return met
+
+    def _agreed(self, cells: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Number what ends meet that may be met in two ways: on ports where these differ it cannot be told (NP-29)."""
+        result = np.where(cells == NOTHING, others, cells)
+        differing = (cells != NOTHING) & (others != NOTHING) & (cells != others)
+        if differing.any():
+            keys = cells[differing].astype(np.int64) << 32 | others[differing]
+            new, inverse = np.unique(keys, return_inverse=True)
+            verdicts = self._all()
+            one, other = verdicts[new >> 32], verdicts[new & 0xFFFFFFFF]
+            result[differing] = self._numbers(np.where(one == other, one, np.uint8(Verdict.UNKNOWN)))[inverse]
+        return result
+
+    def _numbers(self, verdicts: NDArray[np.uint8]) -> NDArray[np.int32]:
+        return np.array([self._found.setdefault(row.tobytes(), len(self._found)) for row in verdicts], np.int32)
+
+    def _all(self) -> NDArray[np.uint8]:
+        return np.frombuffer(b"".join(self._found), np.uint8).reshape(len(self._found), -1)
+
+    def ports(self) -> tuple[list[Ports], NDArray[np.int32]]:
+        """Return the distinct port sets, and the number of that of each number so far; the last is that of NOTHING."""
+        found: dict[Ports, int] = {}
+        of_verdicts = [found.setdefault(self._ports(verdicts), len(found)) for verdicts in self._rows()]
+        return list(found), np.array(of_verdicts, np.int32)
+
+    def _rows(self) -> Iterator[bytes]:
+        yield from self._found
+        yield bytes([Verdict.DENY]) * self._verdicts.shape[1]
+
+    def _ports(self, verdicts: bytes) -> Ports:
+        allowed, unknown = (ranges_with(self._stretches, verdicts, each) for each in (Verdict.ALLOW, Verdict.UNKNOWN))
+        return Ports(allowed, unknown, Verdict(verdicts[self._other]))
+
+
+def _fitting(families: Numbers, others: Numbers) -> NDArray[np.bool_]:
+    """Tell which may meet: those of one family, and those of which it is not known."""
+    one, other = families[:, None], others
+    fitting: NDArray[np.bool_] = (one >= 0) & (other >= 0) & ((one == other) | (one == 0) | (other == 0))
+    return fitting
+
+
+def _distinct(table: NDArray[np.generic]) -> tuple[Numbers, Numbers]:
+    """Return the first row of each distinct kind, and the kind of every row."""
+    found: dict[bytes, int] = {}
+    kinds: Sequence[int] = [found.setdefault(row.tobytes(), len(found)) for row in table]
+    numbers = np.array(kinds, np.int64)
+    return np.unique(numbers, return_index=True)[1], numbers

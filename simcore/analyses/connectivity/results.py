@@ -1,0 +1,145 @@
+"""What all possible connections of one policy set come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.addresses import Address
+from ...model.flows import End as FlowEnd
+from ...model.flows import Flow, Verdict
+from ...model.ports import PortRange
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadEnd:
+    """Pods of one workload that no rule tells apart; a workload whose pods differ has several ends.
+
+    Attributes
+    ----------
+    workload : str
+        ``namespace/Kind/name``.
+    pods, total : int
+        How many pods stand behind it, and how many the workload has in all.
+    example : str
+        ``namespace/pod`` of the first of them.
+    second : str or None
+        Another of them, to be asked about with the first; None where there is one only.
+    """
+
+    workload: str
+    pods: int
+    total: int
+    example: str
+    second: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeEnd:
+    """Addresses outside the cluster, of one family, that no rule tells apart.
+
+    Attributes
+    ----------
+    ranges : tuple of (Address, Address)
+        First and last address of each range; ascending, never adjacent.
+    example : Address
+        The first of them.
+    """
+
+    ranges: tuple[tuple[Address, Address], ...]
+    example: Address
+
+
+End = WorkloadEnd | RangeEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What is possible from one end to another.
+
+    Attributes
+    ----------
+    allowed, unknown : tuple of PortRange
+        Destination ports on which a connection is allowed, and on which it cannot be told: by protocol (TCP, UDP,
+        SCTP), ascending, never adjacent. All others are denied.
+    other : Verdict
+        The verdict of protocols without ports that no rule names.
+    """
+
+    allowed: tuple[PortRange, ...]
+    unknown: tuple[PortRange, ...]
+    other: Verdict
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether every port is denied."""
+        return not (self.allowed or self.unknown)
+
+    def verdict(self, protocol: int, port: int) -> Verdict:
+        """Return the verdict of one port of TCP, UDP or SCTP."""
+        for ranges, verdict in ((self.allowed, Verdict.ALLOW), (self.unknown, Verdict.UNKNOWN)):
+            if any(one.contains(protocol, port) for one in ranges):
+                return verdict
+        return Verdict.DENY
+
+
+@dataclass(frozen=True)
+class Connectivity:
+    """All possible connections between workloads, and with what is outside the cluster.
+
+    Attributes
+    ----------
+    ends : tuple of WorkloadEnd or RangeEnd
+        Workloads by name, then ranges, IPv4 first.
+    source_class, destination_class : int32[ends]
+        Ends of one class may reach the same, or be reached by the same.
+    cells : int32[source classes, destination classes]
+        Numbers in `ports`.
+    ports : tuple of Ports
+        Distinct ones.
+    """
+
+    ends: tuple[End, ...]
+    source_class: NDArray[np.int32]
+    destination_class: NDArray[np.int32]
+    cells: NDArray[np.int32]
+    ports: tuple[Ports, ...]
+
+    @property
+    def workloads(self) -> int:
+        """How many ends are workloads: they stand before all ranges."""
+        return sum(isinstance(end, WorkloadEnd) for end in self.ends)
+
+    def ports_of(self, source: int, destination: int) -> Ports:
+        """Return what is possible from one end, by its position, to another; within one, between two of its pods."""
+        return self.ports[int(self.cells[self.source_class[source], self.destination_class[destination]])]
+
+    def is_pair(self, source: int, destination: int) -> bool:
+        """Whether a connection can be told of: not between two ranges, nor from a single pod to itself."""
+        end = self.ends[source]
+        if source == destination:
+            return isinstance(end, WorkloadEnd) and end.pods > 1
+        return isinstance(end, WorkloadEnd) or isinstance(self.ends[destination], WorkloadEnd)
+
+    def pairs(self) -> Iterator[tuple[int, int, Ports]]:
+        """Yield sources and destinations between which any port is allowed or unknown, with the ports."""
+        something = np.array([not ports.is_nothing for ports in self.ports], bool)
+        for source, row in enumerate(self.source_class.tolist()):
+            numbers = self.cells[row][self.destination_class]
+            for destination in np.flatnonzero(something[numbers]).tolist():
+                if self.is_pair(source, destination):
+                    yield source, destination, self.ports[numbers[destination]]
+
+    def flow(self, source: int, destination: int, protocol: int, port: int | None) -> Flow:
+        """Return a flow between two ends, to be asked why: from the first pod or address of each."""
+        one, other = (_flow_end(self.ends[number]) for number in (source, destination))
+        if source == destination:
+            other = FlowEnd(pod=getattr(self.ends[source], "second", None))
+        return Flow(one, other, protocol, port)
+
+
+def _flow_end(end: End) -> FlowEnd:
+    return FlowEnd(pod=end.example) if isinstance(end, WorkloadEnd) else FlowEnd(address=end.example)

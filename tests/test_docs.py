@@ -75,7 +75,9 @@ def test_every_command_and_option_is_documented(name):
     page = ROOT / f"docs/{name.rpartition(' ')[2]}.md"
     text = README + (page.read_text("utf-8") if page.exists() else "")
     assert name in text
-    assert [option for option in options_of(COMMANDS[name]) if f"`{option}" not in text and f" {option}" not in text] == []
+    assert [
+        option for option in options_of(COMMANDS[name]) if f"`{option}" not in text and f" {option}" not in text
+    ] == []
 
 
 @pytest.mark.parametrize(("document", "example"), EXAMPLES, ids=[f"{d}: {e[:40]}" for d, e in EXAMPLES])

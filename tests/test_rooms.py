@@ -28,10 +28,23 @@ MAY_IMPORT = {
         "simcore.analyses",
         "simcore.reference",
     },
-    "simcore.report": {"simcore.model", "simcore.errors", "simcore.analyses", "simcore.lint"},
+    "simcore.monitoring": {
+        "simcore.model",
+        "simcore.errors",
+        "simcore.kernels",
+        "simcore.tables",
+        "simcore.analyses",
+    },
+    "simcore.report": {
+        "simcore.model",
+        "simcore.errors",
+        "simcore.analyses",
+        "simcore.lint",
+        "simcore.monitoring",
+    },
     "loaders": {"simcore.model", "simcore.errors"},
 }
-RESULTS = {"simcore.analyses", "simcore.lint"}
+RESULTS = {"simcore.analyses", "simcore.lint", "simcore.monitoring"}
 """Rooms whose results are reported."""
 EVERYTHING = {*MAY_IMPORT, "simcore"}
 MAY_IMPORT["simcore"] = EVERYTHING - {"loaders"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -24,13 +24,17 @@ from .results import ResultColumns, check_output, result_fields, rule_table, wri
 from .sessions.oriented import STATE_FIELDS, OrientedCapture, StateCounts, count_states, follow, state_columns
 from .sessions.stateful import StatefulOptions
 from .shards import Threads
-from .sweep import DEFAULT_BATCH_ROWS, Output, Progress, not_allowed, sweep
+from .sweep import DEFAULT_BATCH_ROWS, Observer, Output, Progress, not_allowed, sweep
 
 RESULT_SCHEMA = pa.schema(result_fields())
 """What `replay` writes: one row a flow, in the order of the capture (files in order, rows in order)."""
 
 STATEFUL_SCHEMA = pa.schema([*result_fields(), *STATE_FIELDS])
 """What a stateful `replay` writes."""
+
+
+Observing = Callable[[Tables, OrientedCapture | None], Observer]
+"""Makes an observer of a sweep: given the tables, and the capture that is judged where connections are followed."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ def replay(
     output: Path | None = None,
     progress: Progress | None = None,
     stateful: StatefulOptions | None = None,
+    observing: Observing | None = None,
 ) -> ReplayResult: ...
 
 
@@ -97,6 +102,7 @@ def replay(
     output: Path | None = None,
     progress: Progress | None = None,
     stateful: StatefulOptions | None = None,
+    observing: Observing | None = None,
 ) -> ReplayResult: ...
 
 
@@ -111,6 +117,7 @@ def replay(
     output: Path | None = None,
     progress: Progress | None = None,
     stateful: StatefulOptions | None = None,
+    observing: Observing | None = None,
 ) -> ReplayResult:
     """Judge every flow of a capture: ``replay(capture, cluster, policies)``, or ``replay(capture, tables)``.
 
@@ -137,6 +144,8 @@ def replay(
     stateful : StatefulOptions, optional
         Judge connections rather than rows: an answer has the verdict of what it answers, and each row its conntrack
         class. Reads the capture twice more.
+    observing : callable, optional
+        Makes somebody who looks at every judged batch as well, as `simcore.monitoring.counting.Counting` does.
 
     Raises
     ------
@@ -161,6 +170,7 @@ def replay(
         batch_rows,
         _output(tables, output, oriented) if output else None,
         progress,
+        observing(tables, oriented) if observing else None,
     )
     if output:
         write_rules(tables, output)

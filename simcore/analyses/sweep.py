@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,23 @@ class Output:
     columns: Sequence[str] = ()
 
 
+class Observer(Protocol):
+    """Somebody who looks at every batch as well, and counts what a sweep does not."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """What it needs of a capture besides."""
+        ...
+
+    def observe(self, split: Split, first_row: int, batch: pa.RecordBatch, judged: Judged) -> Any:
+        """Look at a batch; called on many threads."""
+        ...
+
+    def take(self, seen: Sequence[Any]) -> None:
+        """Take in what `observe` returned of the batches of one split; called in the order of splits."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sweep:
     """What a sweep found.
@@ -84,6 +102,7 @@ class _Part:
     requests: RequestTally
     not_there: int
     written: list[pa.RecordBatch]
+    seen: list[Any]
 
 
 def sweep(
@@ -94,19 +113,22 @@ def sweep(
     batch_rows: int = DEFAULT_BATCH_ROWS,
     output: Output | None = None,
     progress: Progress | None = None,
+    observer: Observer | None = None,
 ) -> Sweep:
     """Judge every flow of a capture, split by split.
 
     The result, and every byte that is written, is the same whatever the engine and the size of batches: splits are
     merged in their order, and within one nothing depends on where batches end.
     """
-    wanted = dict.fromkeys([*judged_columns(tables), *GROUPED_COLUMNS, *(output.columns if output else ())])
+    asked = [*(output.columns if output else ()), *(observer.columns if observer else ())]
+    wanted = dict.fromkeys([*judged_columns(tables), *GROUPED_COLUMNS, *asked])
     columns = [name for name in wanted if name in capture.columns]
 
     def judge_split(split: Split) -> _Part:
         counts = np.zeros((3, 3), np.int64)
         merger = Merger(tables.sets)
         written: list[pa.RecordBatch] = []
+        seen: list[Any] = []
         first_row, settled, requests, not_there = split.first_row, 0, RequestTally.none(tables), 0
         most_rows = min(batch_rows, split.rows)
         workspace = Workspace(tables, most_rows)
@@ -123,8 +145,10 @@ def sweep(
                 merger.add_flows(tables, judged, batch, rows, split, first_row, room)
             if output is not None:
                 written.append(output.describe(split, first_row, batch, judged))
+            if observer is not None:
+                seen.append(observer.observe(split, first_row, batch, judged))
             first_row += batch.num_rows
-        return _Part(first_row - split.first_row, counts, merger, settled, requests, not_there, written)
+        return _Part(first_row - split.first_row, counts, merger, settled, requests, not_there, written, seen)
 
     total = sum(split.rows for split in capture.splits)
     counts = np.zeros((3, 3), np.int64)
@@ -137,6 +161,8 @@ def sweep(
         settled += part.settled
         requests += part.requests
         not_there += part.not_there
+        if observer is not None:
+            observer.take(part.seen)
         done += part.rows
         if progress is not None:
             progress(done, total)

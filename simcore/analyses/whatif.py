@@ -26,6 +26,7 @@ from .groups import CHANGE_OF, CHANGES, Groups
 from .judging import Judged
 from .names import NO_NAMES, NameReport
 from .prepared import Policies, prepare_with_names
+from .replay import Observing
 from .results import WORDS, ResultColumns, check_output, result_fields, write_rules
 from .sessions.oriented import OpenLost, StateCounts, count_lost, count_states, follow
 from .sessions.stateful import StatefulOptions
@@ -114,6 +115,7 @@ def whatif(
     output: Path | None = None,
     progress: Progress | None = None,
     stateful: StatefulOptions | None = None,
+    observing: Observing | None = None,
 ) -> WhatIfResult: ...
 
 
@@ -129,6 +131,7 @@ def whatif(
     output: Path | None = None,
     progress: Progress | None = None,
     stateful: StatefulOptions | None = None,
+    observing: Observing | None = None,
 ) -> WhatIfResult: ...
 
 
@@ -144,6 +147,7 @@ def whatif(
     output: Path | None = None,
     progress: Progress | None = None,
     stateful: StatefulOptions | None = None,
+    observing: Observing | None = None,
 ) -> WhatIfResult:
     """Judge every flow of a capture under two policy sets, in one sweep.
 
@@ -160,7 +164,7 @@ def whatif(
         those that they were built from; they may be left out, and then no group tells the edit behind it.
     profile : Profile
         The habits of the dataplane that enforces; UPSTREAM if not given. Not beside tables, which have theirs.
-    threads, batch_rows, progress, stateful
+    threads, batch_rows, progress, stateful, observing
         As for `replay`.
     output : Path, optional
         Parquet file to write in CHANGE_SCHEMA, one row a changed flow; the rule table goes beside it.
@@ -188,6 +192,7 @@ def whatif(
         batch_rows,
         _output(tables, output, capture.files) if output else None,
         progress,
+        observing(tables, oriented) if observing else None,
     )
     if output:
         write_rules(tables, output)

@@ -46,12 +46,15 @@ class StatefulArguments:
     ----------
     wanted : bool or None
         None leaves it to the capture.
+    preset : str
+        Whose timeouts `settings` are, before any was changed.
     """
 
     wanted: bool | None
     settings: Conntrack | Cilium
     orientation: str
     reorder: int
+    preset: str
 
     def options(self, capture: Capture) -> StatefulOptions | None:
         """Return how to follow the connections of a capture; None where each flow is judged by itself.
@@ -93,7 +96,7 @@ def stateful_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def command(stateful: bool | None, orientation: str, reorder: int, preset: str, **arguments: Any) -> Any:
         _, settings = asked_settings(preset)
-        return function(stateful=StatefulArguments(stateful, settings, orientation, reorder), **arguments)
+        return function(stateful=StatefulArguments(stateful, settings, orientation, reorder, preset), **arguments)
 
     for option in reversed(
         (

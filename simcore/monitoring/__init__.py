@@ -1,0 +1,1 @@
+"""What monitoring would see: metrics of a replay, and the alerts that they would raise."""

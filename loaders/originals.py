@@ -59,7 +59,7 @@ class Originals:
         if (document.group, document.kind) == ("", "Namespace"):
             self._take_namespace(document, metadata.name)
         elif isinstance(metadata.namespace, str) and metadata.namespace not in self.namespaces:
-            self.namespaces[metadata.namespace] = document.place()
+            self.namespaces[metadata.namespace] = document.place(("metadata", "namespace"))
 
     def forget_policies(self) -> None:
         """Let go of the policies taken so far: others stand in for them."""
@@ -68,7 +68,7 @@ class Originals:
     def _take_namespace(self, document: Document, name: object) -> None:
         if isinstance(name, str) and name not in self._written:
             self._written.add(name)
-            self.namespaces[name] = document.place()
+            self.namespaces[name] = document.place(("metadata", "name"))
             self._keep_text(document)
 
     def _keep_text(self, document: Document) -> None:

@@ -7,15 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..analyses.resolver import Resolver, find_resolver
 from ..errors import Place
 from ..model.cluster import Cluster
 from ..model.flows import End, Flow, Judgement
 from ..model.plugins import Enforcement
-from ..model.policy import Policy
+from ..model.policy import Direction, Policy
 from ..model.profile import Profile
 from ..reference import Reference
+from .dns import Asker, find_askers
+from .sources import Bound, sorts, with_newcomers
 
 if TYPE_CHECKING:
+    from ..analyses.connectivity import Connectivity
     from ..analyses.replay import ReplayResult
     from ..tables.layout import Tables
 
@@ -50,7 +54,7 @@ class Written(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LintContext:
     """A cluster and its policies, and what follows from them, worked out when first asked for.
 
@@ -90,6 +94,19 @@ class LintContext:
         """Return a policy as it was written."""
         return self._document_at.get(policy.place)
 
+    def place_of(self, policy: Policy, *path: str | int) -> Place:
+        """Return where a field of a policy is written, or the nearest one around it that is there."""
+        document = self.document_of(policy)
+        if document is None:
+            return policy.place
+        value = document.value
+        for number, step in enumerate(path):
+            inside = value.get(step) if isinstance(value, dict) else None
+            if inside is None:
+                return document.place(path[:number])
+            value = inside
+        return document.place(path)
+
     def written(self, *kinds: tuple[str, str]) -> Iterator[tuple[Policy, Written]]:
         """Yield the policies in force of some kinds, given as API group and kind, as they are and as written.
 
@@ -106,6 +123,37 @@ class LintContext:
     def reference(self) -> Reference:
         """Judges single flows, and tells why."""
         return Reference(self.cluster, self.policies, self.profile)
+
+    @cached_property
+    def bound(self) -> dict[Direction, tuple[Bound, ...]]:
+        """By direction: every sort of pods that policies can bind, and the rules that do."""
+        found = tuple(sorts(self.cluster))
+        return {
+            direction: tuple(Bound(sort, self.reference.binding(sort.pod.full_name, direction)) for sort in found)
+            for direction in Direction
+        }
+
+    @cached_property
+    def newcomers(self) -> Reference:
+        """Judges as if a pod named `sources.NEWCOMER`, without any label, were added to every namespace."""
+        return Reference(with_newcomers(self.cluster), self.policies, self.profile)
+
+    @cached_property
+    def resolver(self) -> Resolver | None:
+        """The cluster's DNS; None where the cluster holds none."""
+        return find_resolver(self.cluster)
+
+    @cached_property
+    def askers(self) -> tuple[Asker, ...]:
+        """The pods that policies isolate for egress, and whether they may ask the cluster's DNS."""
+        return tuple(find_askers(self))
+
+    @cached_property
+    def connectivity(self) -> Connectivity:
+        """All possible connections."""
+        from ..analyses.connectivity import connectivity
+
+        return connectivity(self.tables)
 
     def judge(self, source: End, destination: End, protocol: int, port: int | None) -> Judgement:
         """Judge one flow."""

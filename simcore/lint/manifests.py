@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .context import LintContext
 
 _SPEC_ORDER = ("podSelector", "policyTypes", "ingress", "egress")
 
@@ -44,3 +49,10 @@ def network_policy(namespace: str, name: str, spec: Mapping[str, object]) -> dic
         "metadata": {"name": name, "namespace": namespace},
         "spec": ordered(spec),
     }
+
+
+def free_name(context: LintContext, namespace: str, name: str) -> str:
+    """Return a name that no NetworkPolicy of a namespace has: this one, or with a number behind it."""
+    taken = {policy.ref.name for policy in context.policies if policy.ref.namespace == namespace}
+    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(free for free in names if free not in taken)

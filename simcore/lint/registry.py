@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from itertools import chain
 
 from .findings import LintRule
-from .rules import types
+from .rules import alternatives, dns, isolation, types
 from .suppressions import SUPPRESSIONS
 
-RULES: tuple[LintRule, ...] = tuple(sorted(chain((SUPPRESSIONS,), types.RULES), key=lambda rule: rule.code))
+RULES: tuple[LintRule, ...] = tuple(
+    sorted(
+        chain((SUPPRESSIONS,), alternatives.RULES, dns.RULES, isolation.RULES, types.RULES), key=lambda rule: rule.code
+    )
+)
 """All of them; a topic's rules are added here."""
 
 CODES = frozenset(rule.code for rule in RULES)

@@ -8,12 +8,12 @@ from dataclasses import replace
 from itertools import takewhile
 
 from ..model.cluster import Cluster
-from ..model.flows import Flow, Judgement, Outcome, Reason, Verdict, agreed, both
+from ..model.flows import End, Flow, Judgement, Outcome, Reason, Verdict, agreed, both
 from ..model.habits import Habits
 from ..model.labels import NAMESPACE_NAME_LABEL
 from ..model.match import Match
 from ..model.policy import Action, Direction, Policy, Position, Role, Rule
-from ..model.ports import protocol_name
+from ..model.ports import TCP, protocol_name
 from ..model.profile import CIDR_MATCH_MODE, PLUGIN_SETTINGS, UPSTREAM, Profile
 from ..model.requests import Request, RequestSet
 from ..model.trace import (
@@ -99,6 +99,13 @@ class Reference:
             pairs=pairs,
             depends_on=tuple(self._dependences(flow, judgement.verdict)),
         )
+
+    def binding(self, pod: str, direction: Direction) -> tuple[Rule, ...]:
+        """Return the rules that bind a pod, given as ``namespace/name``, or may bind it, in the order of the walk."""
+        end = End(pod=pod)
+        sources, _, _ = self._ends.of(Flow(end, end, TCP, 1))
+        bound = (self._rules_binding(replace(source, port=None), direction) for source in sources)
+        return tuple(dict.fromkeys(rule for rules in bound for rule in rules))
 
     def _possible_pairs(
         self, sources: list[Candidate], destinations: list[Candidate]

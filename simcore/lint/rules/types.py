@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from ..context import NETWORK_POLICY, LintContext
+from ...model.policy import Direction, Policy
+from ..context import NETWORK_POLICY, LintContext, Written
 from ..findings import Finding, Fix, LintRule, Severity
 from ..manifests import with_spec
+from ..words import counted, listed
+
+_WORDS = {Direction.INGRESS: "Ingress", Direction.EGRESS: "Egress"}
 
 
 def _absent(context: LintContext) -> Iterator[Finding]:
@@ -25,6 +30,63 @@ def _absent(context: LintContext) -> Iterator[Finding]:
         )
 
 
+def _mismatched(context: LintContext) -> Iterator[Finding]:
+    for policy, document in context.written(NETWORK_POLICY):
+        spec = document.value.get("spec") or {}
+        for direction, word in _WORDS.items():
+            if word not in _types(spec):
+                yield from _unlisted(policy, document, spec, direction)
+            elif direction.word not in spec and spec.get(Direction(1 - direction).word):
+                yield from _closed_by_the_way(context, policy, document, spec, direction)
+
+
+def _types(spec: Mapping[str, Any]) -> list[str]:
+    """Return the directions that a policy binds, as written or as inferred."""
+    return spec.get("policyTypes") or ["Ingress", *(["Egress"] if spec.get("egress") else [])]
+
+
+def _unlisted(policy: Policy, document: Written, spec: Mapping[str, Any], direction: Direction) -> Iterator[Finding]:
+    """Find a section whose direction the policy does not bind."""
+    if direction.word not in spec or (spec.get("policyTypes") and not spec[direction.word]):
+        return
+    word = _WORDS[direction]
+    cause = f"policyTypes does not list {word}" if spec.get("policyTypes") else "it is empty and policyTypes is absent"
+    yield Finding(
+        "FV008",
+        document.place(("spec", direction.word)),
+        f"The {direction.word} section has no effect, because {cause}: {direction.word} is neither closed nor opened "
+        "by this policy.",
+        Fix(with_spec(document.value, policyTypes=[*_types(spec), word])),
+        policy=policy.ref,
+    )
+
+
+def _closed_by_the_way(
+    context: LintContext, policy: Policy, document: Written, spec: Mapping[str, Any], direction: Direction
+) -> Iterator[Finding]:
+    """Find a direction that is listed, has no section, and that nothing else opens for the pods concerned."""
+    other = Direction(1 - direction)
+    closed = sorted(
+        bound.sort.workload for bound in context.bound[direction] if bound.is_closed and bound.is_closed_by(policy.ref)
+    )
+    if not closed:
+        return
+    word = _WORDS[direction]
+    what = "may be reached by nobody" if direction is Direction.INGRESS else "may reach nobody, not even DNS"
+    yield Finding(
+        "FV008",
+        document.place(("spec", "policyTypes")),
+        f"policyTypes lists {word} without any {direction.word} section, beside {other.word} rules: "
+        f"{counted(len(set(closed)), 'workload')} {what}.",
+        Fix(
+            with_spec(document.value, policyTypes=[_WORDS[other]]),
+            {("spec", "policyTypes"): f"{word} stays open; to close it, keep it here and write {direction.word}: []"},
+        ),
+        (f"Concerned: {listed(closed)}.",),
+        policy.ref,
+    )
+
+
 RULES = (
     LintRule(
         "FV007",
@@ -32,5 +94,12 @@ RULES = (
         Severity.INFO,
         "A NetworkPolicy does not say which directions it binds.",
         _absent,
+    ),
+    LintRule(
+        "FV008",
+        "policy-types-mismatched",
+        Severity.WARNING,
+        "policyTypes and the sections of a NetworkPolicy do not match: one has no effect, or closes more than is said.",
+        _mismatched,
     ),
 )

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.places import FIRST_COMPOSITE
+from ...model.cluster import Cluster, Pod
 from ...tables.layout import Tables
-from .matrix import Kinds, matrix
-from .outside import Outside, Standing, outside
-from .results import Connectivity, End, Ports, RangeEnd, WorkloadEnd
+from .matrix import Kinds, Matrix, matrix
+from .outside import outside
+from .results import Connectivity, End, RangeEnd, WorkloadEnd
 
 Numbers = NDArray[np.int64]
 
 
-def connectivity(tables: Tables, number: int = 0) -> Connectivity:
+def workload_name(pod: Pod) -> str:
+    """Name what a pod belongs to: ``namespace/Kind/name`` of the topmost controller, or of the pod itself."""
+    return str(pod.workload)
+
+
+def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = workload_name) -> Connectivity:
     """Tell what every workload may reach, and be reached by, on every port.
 
     A pod is asked about by its name: of several addresses it may use any that is of the other end's family, and where
@@ -30,6 +36,8 @@ def connectivity(tables: Tables, number: int = 0) -> Connectivity:
         Freshly built, of one instant.
     number : int
         Which policy set of the tables.
+    name : callable, optional
+        Names what a pod belongs to, where that is not `workload_name`.
 
     Raises
     ------
@@ -44,9 +52,12 @@ def connectivity(tables: Tables, number: int = 0) -> Connectivity:
     places = outside(tables)
     kind_of_range = {standing: kinds.add((standing,), True) for standing in places.standing()}
     found = matrix(tables, number, kinds)
-    ends, kind_of_end = _ends(tables, pods, kind_of_pod, places, kind_of_range, found.classes)
-    chosen = np.array(kind_of_end, np.int64)
-    return _numbered(ends, found.cells, found.source_class[chosen], found.destination_class[chosen], found.ports)
+    end_of_pod = np.full(len(tables.cluster.pods), -1, np.int32)
+    ends, kind_of_end = _workloads(tables.cluster, name, pods, kind_of_pod, found.classes, end_of_pod)
+    for ranges, standing in places.joined({one: found.classes[kind] for one, kind in kind_of_range.items()}):
+        ends.append(RangeEnd(ranges, ranges[0][0]))
+        kind_of_end.append(kind_of_range[standing])
+    return _numbered(ends, end_of_pod, found, np.array(kind_of_end, np.int64))
 
 
 def _seen(tables: Tables, pod: int) -> tuple[tuple[tuple[int, int], ...], bool]:
@@ -61,47 +72,44 @@ def _seen(tables: Tables, pod: int) -> tuple[tuple[tuple[int, int], ...], bool]:
     return tuple(sorted({(int(row[3]), int(row[0])) for row in rows})), is_anywhere
 
 
-def _ends(
-    tables: Tables,
+def _workloads(
+    cluster: Cluster,
+    name: Callable[[Pod], str],
     pods: Sequence[int],
     kind_of_pod: Sequence[int],
-    places: Outside,
-    kind_of_range: dict[Standing, int],
     classes: Sequence[Hashable],
+    end_of_pod: NDArray[np.int32],
 ) -> tuple[list[End], list[int]]:
-    """Put together what the same is possible for: pods by workload, ranges by family."""
-    names = [str(tables.cluster.pods[pod].workload) for pod in pods]
+    """Put pods of one workload together for which the same is possible; return ends, and the kind of each."""
     groups: dict[tuple[str, Hashable], list[int]] = {}
     totals: dict[str, int] = {}
-    for position, (name, kind) in enumerate(zip(names, kind_of_pod, strict=True)):
-        groups.setdefault((name, classes[kind]), []).append(position)
-        totals[name] = totals.get(name, 0) + 1
+    for position, (pod, kind) in enumerate(zip(pods, kind_of_pod, strict=True)):
+        workload = name(cluster.pods[pod])
+        groups.setdefault((workload, classes[kind]), []).append(position)
+        totals[workload] = totals.get(workload, 0) + 1
     ends: list[End] = []
     kinds = []
-    for (name, _), members in sorted(groups.items(), key=lambda item: (item[0][0], item[1])):
-        examples = [tables.cluster.pods[pods[position]].full_name for position in members[:2]]
-        ends.append(WorkloadEnd(name, len(members), totals[name], *examples))
+    for (workload, _), members in sorted(groups.items(), key=lambda item: (item[0][0], item[1])):
+        examples = [cluster.pods[pods[position]].full_name for position in members[:2]]
+        end_of_pod[[pods[position] for position in members]] = len(ends)
+        ends.append(WorkloadEnd(workload, len(members), totals[workload], *examples))
         kinds.append(kind_of_pod[members[0]])
-    for ranges, standing in places.joined({standing: classes[kind] for standing, kind in kind_of_range.items()}):
-        ends.append(RangeEnd(ranges, ranges[0][0]))
-        kinds.append(kind_of_range[standing])
     return ends, kinds
 
 
-def _numbered(
-    ends: Sequence[End], cells: NDArray[np.int32], sources: Numbers, destinations: Numbers, ports: Sequence[Ports]
-) -> Connectivity:
+def _numbered(ends: Sequence[End], end_of_pod: NDArray[np.int32], found: Matrix, kinds: Numbers) -> Connectivity:
     """Number classes, and port sets, in the order in which they are met."""
-    source_class, rows = _by_appearance(sources)
-    destination_class, columns = _by_appearance(destinations)
-    kept = cells[rows][:, columns]
+    source_class, rows = _by_appearance(found.source_class[kinds])
+    destination_class, columns = _by_appearance(found.destination_class[kinds])
+    kept = found.cells[rows][:, columns]
     number, used = _by_appearance(kept.ravel())
     return Connectivity(
         tuple(ends),
         source_class,
         destination_class,
+        end_of_pod,
         number.reshape(kept.shape),
-        tuple(ports[each] for each in used.tolist()),
+        tuple(found.ports[each] for each in used.tolist()),
     )
 
 

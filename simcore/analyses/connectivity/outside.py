@@ -12,8 +12,8 @@ from ...model.addresses import Address, Family
 from ...tables.ends import Kind
 from ...tables.layout import Tables
 from ...tables.space import Halves, halves
+from .results import Ranges
 
-Ranges = tuple[tuple[Address, Address], ...]
 Standing = tuple[Family, int]
 """A family, and the identity of outside ranges of it; one identity may stand in both."""
 

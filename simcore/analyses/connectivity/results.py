@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from ...model.addresses import Address
 from ...model.flows import End as FlowEnd
 from ...model.flows import Flow, Verdict
 from ...model.ports import PortRange
+
+Ranges = tuple[tuple[Address, Address], ...]
+"""First and last address of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +48,12 @@ class RangeEnd:
     Attributes
     ----------
     ranges : tuple of (Address, Address)
-        First and last address of each range; ascending, never adjacent.
+        Ascending, never adjacent.
     example : Address
         The first of them.
     """
 
-    ranges: tuple[tuple[Address, Address], ...]
+    ranges: Ranges
     example: Address
 
 
@@ -96,6 +100,8 @@ class Connectivity:
         Workloads by name, then ranges, IPv4 first.
     source_class, destination_class : int32[ends]
         Ends of one class may reach the same, or be reached by the same.
+    end_of_pod : int32[pods]
+        The end of each pod of the cluster; -1 where it is none: it has finished, or nobody runs it.
     cells : int32[source classes, destination classes]
         Numbers in `ports`.
     ports : tuple of Ports
@@ -105,6 +111,7 @@ class Connectivity:
     ends: tuple[End, ...]
     source_class: NDArray[np.int32]
     destination_class: NDArray[np.int32]
+    end_of_pod: NDArray[np.int32]
     cells: NDArray[np.int32]
     ports: tuple[Ports, ...]
 
@@ -116,6 +123,25 @@ class Connectivity:
     def ports_of(self, source: int, destination: int) -> Ports:
         """Return what is possible from one end, by its position, to another; within one, between two of its pods."""
         return self.ports[int(self.cells[self.source_class[source], self.destination_class[destination]])]
+
+    @cached_property
+    def spans(self) -> dict[int, Ranges]:
+        """The ranges of each end that is outside, closed over addresses of the cluster between two of them."""
+        ranges = [
+            (first, last, number)
+            for number, end in enumerate(self.ends)
+            if isinstance(end, RangeEnd)
+            for first, last in end.ranges
+        ]
+        found: dict[int, list[tuple[Address, Address]]] = {}
+        before = None
+        for first, last, number in sorted(ranges):
+            spans = found.setdefault(number, [])
+            if before == (number, first.family):
+                first = spans.pop()[0]
+            spans.append((first, last))
+            before = number, first.family
+        return {number: tuple(spans) for number, spans in found.items()}
 
     def is_pair(self, source: int, destination: int) -> bool:
         """Whether a connection can be told of: not between two ranges, nor from a single pod to itself."""

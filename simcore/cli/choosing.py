@@ -1,0 +1,173 @@
+"""What --from and --to name: namespaces, workloads, pods, labels, blocks of addresses."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ..errors import Diagnostic, Place, ResolveError, Severity
+from ..model.addresses import Address, Cidr
+from ..model.cluster import Cluster
+from ..model.labels import LabelSelector, Operator, Requirement
+from .names import Names
+
+if TYPE_CHECKING:
+    from ..analyses.connectivity.listing import Chosen
+
+FORMS = (
+    "a namespace, namespace/workload, namespace/pod, labels such as app=web, an address, or a block such as 10.0.0.0/8"
+)
+
+_IN = re.compile(r"([^\s!=,()]+)\s+(in|notin)\s*\(([^()]*)\)")
+_EQUAL = re.compile(r"([^\s!=,()]+)\s*(==|=|!=)\s*([^\s!=,()]*)")
+_ABSENT = re.compile(r"!\s*([^\s!=,()]+)")
+_PRESENT = re.compile(r"([^\s!=,()]+)")
+_BETWEEN = re.compile(r",(?![^(]*\))")
+
+
+class Chooser:
+    """Finds the pods and addresses that are meant."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._names = Names(cluster)
+        pods = enumerate(cluster.pods)
+        self._pods = [number for number, pod in pods if pod.is_plain and not pod.finished]
+
+    def chosen(self, texts: Iterable[str]) -> Chosen | None:
+        """Return what several texts mean together; None for none at all.
+
+        Raises
+        ------
+        ResolveError
+            One of them means nothing; the message names what comes near.
+        """
+        from ..analyses.connectivity.listing import Chosen
+
+        pods: set[int] = set()
+        blocks: list[Cidr] = []
+        found = [self._one(text) for text in texts]
+        for some, block in found:
+            pods.update(some)
+            blocks += [block] if block else []
+        return Chosen(frozenset(pods), tuple(blocks)) if found else None
+
+    def _one(self, text: str) -> tuple[list[int], Cidr | None]:
+        if block := _block(text):
+            return self._addresses(text, block)
+        if "=" in text or "(" in text or text.startswith("!"):
+            return self._labelled(text), None
+        if "/" not in text:
+            return self._namespace(text), None
+        return self._kept(text, self._named(text)), None
+
+    def _addresses(self, text: str, block: Cidr) -> tuple[list[int], Cidr | None]:
+        address = Address(block.family, block.first)
+        if block.length < block.family.bits or address not in self._cluster.owned:
+            return [], block
+        pods = self._cluster.pods_at.get(address) or self._cluster.host_pods_at.get(address)
+        if not pods:
+            raise ResolveError(f"{text!r} is an address of the cluster, but no pod's. Name the pods behind it")
+        return list(pods), None
+
+    def _namespace(self, text: str) -> list[int]:
+        pods = [number for number in self._pods if self._cluster.pods[number].namespace == text]
+        if pods:
+            return pods
+        if text in self._cluster.namespaces:
+            raise ResolveError(f"namespace {text!r} has no pod")
+        names = {*self._cluster.namespaces, *(pod.namespace for pod in self._cluster.pods)}
+        near = difflib.get_close_matches(text, sorted(names), 2)
+        others = sorted({pod.workload for pod in self._cluster.pods if text in (pod.name, pod.workload.name)})
+        hints = [*near, *(f"{one.namespace}/{one.name}" for one in others[:2])]
+        hint = f". Did you mean {' or '.join(hints)}?" if hints else f"; name {FORMS}"
+        raise ResolveError(f"the cluster has no namespace {text!r}{hint}")
+
+    def _named(self, text: str) -> list[int]:
+        namespace, _, name = text.partition("/")
+        of_controller = [
+            number
+            for number in self._pods
+            if any((owner.namespace, owner.name) == (namespace, name) for owner in self._cluster.pods[number].owners)
+        ]
+        if of_controller and text not in self._cluster.pod_numbers:
+            return of_controller
+        try:
+            pods = self._names.party(text).pods
+        except ResolveError as error:
+            raise ResolveError(f"{error}{self._near_workloads(str(error), namespace, name)}") from None
+        if not pods:
+            raise ResolveError(f"{text!r} is a Service, and no end: name the pods behind it, by labels for instance")
+        return list(pods)
+
+    def _near_workloads(self, error: str, namespace: str, name: str) -> str:
+        """Name workloads that come near, where an error names nothing yet."""
+        if "Did you mean" in error:
+            return ""
+        refs = {pod.workload for pod in self._cluster.pods if pod.namespace == namespace}
+        near = difflib.get_close_matches(name, sorted({ref.name for ref in refs}), 2)
+        return f". Did you mean {' or '.join(f'{namespace}/{one}' for one in near)}?" if near else ""
+
+    def _kept(self, text: str, pods: list[int]) -> list[int]:
+        known = set(self._pods)
+        if kept := [number for number in pods if number in known]:
+            return kept
+        raise ResolveError(f"every pod of {text!r} has finished")
+
+    def _labelled(self, text: str) -> list[int]:
+        selector = read_selector(text)
+        labels = [(number, self._cluster.pods[number].labels) for number in self._pods]
+        if found := [number for number, of_pod in labels if selector.matches(of_pod)]:
+            return found
+        pairs = sorted({f"{key}={value}" for _, of_pod in labels for key, value in of_pod.items()})
+        near = difflib.get_close_matches(text, pairs, 2)
+        hint = f". Did you mean {' or '.join(near)}?" if near else ""
+        raise ResolveError(f"no pod has labels {text!r}{hint}")
+
+
+def read_selector(text: str) -> LabelSelector:
+    """Read labels as ``kubectl -l`` takes them.
+
+    Raises
+    ------
+    ResolveError
+        They are written otherwise.
+    """
+    return LabelSelector.of(*(_requirement(part.strip(), text) for part in _BETWEEN.split(text)))
+
+
+def _requirement(part: str, text: str) -> Requirement:
+    if match := _IN.fullmatch(part):
+        values = frozenset(value.strip() for value in match[3].split(","))
+        return Requirement(match[1], Operator.IN if match[2] == "in" else Operator.NOT_IN, values)
+    if match := _EQUAL.fullmatch(part):
+        return Requirement(match[1], Operator.NOT_IN if match[2] == "!=" else Operator.IN, frozenset([match[3]]))
+    if match := _ABSENT.fullmatch(part):
+        return Requirement(match[1], Operator.DOES_NOT_EXIST)
+    if match := _PRESENT.fullmatch(part):
+        return Requirement(match[1], Operator.EXISTS)
+    raise ResolveError(f"{text!r} are no labels as kubectl -l takes them, such as app=web,tier!=db or app in (a,b)")
+
+
+def _block(text: str) -> Cidr | None:
+    try:
+        return Cidr.parse(text)
+    except ValueError:
+        pass
+    try:
+        address = Address.parse(text)
+    except ValueError:
+        return None
+    return Cidr.containing(address, address.family.bits)
+
+
+def unknown_choices(cluster: Cluster, asked: Iterable[tuple[str, Place]]) -> Iterator[Diagnostic]:
+    """Tell of every choice that means nothing, where it was written."""
+    chooser = Chooser(cluster)
+    for text, place in asked:
+        try:
+            chooser.chosen([text])
+        except ResolveError as error:
+            yield Diagnostic(Severity.ERROR, place, str(error))

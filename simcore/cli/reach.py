@@ -1,0 +1,113 @@
+"""``flowverdict reach``: all connections that the policies allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..errors import Place
+from ..model.ports import LAST_PORT, PORT_PROTOCOLS, PROTOCOL_NAMES, PROTOCOL_NUMBERS, TCP, PortRange
+from .options import format_option, limit_option, profile_options, source_options
+
+if TYPE_CHECKING:
+    from ..analyses.connectivity.listing import Listing
+    from .choosing import Chooser
+    from .inputs import Inputs, Sources, WantedProfile
+
+FORMATS = ("text", "json", "csv", "md", "npa-txt", "npa-csv")
+NPA = ("npa-txt", "npa-csv")
+
+
+@click.command("reach")
+@source_options
+@click.option(
+    "--from",
+    "sources_asked",
+    metavar="SEL",
+    multiple=True,
+    help="Sources to show: a namespace, namespace/workload, namespace/pod, labels (app=web,tier!=db), an address or a "
+    "block outside the cluster. Repeatable; all without it.",
+)
+@click.option("--to", "destinations_asked", metavar="SEL", multiple=True, help="Destinations to show, likewise.")
+@click.option("--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Show this destination port only.")
+@click.option(
+    "--protocol",
+    type=click.Choice([PROTOCOL_NAMES[number] for number in PORT_PROTOCOLS], case_sensitive=False),
+    help="Show this protocol only; TCP where --port is given alone.",
+)
+@profile_options
+@limit_option
+@format_option(*FORMATS)
+def command(
+    sources: Sources,
+    sources_asked: tuple[str, ...],
+    destinations_asked: tuple[str, ...],
+    port: int | None,
+    protocol: str | None,
+    wanted: WantedProfile,
+    limit: int,
+    format_: str,
+) -> None:
+    """Show all connections that the policies allow, between workloads and with addresses outside the cluster.
+
+    Needs no capture. Sources that may reach the same are shown together; what cannot be told is marked unknown.
+    """
+    from .choosing import Chooser, unknown_choices
+    from .inputs import Gathering
+
+    asked = [*((text, Place(f"--from {text}")) for text in sources_asked)]
+    asked += [(text, Place(f"--to {text}")) for text in destinations_asked]
+    inputs = Gathering(sources, wanted).finish(lambda cluster: unknown_choices(cluster, asked) if cluster else ())
+    chooser = Chooser(inputs.cluster)
+    found = _listing(inputs, format_ in NPA, chooser, sources_asked, destinations_asked, _ports(port, protocol))
+    _emit(found, inputs, format_, limit)
+
+
+def _ports(port: int | None, protocol: str | None) -> PortRange | None:
+    if port is None and protocol is None:
+        return None
+    number = PROTOCOL_NUMBERS[protocol.upper()] if protocol else TCP
+    return PortRange(number, port, port) if port is not None else PortRange(number)
+
+
+def _listing(
+    inputs: Inputs,
+    is_npa: bool,
+    chooser: Chooser,
+    sources: tuple[str, ...],
+    destinations: tuple[str, ...],
+    ports: PortRange | None,
+) -> Listing:
+    from ..analyses.connectivity import connectivity
+    from ..analyses.connectivity.classes import workload_name
+    from ..analyses.connectivity.listing import listing
+    from ..report.npa import npa_name
+    from ..tables.build import build_tables
+
+    tables = build_tables(inputs.cluster, inputs.after, profile=inputs.profile)
+    found = connectivity(tables, name=npa_name if is_npa else workload_name)
+    return listing(found, inputs.cluster, chooser.chosen(sources), chooser.chosen(destinations), ports)
+
+
+def _emit(found: Listing, inputs: Inputs, format_: str, limit: int) -> None:
+    from ..report import npa, reach
+    from ..report.enforcement import headed, json_with
+    from .console import emit, emit_json, emit_report
+
+    if format_ in NPA:
+        doubtful = sum(bool(ports.unknown) for _, _, ports in found.pairs())
+        if doubtful:
+            click.echo(
+                f"warning: {doubtful:,} pairs have ports that cannot be told; {format_} leaves them out", err=True
+            )
+        rows = npa.npa_rows(found)
+        emit(npa.npa_txt(rows) if format_ == "npa-txt" else npa.npa_csv(rows))
+    elif format_ == "json":
+        emit_json(json_with(reach.reach_json(found), inputs.enforcement))
+    elif format_ == "csv":
+        emit(reach.reach_csv(found))
+    elif format_ == "md":
+        emit(reach.reach_markdown(found, limit))
+    else:
+        emit_report(headed(reach.reach(found, limit), inputs.enforcement))

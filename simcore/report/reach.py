@@ -1,0 +1,112 @@
+"""The report of `reach`: who may reach whom, on which ports."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+
+from ..analyses.connectivity import RangeEnd
+from ..analyses.connectivity.listing import Group, Listing
+from .ends import Naming, end_json, end_text, ports_json, ports_text, possible_line
+from .structure import Entry, Line, Report, Section, faint, line, strong
+from .words import count
+
+
+def reach(listing: Listing, limit: int) -> Report:
+    """Show groups of sources, and what each may reach."""
+    groups = listing.groups
+    shown = tuple(
+        _entry(group, Naming(listing.sources.values()), Naming(listing.destination_list)) for group in groups[:limit]
+    )
+    left = groups[limit:]
+    rest = [] if not left else [line(faint(_rest(left)))]
+    sections = (Section(line(strong("Connections")), (*shown, *rest)),) if groups else ()
+    return Report(line("All possible connections"), _summary(listing), sections=sections, notes=_notes(listing))
+
+
+def _summary(listing: Listing) -> tuple[Line, ...]:
+    sources, destinations = (
+        f"{count(len(ends) - ranges, 'workload')} and {count(ranges, 'outside range')}"
+        for ends in (listing.sources, listing.destinations)
+        for ranges in [sum(isinstance(end, RangeEnd) for end in ends.values())]
+    )
+    head = line(strong(count(listing.count, "pair")), " may connect, from ", sources, " to ", destinations, ".")
+    if not listing.count:
+        head = line(strong("No pair"), " may connect, from ", sources, " to ", destinations, ".")
+    doubtful = sum(bool(ports.unknown) for group in listing.groups for ports, _ in group.reached)
+    if not doubtful:
+        return (head,)
+    return head, line("Some cannot be told: they are marked unknown; flowverdict explain says why.")
+
+
+def _notes(listing: Listing) -> tuple[Line, ...]:
+    if not listing.count:
+        return ()
+    return (
+        line("replies are always let through; Services stand for the pods behind them; a pod always reaches itself"),
+    )
+
+
+def _rest(groups: tuple[Group, ...]) -> str:
+    pairs = count(sum(group.pairs for group in groups), "pair")
+    return f"... and {count(len(groups), 'more group')} of sources with {pairs}: see --limit, or --format csv"
+
+
+def _entry(group: Group, sources: Naming, destinations: Naming) -> Entry:
+    fields = tuple(
+        ("", line(*possible_line(ports), "  to ", *destinations.line(ends))) for ports, ends in group.reached
+    )
+    return Entry(line(strong("from "), *sources.line(group.sources)), fields)
+
+
+def reach_json(listing: Listing) -> dict[str, object]:
+    """Make the JSON of `reach --format json`: ends by name, and the groups of sources that may reach the same."""
+    ends = {**listing.sources, **listing.destinations}
+    both = [*listing.sources.values(), *listing.destination_list]
+    named = {end_text(end): end for end in both}
+    return {
+        "workloads": sum(not isinstance(end, RangeEnd) for end in ends.values()),
+        "ranges": sum(isinstance(end, RangeEnd) for end in ends.values()),
+        "pairs": listing.count,
+        "ends": [end_json(end) for end in named.values()],
+        "groups": [
+            {
+                "sources": list(map(end_text, group.sources)),
+                "pairs": group.pairs,
+                "reached": [
+                    {**ports_json(ports), "destinations": list(map(end_text, reached))}
+                    for ports, reached in group.reached
+                ],
+            }
+            for group in listing.groups
+        ],
+    }
+
+
+def reach_csv(listing: Listing) -> str:
+    """Make the text of `reach --format csv`: a row for each pair."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("source", "destination", "allowed", "unknown"))
+    for source, destination, ports in listing.pairs():
+        writer.writerow((end_text(source), end_text(destination), ports_text(ports.allowed), ports_text(ports.unknown)))
+    return out.getvalue()
+
+
+def reach_markdown(listing: Listing, limit: int) -> str:
+    """Make the text of `reach --format md`: a table with a row for each group of sources and port set."""
+    sources, destinations = Naming(listing.sources.values()), Naming(listing.destination_list)
+    lines = ["| from | ports | to |", "| --- | --- | --- |"]
+    for group in listing.groups[:limit]:
+        for ports, ends in group.reached:
+            cells = (sources.line(group.sources), possible_line(ports), destinations.line(ends))
+            lines.append("| " + " | ".join(markdown_cell(cell) for cell in cells) + " |")
+    if left := listing.groups[limit:]:
+        lines += ["", _rest(left)]
+    return "\n".join(lines) + "\n"
+
+
+def markdown_cell(cell: Line) -> str:
+    """Write a line as a cell of a Markdown table."""
+    text = "".join(span.text for span in cell).replace("\u00a0", " ")
+    return text.replace("|", "\\|").replace("*", "\\*")

@@ -16,6 +16,7 @@ from ..model.policy import Direction, Policy
 from ..model.profile import Profile
 from ..reference import Reference
 from .dns import Asker, find_askers
+from .population import Population
 from .sources import Bound, sorts, with_newcomers
 
 if TYPE_CHECKING:
@@ -118,6 +119,16 @@ class LintContext:
                 continue
             if not kinds or (document.group, document.kind) in kinds:
                 yield policy, document
+
+    @cached_property
+    def population(self) -> Population:
+        """Which pods peer sets mean."""
+        return Population(self.cluster, self.profile)
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether the input looks like a whole cluster, with its nodes or its own pods, and not like a part of one."""
+        return bool(self.cluster.nodes) or any(pod.namespace == "kube-system" for pod in self.cluster.pods)
 
     @cached_property
     def reference(self) -> Reference:

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from itertools import chain
 
 from .findings import LintRule
-from .rules import alternatives, dns, isolation, types
+from .rules import alternatives, blocks, dns, isolation, mesh, ports, selection, types, unbound, wide
 from .suppressions import SUPPRESSIONS
 
+_TOPICS = (alternatives, blocks, dns, isolation, mesh, ports, selection, types, unbound, wide)
 RULES: tuple[LintRule, ...] = tuple(
-    sorted(
-        chain((SUPPRESSIONS,), alternatives.RULES, dns.RULES, isolation.RULES, types.RULES), key=lambda rule: rule.code
-    )
+    sorted(chain((SUPPRESSIONS,), *(topic.RULES for topic in _TOPICS)), key=lambda rule: rule.code)
 )
 """All of them; a topic's rules are added here."""
 

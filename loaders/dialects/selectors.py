@@ -73,7 +73,7 @@ def _requirement(item: Field, key_complaint: _Complain) -> Requirement | None:
         expression.error(complaint, "key")
     operator = _operator(expression.get("operator"))
     values = _values(expression.get("values"), operator)
-    return Requirement(key, operator, values) if key and operator else None
+    return Requirement(key, operator, values, is_expression=True) if key and operator else None
 
 
 def _operator(field: Field) -> Operator | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
@@ -27,12 +27,14 @@ class Operator(StrEnum):
 class Requirement:
     """One condition on one label key; NotIn and DoesNotExist hold where the key is missing (NP-10).
 
-    The last three operators look for any of `values` in the text of the label.
+    The last three operators look for any of `values` in the text of the label. One that was written among
+    ``matchExpressions`` is equal to the same one of ``matchLabels``.
     """
 
     key: str
     operator: Operator
     values: frozenset[str] = frozenset()
+    is_expression: bool = field(default=False, compare=False)
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether an object with these labels meets the condition."""

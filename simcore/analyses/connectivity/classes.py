@@ -48,7 +48,7 @@ def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = w
         raise ValueError("connections are told of one instant: build tables of cluster.at(time), history.at(time)")
     pods = [n for n, pod in enumerate(tables.cluster.pods) if pod.is_plain and not pod.finished]
     kinds = Kinds()
-    kind_of_pod = [kinds.add(*_seen(tables, pod)) for pod in pods]
+    kind_of_pod = [kinds.add(*identities_of(tables, pod)) for pod in pods]
     places = outside(tables)
     kind_of_range = {standing: kinds.add((standing,), True) for standing in places.standing()}
     found = matrix(tables, number, kinds)
@@ -60,7 +60,7 @@ def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = w
     return _numbered(ends, end_of_pod, found, np.array(kind_of_end, np.int64))
 
 
-def _seen(tables: Tables, pod: int) -> tuple[tuple[tuple[int, int], ...], bool]:
+def identities_of(tables: Tables, pod: int) -> tuple[tuple[tuple[int, int], ...], bool]:
     """Return family and identity of a pod at each of its addresses, and whether it is not known where it runs."""
     arrays = tables.arrays
     place = int(tables.pod_places[pod, 2])

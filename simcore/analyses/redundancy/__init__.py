@@ -1,0 +1,1 @@
+"""Rules without which every flow is judged the same."""

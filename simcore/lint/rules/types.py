@@ -64,20 +64,25 @@ def _unlisted(policy: Policy, document: Written, spec: Mapping[str, Any], direct
 def _closed_by_the_way(
     context: LintContext, policy: Policy, document: Written, spec: Mapping[str, Any], direction: Direction
 ) -> Iterator[Finding]:
-    """Find a direction that is listed, has no section, and that nothing else opens for the pods concerned."""
+    """Find a direction that is listed, has no section, and that nothing else closes or opens for some pods."""
     other = Direction(1 - direction)
-    closed = sorted(
-        bound.sort.workload for bound in context.bound[direction] if bound.is_closed and bound.is_closed_by(policy.ref)
-    )
-    if not closed:
-        return
     word = _WORDS[direction]
+    closed = sorted(
+        bound.sort.workload
+        for bound in context.bound[direction]
+        if bound.is_closed and {rule.policy for rule in bound.rules} == {policy.ref}
+    )
+    listed_types = spec.get("policyTypes") or []
+    if not closed or "deny" in policy.ref.name:
+        return
+    if word in listed_types and _is_remarked(context, document, listed_types.index(word)):
+        return
     what = "may be reached by nobody" if direction is Direction.INGRESS else "may reach nobody, not even DNS"
+    cause = f"policyTypes lists {word}" if listed_types else f"policyTypes is absent, which means {word} too"
     yield Finding(
         "FV008",
-        document.place(("spec", "policyTypes")),
-        f"policyTypes lists {word} without any {direction.word} section, beside {other.word} rules: "
-        f"{counted(len(set(closed)), 'workload')} {what}.",
+        document.place(("spec", "policyTypes") if listed_types else ("spec",)),
+        f"{cause}, and there are {other.word} rules only: {counted(len(set(closed)), 'workload')} {what}.",
         Fix(
             with_spec(document.value, policyTypes=[_WORDS[other]]),
             {("spec", "policyTypes"): f"{word} stays open; to close it, keep it here and write {direction.word}: []"},
@@ -85,6 +90,13 @@ def _closed_by_the_way(
         (f"Concerned: {listed(closed)}.",),
         policy.ref,
     )
+
+
+def _is_remarked(context: LintContext, document: Written, item: int) -> bool:
+    """Whether a comment stands beside an item of policyTypes: somebody thought of it."""
+    place = document.place(("spec", "policyTypes", item))
+    lines = context.texts.get(document.file, "").split("\n")
+    return 0 < place.line <= len(lines) and "#" in lines[place.line - 1]
 
 
 RULES = (

@@ -28,6 +28,14 @@ MAY_IMPORT = {
         "simcore.analyses",
         "simcore.reference",
     },
+    "simcore.advice": {
+        "simcore.model",
+        "simcore.errors",
+        "simcore.kernels",
+        "simcore.tables",
+        "simcore.analyses",
+        "simcore.reference",
+    },
     "simcore.monitoring": {
         "simcore.model",
         "simcore.errors",
@@ -40,11 +48,12 @@ MAY_IMPORT = {
         "simcore.errors",
         "simcore.analyses",
         "simcore.lint",
+        "simcore.advice",
         "simcore.monitoring",
     },
     "loaders": {"simcore.model", "simcore.errors"},
 }
-RESULTS = {"simcore.analyses", "simcore.lint", "simcore.monitoring"}
+RESULTS = {"simcore.analyses", "simcore.lint", "simcore.advice", "simcore.monitoring"}
 """Rooms whose results are reported."""
 EVERYTHING = {*MAY_IMPORT, "simcore"}
 MAY_IMPORT["simcore"] = EVERYTHING - {"loaders"}

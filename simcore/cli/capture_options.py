@@ -69,10 +69,11 @@ def reading_options(function: F) -> F:
     return opening_options("CAPTURE")(threads(batch_rows(function)))
 
 
-def opening_options(metavar: str, *format_names: str) -> Callable[[F], F]:
+def opening_options(metavar: str, *format_names: str, required: bool = True) -> Callable[[F], F]:
     """Files of a capture and how they are read: what a command gets as `captured`.
 
-    `format_names` are further names of ``--capture-format``, for commands whose own output has no format.
+    `required` says whether there must be any. `format_names` are further names of ``--capture-format``, for commands
+    whose own output has no format.
     """
 
     def decorate(function: F) -> F:
@@ -88,7 +89,7 @@ def opening_options(metavar: str, *format_names: str) -> Callable[[F], F]:
             captured = CaptureInput(capture_paths, mapping, capture_format, strict)
             return function(*arguments, captured=captured, **others)
 
-        paths = click.argument("capture_paths", metavar=f"{metavar}...", nargs=-1, required=True)
+        paths = click.argument("capture_paths", metavar=f"{metavar}...", nargs=-1, required=required)
         named = mapping_option("source_address=srcaddr")
         of_format = _capture_format_option("--capture-format", *format_names)
         return cast(F, paths(named(of_format(_STRICT(command)))))

@@ -14,6 +14,7 @@ COMMANDS = {
     "check": "Check a file of expected connections.",
     "lint": "Find what is wrong with policies, and what mends it.",
     "explain": "Tell why one connection is allowed or denied.",
+    "diagnose": "Find out why two ends do not talk, step by step.",
     "replay": "Judge every flow of a capture by the policies.",
     "verify": "Compare our verdicts with those that the dataplane recorded.",
     "whatif": "Show which connections a policy change would cut, and why.",

@@ -112,6 +112,8 @@ class Inputs:
         Whose habits these are, and what it leaves out.
     moments : tuple of str
         What was loaded of which time, a line each.
+    unenforced : tuple of Policy
+        Policies after the change, of the last time, that the network plugin does not enforce.
     """
 
     cluster: Cluster
@@ -120,6 +122,7 @@ class Inputs:
     profile: Profile
     enforcement: Enforcement
     moments: tuple[str, ...] = ()
+    unenforced: tuple[Policy, ...] = ()
 
     @property
     def before(self) -> tuple[Policy, ...]:
@@ -258,7 +261,8 @@ class Gathering:
             )
             for number in (0, 1)
         )
-        return Inputs(cluster, before, after, profile, enforcement, history.moments)
+        left_out = tuple(p for p in sides[-1][1] if p.stages is None and p.ref.kind not in enforces)
+        return Inputs(cluster, before, after, profile, enforcement, history.moments, left_out)
 
     def _load(self, paths: tuple[str, ...], originals: Originals | None = None) -> PolicySet | None:
         """Load policies alone; None where no path is given."""

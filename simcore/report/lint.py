@@ -68,9 +68,14 @@ def _items(result: LintResult, findings: tuple[Finding, ...], lines: Lines) -> I
 
 def _finding(result: LintResult, finding: Finding, lines: Lines) -> Iterator[Line]:
     rule = result.rule_of(finding)
-    place = f"{finding.place.line}:{lines.column(finding.place)}  " if finding.place.line else ""
     about = f" ({finding.policy})" if finding.policy else ""
-    yield line(place, Span(rule.severity, TONES[rule.severity]), "  ", strong(rule.code), f"  {finding.message}{about}")
+    yield line(
+        _where(finding, lines),
+        Span(rule.severity, TONES[rule.severity]),
+        "  ",
+        strong(rule.code),
+        f"  {finding.message}{about}",
+    )
     yield from _source(finding, lines, TONES[rule.severity])
     for detail in finding.details:
         yield line(unbroken(LEAD[:-2]), detail)
@@ -78,6 +83,13 @@ def _finding(result: LintResult, finding: Finding, lines: Lines) -> Iterator[Lin
         yield line(faint(unbroken(f"{LEAD[:-2]}fix:")))
         for text in fix_yaml(finding.fix).splitlines():
             yield line(unbroken(f"{LEAD}{text}"))
+
+
+def _where(finding: Finding, lines: Lines) -> str:
+    place = finding.place
+    if not place.line:
+        return f"{place.field}  " if place.field else ""
+    return f"{place.line}:{lines.column(place)}  " if lines.at(place) is not None else f"{place.line}  "
 
 
 def _source(finding: Finding, lines: Lines, tone: Tone) -> Iterator[Line]:

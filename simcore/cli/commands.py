@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": "Compare our verdicts with those that the dataplane recorded.",
     "whatif": "Show which connections a policy change would cut, and why.",
     "reach": "Show all connections that the policies allow, without a capture.",
+    "diff": "Show what becomes of all possible connections, from some policies to others.",
     "snapshot": "Take a snapshot of a live cluster through kubectl.",
     "convert": "Turn captures of any format into one in Parquet.",
     "anonymize": "Put pseudonyms in place of names and addresses, to send files to somebody else.",

@@ -240,7 +240,15 @@ def _refuse_stdin_twice(ctx: click.Context) -> None:
         )
 
 
+_SHARED_CLUSTER = _paths(
+    "--cluster",
+    "-c",
+    "cluster",
+    help="The cluster of both sides, which are then policies alone; without it, each side brings its own. Repeatable.",
+)
+
 cluster_option = _sources(_CLUSTER)
+shared_cluster_options = _sources(_SHARED_CLUSTER, _NAMES)
 cluster_options = _sources(_CLUSTER, _POLICIES)
 source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _NAMES)
 _dated = (_DATED_CLUSTER, _TIMELINE)

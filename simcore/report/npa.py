@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
 from ..analyses.connectivity import RangeEnd
+from ..analyses.connectivity.differences import Differences
 from ..analyses.connectivity.listing import Listing
 from ..analyses.connectivity.results import End
 from ..model.addresses import Family
@@ -89,3 +90,31 @@ def _joined(ranges: Iterable[PortRange]) -> Mapping[int, list[tuple[int, int]]]:
 
 def _span(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
+
+
+def npa_diff(found: Differences) -> str:
+    """Make the text of `diff --format npa-txt`."""
+    sides = set(found.only_before), set(found.only_after)
+    pairs: dict[tuple[str, str], tuple[list[PortRange], list[PortRange]]] = {}
+    for source, destination, change in found.pairs():
+        names = npa_end(source.end), npa_end(destination.end)
+        if is_ipv4(source.end) and is_ipv4(destination.end) and names[0] != names[1]:
+            before, after = pairs.setdefault(names, ([], []))
+            before += from_one(change.before.allowed)
+            after += from_one(change.after.allowed)
+    lines = [_diff_line(names, (npa_ports(one), npa_ports(other)), sides) for names, (one, other) in pairs.items()]
+    return "\n".join(["Connectivity diff:", *sorted(filter(None, lines))]) + "\n"
+
+
+def _diff_line(ends: tuple[str, str], refs: tuple[str, str], sides: tuple[set[str], set[str]]) -> str:
+    """Write a pair, and which of its workloads are on one side only; nothing where it is as before."""
+    if refs[0] == refs[1]:
+        return ""
+    kind = "added" if refs[0] == NOTHING else "removed" if refs[1] == NOTHING else "changed"
+    told = [
+        f", workloads-diff-info: workload {' and '.join(names)} {word}"
+        for side, word in zip(sides, ("removed", "added"), strict=True)
+        if (names := [name for name in ends if name in side])
+    ]
+    head = f"diff-type: {kind}, source: {ends[0]}, destination: {ends[1]}"
+    return f"{head}, ref1: {refs[0]}, ref2: {refs[1]}{''.join(told)}"

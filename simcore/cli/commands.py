@@ -18,6 +18,7 @@ COMMANDS = {
     "replay": "Judge every flow of a capture by the policies.",
     "verify": "Compare our verdicts with those that the dataplane recorded.",
     "whatif": "Show which connections a policy change would cut, and why.",
+    "alerts": "Tell which alerts a policy change would make fire, and when.",
     "reach": "Show all connections that the policies allow, without a capture.",
     "diff": "Show what becomes of all possible connections, from some policies to others.",
     "snapshot": "Take a snapshot of a live cluster through kubectl.",

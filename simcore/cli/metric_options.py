@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..analyses.replay import Observing
     from ..analyses.sessions.oriented import OrientedCapture
     from ..model.flows import Capture
+    from ..monitoring.attempts import Attempts
     from ..monitoring.counting import Counting
     from ..monitoring.metrics import Measurement
     from ..tables.layout import Tables
@@ -44,6 +45,13 @@ class MetricArguments:
     dns_attempts: int
     syn_attempts: int
 
+    @property
+    def attempts(self) -> Attempts:
+        """How often clients try."""
+        from ..monitoring.attempts import Attempts
+
+        return Attempts(self.dns_attempts, self.syn_attempts)
+
     def observing(self, capture: Capture, made: list[Counting]) -> Observing:
         """Return what makes the counter of a sweep, which is then put into `made`.
 
@@ -52,15 +60,13 @@ class MetricArguments:
         LoadError
             The capture tells no times.
         """
-        from ..monitoring.attempts import Attempts
         from ..monitoring.counting import Counting
         from ..monitoring.measuring import check_times
 
         check_times(capture)
 
         def observe(tables: Tables, oriented: OrientedCapture | None) -> Counting:
-            attempts = Attempts(self.dns_attempts, self.syn_attempts)
-            made.append(Counting(tables, oriented, self.metrics_step, attempts))
+            made.append(Counting(tables, oriented, self.metrics_step, self.attempts))
             return made[-1]
 
         return observe

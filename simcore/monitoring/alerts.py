@@ -9,6 +9,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
+from .attempts import Attempts
 from .metrics import Measurement
 from .rates import rates
 from .rules import WINDOW, Rule
@@ -60,12 +61,15 @@ class Alert:
     labels : tuple of (str, str)
     before, after : Course
         The same where there is no change.
+    rule : Rule or None
+        The one of ours that it is of; None where it is of a file's.
     """
 
     name: str
     labels: Pairs
     before: Course
     after: Course
+    rule: Rule | None = None
 
     @property
     def is_new(self) -> bool:
@@ -86,7 +90,7 @@ class AlertsResult:
     step, interval : int
         Seconds between samples, and between evaluations.
     rules : tuple of Rule
-        Those that were evaluated; none where a file of rules was.
+        Those of ours that were evaluated; none where a file of rules was.
     source : str
         The file of rules; empty where our own were evaluated.
     alerts : tuple of Alert
@@ -96,7 +100,7 @@ class AlertsResult:
         Records without time, which are left out.
     scale : float
         Records that stand for one of the capture.
-    dns_attempts, syn_attempts : int
+    attempts : Attempts
         How often clients are taken to try.
     """
 
@@ -111,8 +115,22 @@ class AlertsResult:
     has_change: bool
     untimed: int
     scale: float
-    dns_attempts: int
-    syn_attempts: int
+    attempts: Attempts
+
+    @property
+    def firing_before(self) -> tuple[Alert, ...]:
+        """The alerts that fire before the change."""
+        return tuple(alert for alert in self.alerts if alert.before.firings)
+
+    @property
+    def firing_after(self) -> tuple[Alert, ...]:
+        """The alerts that fire after the change."""
+        return tuple(alert for alert in self.alerts if alert.after.firings)
+
+    @property
+    def new(self) -> tuple[Alert, ...]:
+        """The alerts that fire after the change, and at no time before."""
+        return tuple(alert for alert in self.alerts if alert.is_new)
 
 
 def evaluation_times(measurement: Measurement, interval: int) -> NDArray[np.int64]:
@@ -175,4 +193,4 @@ def compare(
         was = courses(rule, before, times)
         becomes = was if before is after else courses(rule, after, times)
         for labels in sorted({*was, *becomes}):
-            yield Alert(rule.alert, labels, was.get(labels, QUIET), becomes.get(labels, QUIET))
+            yield Alert(rule.alert, labels, was.get(labels, QUIET), becomes.get(labels, QUIET), rule)

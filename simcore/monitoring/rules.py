@@ -1,4 +1,4 @@
-"""Alert rules: the four of the handbook, as we evaluate them and as Prometheus reads them."""
+"""Alert rules: the four built-in alerts, as we evaluate them and as Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class Rule:
         Seconds that it must be exceeded before the alert fires.
     severity, summary : str
         `summary` as Prometheus' templates write it.
+    matching : str
+        Matchers of the series that count, where Prometheus has others of the metric; we make none.
+    cause : str
+        Tells the rules of one alert apart; empty where there is one.
     """
 
     alert: str
@@ -37,6 +41,8 @@ class Rule:
     hold: int
     severity: str
     summary: str
+    matching: str = ""
+    cause: str = ""
 
     @property
     def is_rate(self) -> bool:
@@ -46,7 +52,9 @@ class Rule:
     @property
     def expression(self) -> str:
         """Write it in PromQL."""
-        series = f"rate({self.metric.name}[{WINDOW // 60}m])" if self.is_rate else self.metric.name
+        series = f"{self.metric.name}{self.matching}"
+        if self.is_rate:
+            series = f"rate({series}[{WINDOW // 60}m])"
         return f"sum by ({', '.join(self.by)}) ({series}) > {self.threshold:g}"
 
 
@@ -59,6 +67,7 @@ RULES = (
         120,
         "warning",
         "Network policies drop many packets on {{ $labels.node }}",
+        '{reason=~"Policy denied.*"}',
     ),
     Rule(
         "DNSResolutionFailures",
@@ -68,6 +77,7 @@ RULES = (
         60,
         "warning",
         "Network policies drop the DNS queries of {{ $labels.namespace }}",
+        cause="denied",
     ),
     Rule(
         "DNSResolutionFailures",
@@ -77,6 +87,8 @@ RULES = (
         60,
         "warning",
         "The DNS servers in {{ $labels.namespace }} may not ask theirs, and answer SERVFAIL",
+        '{rcode="SERVFAIL"}',
+        "servfail",
     ),
     Rule(
         "NamespaceWithoutDefaultDenyPolicy",
@@ -120,6 +132,7 @@ def rule_file(rules: Sequence[Rule]) -> str:
             *([f"        for: {rule.hold // 60}m"] if rule.hold else []),
             "        labels:",
             f"          severity: {rule.severity}",
+            *([f"          cause: {rule.cause}"] if rule.cause else []),
             "        annotations:",
             f"          summary: '{rule.summary}'",
         ]

@@ -21,6 +21,7 @@ from .sources import Bound, sorts, with_newcomers
 
 if TYPE_CHECKING:
     from ..analyses.connectivity import Connectivity
+    from ..analyses.redundancy.redundancy import Redundancy
     from ..analyses.replay import ReplayResult
     from ..tables.layout import Tables
 
@@ -165,6 +166,13 @@ class LintContext:
         from ..analyses.connectivity import connectivity
 
         return connectivity(self.tables)
+
+    @cached_property
+    def redundancy(self) -> Redundancy:
+        """The rules and policies without which every flow is judged the same; none are told of a cluster over time."""
+        from ..analyses.redundancy.redundancy import Redundancy, redundancy
+
+        return redundancy(self.tables) if self.tables.moments is None else Redundancy((), ())
 
     def judge(self, source: End, destination: End, protocol: int, port: int | None) -> Judgement:
         """Judge one flow."""

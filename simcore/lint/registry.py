@@ -6,10 +6,23 @@ from collections.abc import Iterable
 from itertools import chain
 
 from .findings import LintRule
-from .rules import alternatives, blocks, dns, isolation, mesh, ports, selection, types, unbound, wide
+from .rules import (
+    alternatives,
+    blocks,
+    dns,
+    isolation,
+    mesh,
+    onesided,
+    ports,
+    redundant,
+    selection,
+    types,
+    unbound,
+    wide,
+)
 from .suppressions import SUPPRESSIONS
 
-_TOPICS = (alternatives, blocks, dns, isolation, mesh, ports, selection, types, unbound, wide)
+_TOPICS = (alternatives, blocks, dns, isolation, mesh, onesided, ports, redundant, selection, types, unbound, wide)
 RULES: tuple[LintRule, ...] = tuple(
     sorted(chain((SUPPRESSIONS,), *(topic.RULES for topic in _TOPICS)), key=lambda rule: rule.code)
 )

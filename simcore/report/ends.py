@@ -17,6 +17,11 @@ MOST_RANGES = 3
 """Ranges of one end that are written; the rest is counted."""
 MOST_NAMES = 8
 """Ends that are named in one place; the rest is counted."""
+OWN_NODES = (
+    "hostNetwork pods are told of as their nodes, towards pods of other nodes; what a pod and its own node may do "
+    "besides is not among it"
+)
+"""What is to be known where `Connectivity.has_nodes`."""
 FEWEST_FOLDED = 4
 """From this many workloads on, all those of a namespace are named together."""
 

@@ -7,7 +7,7 @@ from io import StringIO
 
 from ..analyses.connectivity import RangeEnd
 from ..analyses.connectivity.listing import Group, Listing
-from .ends import Naming, end_json, end_text, ports_json, ports_text, possible_line
+from .ends import OWN_NODES, Naming, end_json, end_text, ports_json, ports_text, possible_line
 from .structure import Entry, Line, Report, Section, faint, line, strong
 from .words import count
 
@@ -15,9 +15,8 @@ from .words import count
 def reach(listing: Listing, limit: int) -> Report:
     """Show groups of sources, and what each may reach."""
     groups = listing.groups
-    shown = tuple(
-        _entry(group, Naming(listing.sources.values()), Naming(listing.destination_list)) for group in groups[:limit]
-    )
+    naming = Naming(listing.sources.values()), Naming(listing.destination_list)
+    shown = tuple(_entry(group, *naming) for group in groups[:limit])
     left = groups[limit:]
     rest = [] if not left else [line(faint(_rest(left)))]
     sections = (Section(line(strong("Connections")), (*shown, *rest)),) if groups else ()
@@ -33,8 +32,7 @@ def _summary(listing: Listing) -> tuple[Line, ...]:
     head = line(strong(count(listing.count, "pair")), " may connect, from ", sources, " to ", destinations, ".")
     if not listing.count:
         head = line(strong("No pair"), " may connect, from ", sources, " to ", destinations, ".")
-    doubtful = sum(bool(ports.unknown) for group in listing.groups for ports, _ in group.reached)
-    if not doubtful:
+    if not listing.is_doubtful:
         return (head,)
     return head, line("Some cannot be told: they are marked unknown; flowverdict explain says why.")
 
@@ -42,9 +40,8 @@ def _summary(listing: Listing) -> tuple[Line, ...]:
 def _notes(listing: Listing) -> tuple[Line, ...]:
     if not listing.count:
         return ()
-    return (
-        line("replies are always let through; Services stand for the pods behind them; a pod always reaches itself"),
-    )
+    notes = ["replies are always let through; Services stand for the pods behind them; a pod always reaches itself"]
+    return tuple(map(line, [*notes, OWN_NODES] if listing.found.has_nodes else notes))
 
 
 def _rest(groups: tuple[Group, ...]) -> str:

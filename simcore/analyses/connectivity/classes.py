@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,9 @@ def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = w
     for ranges, standing in places.joined({one: found.classes[kind] for one, kind in kind_of_range.items()}):
         ends.append(RangeEnd(ranges, ranges[0][0]))
         kind_of_end.append(kind_of_range[standing])
-    return _numbered(ends, end_of_pod, found, np.array(kind_of_end, np.int64))
+    on_host = any(tables.cluster.pods[pod].host_network for pod in pods)
+    numbered = _numbered(ends, end_of_pod, found, np.array(kind_of_end, np.int64))
+    return replace(numbered, has_nodes=on_host and tables.profile.hostnetwork == "node")
 
 
 def identities_of(tables: Tables, pod: int) -> tuple[tuple[tuple[int, int], ...], bool]:

@@ -33,11 +33,13 @@ class Group:
     sources : tuple of WorkloadEnd or RangeEnd
     pairs : int
         How many connections these are.
+    numbers : int32[destinations]
+        Numbers of port sets; -1 where nothing is possible.
     """
 
     sources: tuple[End, ...]
     pairs: int
-    _numbers: NDArray[np.int32]
+    numbers: NDArray[np.int32]
     _listing: Listing
 
     @cached_property
@@ -45,9 +47,9 @@ class Group:
         """What each of the sources may reach, itself left out where it is a single pod, by what is possible."""
         ends = self._listing.destination_list
         found: dict[int, list[End]] = {}
-        for place in np.flatnonzero(self._numbers >= 0).tolist():
+        for place in np.flatnonzero(self.numbers >= 0).tolist():
             if any(not is_same_pod(source, ends[place]) for source in self.sources[:2]):
-                found.setdefault(int(self._numbers[place]), []).append(ends[place])
+                found.setdefault(int(self.numbers[place]), []).append(ends[place])
         return tuple((self._listing.ports[number], tuple(others)) for number, others in found.items())
 
 
@@ -78,6 +80,12 @@ class Listing:
     def count(self) -> int:
         """How many pairs there are."""
         return sum(group.pairs for group in self.groups)
+
+    @cached_property
+    def is_doubtful(self) -> bool:
+        """Whether any of them cannot be told on some port."""
+        doubtful = np.array([number for number, ports in enumerate(self.ports) if ports.unknown], np.int32)
+        return any(bool(np.isin(group.numbers, doubtful).any()) for group in self.groups)
 
     def pairs(self) -> Iterator[tuple[End, End, Ports]]:
         """Yield every source and destination between which any port is allowed or unknown."""

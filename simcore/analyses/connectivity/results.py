@@ -106,6 +106,8 @@ class Connectivity:
         Numbers in `ports`.
     ports : tuple of Ports
         Distinct ones.
+    has_nodes : bool
+        Whether some workloads are told of as the nodes whose network they share.
     """
 
     ends: tuple[End, ...]
@@ -114,6 +116,7 @@ class Connectivity:
     end_of_pod: NDArray[np.int32]
     cells: NDArray[np.int32]
     ports: tuple[Ports, ...]
+    has_nodes: bool = False
 
     @property
     def workloads(self) -> int:

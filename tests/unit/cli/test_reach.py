@@ -173,3 +173,10 @@ def test_selectors_are_those_of_kubectl():
     assert not selector.matches({"a": "1", "b": "3", "c": "y", "e": "", "f": ""})
     with pytest.raises(ResolveError):
         read_selector("a=1,,b")
+
+
+def test_pods_on_the_network_of_nodes_are_said_to_be_nodes(call, tmp_path):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(CLUSTER + "---\napiVersion: v1\nkind: Pod\nmetadata: {name: agent}\nspec: {hostNetwork: true}\n")
+    assert "hostNetwork pods are told of as their nodes" in call("reach", "--cluster", str(path))[1]
+    assert "hostNetwork pods" not in call("reach", "--cluster", str(path), "--set", "hostnetwork=pod")[1]

@@ -6,6 +6,7 @@ import msgspec
 
 from simcore.errors import Place
 
+from .clusters.kubernetes import CLUSTER_WIDE, DEFAULT_NAMESPACE, Collector
 from .dialects import DIALECTS
 from .documents import Document
 from .policysets import is_policy, leans_on_others
@@ -58,8 +59,11 @@ class Originals:
             return
         if (document.group, document.kind) == ("", "Namespace"):
             self._take_namespace(document, metadata.name)
-        elif isinstance(metadata.namespace, str) and metadata.namespace not in self.namespaces:
-            self.namespaces[metadata.namespace] = document.place(("metadata", "namespace"))
+            return
+        is_within = Collector.takes(document.group, document.kind) and document.kind not in CLUSTER_WIDE
+        namespace = metadata.namespace or (DEFAULT_NAMESPACE if is_within else None)
+        if isinstance(namespace, str) and namespace not in self.namespaces:
+            self.namespaces[namespace] = document.place(("metadata", "namespace"))
 
     def forget_policies(self) -> None:
         """Let go of the policies taken so far: others stand in for them."""

@@ -10,7 +10,7 @@ from ...analyses.resolver import LABELS, NODE_LOCAL_ADDRESS, Resolver
 from ...model.cluster import Pod
 from ...model.flows import Reason
 from ...model.labels import NAMESPACE_NAME_LABEL
-from ...model.policy import Direction, Policy, Role, Rule
+from ...model.policy import Direction, Policy, PolicyRef, Role, Rule
 from ...model.ports import PROTOCOL_NAMES, TCP, UDP, protocol_name
 from ..context import NETWORK_POLICY, LintContext
 from ..dns import PROTOCOLS, Asker, asks_address, is_meant_for_dns, selectors_of, selects
@@ -19,23 +19,19 @@ from ..manifests import free_name, network_policy, with_spec
 from ..sources import NEWCOMER
 from ..words import counted, listed
 
-_ADDABLE = (NETWORK_POLICY[1], "CiliumNetworkPolicy.cilium.io", "CiliumClusterwideNetworkPolicy.cilium.io")
-"""Kinds of policies that let through what a NetworkPolicy beside them allows."""
-
-
 # FV001
 
 
 def _without_dns(context: LintContext) -> Iterator[Finding]:
     missed = {id(asker) for _, askers in _missing_rules(context) for asker in askers}
     cut_off = [asker for asker in context.askers if asker.is_cut_off and id(asker) not in missed]
-    blamed: dict[tuple[str, Policy], list[Asker]] = {}
-    for namespace, askers in _by_namespace(cut_off).items():
-        for policy, group in _blame(context, askers):
-            if not _is_on_purpose(context, policy, group):
-                blamed[namespace, policy] = group
-    for (namespace, policy), askers in blamed.items():
-        yield _cut_off(context, namespace, policy, askers)
+    blamed: dict[PolicyRef, list[Asker]] = {}
+    for askers in _by_namespace(cut_off).values():
+        for ref, group in _blame(context, askers):
+            blamed.setdefault(ref, []).extend(_not_on_purpose(context, ref, group))
+    for policy in context.policies:
+        if askers := blamed.get(policy.ref, []):
+            yield _cut_off(context, policy, askers)
 
 
 def _by_namespace(askers: Sequence[Asker]) -> dict[str, list[Asker]]:
@@ -45,35 +41,33 @@ def _by_namespace(askers: Sequence[Asker]) -> dict[str, list[Asker]]:
     return found
 
 
-def _blame(context: LintContext, askers: Sequence[Asker]) -> Iterator[tuple[Policy, list[Asker]]]:
+def _blame(context: LintContext, askers: Sequence[Asker]) -> Iterator[tuple[PolicyRef, list[Asker]]]:
     """Divide pods among the policies that isolate them: each time the one that isolates most of those left."""
-    policies = {policy.ref: policy for policy in context.policies}
+    known = {policy.ref for policy in context.policies}
     rest = list(askers)
     while rest:
         counts = Counter(ref for asker in rest for ref in {rule.policy for rule in asker.bound.rules if rule.closes})
-        known = sorted(((-number, ref) for ref, number in counts.items() if ref in policies))
-        if not known:
+        found = sorted((-number, ref) for ref, number in counts.items() if ref in known)
+        if not found:
             return
-        ref = known[0][1]
-        taken = [asker for asker in rest if asker.bound.is_closed_by(ref)]
-        rest = [asker for asker in rest if asker not in taken]
-        yield policies[ref], taken
+        ref = found[0][1]
+        yield ref, [asker for asker in rest if asker.bound.is_closed_by(ref)]
+        rest = [asker for asker in rest if not asker.bound.is_closed_by(ref)]
 
 
-def _is_on_purpose(context: LintContext, policy: Policy, askers: list[Asker]) -> bool:
-    """Whether pods that may go nowhere at all are meant to: unless a default deny has shut their whole namespace."""
+def _not_on_purpose(context: LintContext, ref: PolicyRef, askers: Sequence[Asker]) -> list[Asker]:
+    """Leave out pods that may go nowhere at all, unless a default deny has shut their whole namespace so."""
+    opened = [asker for asker in askers if not asker.bound.is_closed]
+    if opened:
+        return opened
     namespace = askers[0].bound.sort.pod.namespace
-    if not all(asker.bound.is_closed for asker in askers):
-        askers[:] = [asker for asker in askers if not asker.bound.is_closed]
-        return False
-    newcomer = f"{namespace}/{NEWCOMER}"
-    binding = context.newcomers.binding(newcomer, Direction.EGRESS)
-    is_default = any(rule.closes and rule.policy == policy.ref for rule in binding)
+    binding = context.newcomers.binding(f"{namespace}/{NEWCOMER}", Direction.EGRESS)
+    is_default = any(rule.closes and rule.policy == ref for rule in binding)
     here = [asker for asker in context.askers if asker.bound.sort.pod.namespace == namespace]
-    return not (is_default and all(asker.bound.is_closed for asker in here))
+    return list(askers) if is_default and all(asker.bound.is_closed for asker in here) else []
 
 
-def _cut_off(context: LintContext, namespace: str, policy: Policy, askers: Sequence[Asker]) -> Finding:
+def _cut_off(context: LintContext, policy: Policy, askers: Sequence[Asker]) -> Finding:
     names = sorted({asker.bound.sort.workload for asker in askers})
     are = "is" if len(names) == 1 else "are"
     return Finding(
@@ -81,7 +75,7 @@ def _cut_off(context: LintContext, namespace: str, policy: Policy, askers: Seque
         context.place_of(policy, "spec", "policyTypes"),
         f"{counted(len(names), 'workload')} {are} isolated for egress and may not reach DNS, over UDP 53 or TCP 53: "
         "names cannot be resolved.",
-        _allow_dns(context, namespace, policy),
+        _allow_dns(context, policy),
         tuple(_cut_off_details(context, names, askers)),
         policy.ref,
     )
@@ -101,13 +95,15 @@ def _cut_off_details(context: LintContext, names: Sequence[str], askers: Sequenc
             yield f"{rule} allows {address}; policies are asked about the pods behind it instead."
 
 
-def _allow_dns(context: LintContext, namespace: str, policy: Policy) -> Fix | None:
-    """Return a policy that lets the pods that another one isolates ask DNS, where adding one is enough."""
+def _allow_dns(context: LintContext, policy: Policy) -> Fix | None:
+    """Return a policy that lets the pods that a NetworkPolicy isolates ask DNS: it selects the same ones, and so
+    isolates no other.
+    """
     document = context.document_of(policy)
-    if policy.ref.kind not in _ADDABLE or document is None:
+    if document is None or (document.group, document.kind) != NETWORK_POLICY:
         return None
-    is_plain = policy.ref.kind == NETWORK_POLICY[1]
-    selector = (document.value.get("spec") or {}).get("podSelector") or {} if is_plain else {}
+    namespace = policy.ref.namespace
+    selector = (document.value.get("spec") or {}).get("podSelector") or {}
     base = "allow-dns-egress" if not selector else f"{policy.ref.name}-allow-dns"
     spec = {"podSelector": deepcopy(selector), "policyTypes": ["Egress"], "egress": dns_rules(context)}
     comments: dict[tuple[str | int, ...], str] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...errors import Place
 from ...model.addresses import Address
-from ...model.flows import End, Flow, Judgement, Reason
+from ...model.flows import End, Flow, Reason
 from ...model.policy import Direction
 from ...model.ports import TCP
 from ..context import LintContext
@@ -40,14 +40,18 @@ def _without_egress(context: LintContext) -> Iterator[Finding]:
 
 
 def _is_open(context: LintContext, pod: str, direction: Direction) -> bool:
-    """Whether nothing binds a pod in a direction."""
-    return _judged(context, pod, direction).outcome(direction).reason is Reason.NOT_ISOLATED
+    """Whether nothing binds a pod in a direction, neither towards addresses outside nor towards some other namespace."""
+    subject, namespace = End(pod=pod), pod.partition("/")[0]
+    others = [End(pod=f"{name}/{NEWCOMER}") for name in context.cluster.namespaces if name != namespace]
+    return _is_unbound(context, subject, End(OUTSIDE), direction) and (
+        not others or any(_is_unbound(context, subject, other, direction) for other in others)
+    )
 
 
-def _judged(context: LintContext, pod: str, direction: Direction) -> Judgement:
-    ends = End(OUTSIDE), End(pod=pod)
-    source, destination = ends if direction is Direction.INGRESS else reversed(ends)
-    return context.newcomers.judge(Flow(source, destination, TCP, 1))
+def _is_unbound(context: LintContext, pod: End, other: End, direction: Direction) -> bool:
+    source, destination = (other, pod) if direction is Direction.INGRESS else (pod, other)
+    judgement = context.newcomers.judge(Flow(source, destination, TCP, 1))
+    return judgement.outcome(direction).reason is Reason.NOT_ISOLATED
 
 
 def _finding(context: LintContext, namespace: str, here: Sequence[Sort], direction: Direction) -> Finding:

@@ -11,12 +11,14 @@ from ..model.ports import LAST_PORT, PORT_PROTOCOLS, PROTOCOL_NAMES, PROTOCOL_NU
 from .options import format_option, limit_option, profile_options, source_options
 
 if TYPE_CHECKING:
+    from ..analyses.connectivity import Exposure
     from ..analyses.connectivity.listing import Listing
     from .choosing import Chooser
     from .inputs import Inputs, Sources, WantedProfile
 
 FORMATS = ("text", "json", "csv", "md", "npa-txt", "npa-csv")
 NPA = ("npa-txt", "npa-csv")
+EXPOSING = ("text", "json", "md", *NPA)
 
 
 @click.command("reach")
@@ -36,6 +38,13 @@ NPA = ("npa-txt", "npa-csv")
     type=click.Choice([PROTOCOL_NAMES[number] for number in PORT_PROTOCOLS], case_sensitive=False),
     help="Show this protocol only; TCP where --port is given alone.",
 )
+@click.option(
+    "--exposure",
+    "is_exposure",
+    is_flag=True,
+    help="Tell besides what is open to pods that do not exist yet, and which workloads no policy binds; as text, json, "
+    "md, npa-txt or npa-csv. Of the workloads of --from what they may reach, of those of --to who may reach them.",
+)
 @profile_options
 @limit_option
 @format_option(*FORMATS)
@@ -45,6 +54,7 @@ def command(
     destinations_asked: tuple[str, ...],
     port: int | None,
     protocol: str | None,
+    is_exposure: bool,
     wanted: WantedProfile,
     limit: int,
     format_: str,
@@ -56,12 +66,20 @@ def command(
     from .choosing import Chooser, unknown_choices
     from .inputs import Gathering
 
+    if is_exposure and format_ not in EXPOSING:
+        raise click.UsageError(f"--exposure has no place in {format_}: use {', '.join(EXPOSING)}")
+    if is_exposure and sources_asked and destinations_asked:
+        raise click.UsageError("--exposure tells of the workloads of --from, or of those of --to: give one of them")
     asked = [*((text, Place(f"--from {text}")) for text in sources_asked)]
     asked += [(text, Place(f"--to {text}")) for text in destinations_asked]
     inputs = Gathering(sources, wanted).finish(lambda cluster: unknown_choices(cluster, asked) if cluster else ())
     chooser = Chooser(inputs.cluster)
-    found = _listing(inputs, format_ in NPA, chooser, sources_asked, destinations_asked, _ports(port, protocol))
-    _emit(found, inputs, format_, limit)
+    ports = _ports(port, protocol)
+    found = _listing(inputs, format_ in NPA, chooser, sources_asked, destinations_asked, ports)
+    exposed = (
+        _exposure(inputs, format_ in NPA, chooser, sources_asked, destinations_asked, ports) if is_exposure else None
+    )
+    _emit(found, exposed, inputs, format_, limit)
 
 
 def _ports(port: int | None, protocol: str | None) -> PortRange | None:
@@ -90,8 +108,34 @@ def _listing(
     return listing(found, inputs.cluster, chooser.chosen(sources), chooser.chosen(destinations), ports)
 
 
-def _emit(found: Listing, inputs: Inputs, format_: str, limit: int) -> None:
-    from ..report import npa, reach
+def _exposure(
+    inputs: Inputs,
+    is_npa: bool,
+    chooser: Chooser,
+    sources: tuple[str, ...],
+    destinations: tuple[str, ...],
+    ports: PortRange | None,
+) -> Exposure:
+    """Tell of the workloads that were asked about, of all where none was."""
+    from ..analyses.connectivity import exposure
+    from ..analyses.connectivity.classes import workload_name
+    from ..model.policy import Direction
+    from ..report.npa import npa_name
+
+    name = npa_name if is_npa else workload_name
+    found = exposure(inputs.cluster, inputs.after, inputs.profile, "selectors" if is_npa else "labels", name)
+    every = {one.workload for one in found.exposed}
+    ways = {Direction.EGRESS: (sources, destinations), Direction.INGRESS: (destinations, sources)}
+    asked = {}
+    for direction, (own, others) in ways.items():
+        chosen = chooser.chosen(own)
+        if not others:
+            asked[direction] = {name(inputs.cluster.pods[pod]) for pod in chosen.pods} if chosen else every
+    return found.chosen(asked, ports)
+
+
+def _emit(found: Listing, exposed: Exposure | None, inputs: Inputs, format_: str, limit: int) -> None:
+    from ..report import npa, npa_exposure, reach
     from ..report.enforcement import headed, json_with
     from .console import emit, emit_json, emit_report
 
@@ -102,12 +146,15 @@ def _emit(found: Listing, inputs: Inputs, format_: str, limit: int) -> None:
                 f"warning: {doubtful:,} pairs have ports that cannot be told; {format_} leaves them out", err=True
             )
         rows = npa.npa_rows(found)
-        emit(npa.npa_txt(rows) if format_ == "npa-txt" else npa.npa_csv(rows))
+        if format_ == "npa-txt":
+            emit(npa.npa_txt(rows) + (npa_exposure.exposure_txt(exposed, found) if exposed else ""))
+        else:
+            emit(npa.npa_csv(rows) + (npa_exposure.exposure_csv(exposed, found) if exposed else ""))
     elif format_ == "json":
-        emit_json(json_with(reach.reach_json(found), inputs.enforcement))
+        emit_json(json_with(reach.reach_json(found, exposed), inputs.enforcement))
     elif format_ == "csv":
         emit(reach.reach_csv(found))
     elif format_ == "md":
-        emit(reach.reach_markdown(found, limit))
+        emit(reach.reach_markdown(found, limit, exposed))
     else:
-        emit_report(headed(reach.reach(found, limit), inputs.enforcement))
+        emit_report(headed(reach.reach(found, limit, exposed), inputs.enforcement))

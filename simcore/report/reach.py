@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
 from io import StringIO
 
-from ..analyses.connectivity import RangeEnd
+from ..analyses.connectivity import Exposure, RangeEnd
 from ..analyses.connectivity.listing import Group, Listing
 from .ends import OWN_NODES, Naming, end_json, end_text, ports_json, ports_text, possible_line
+from .exposure import exposure_json, exposure_sections
 from .structure import Entry, Line, Report, Section, faint, line, strong
 from .words import count
 
 
-def reach(listing: Listing, limit: int) -> Report:
-    """Show groups of sources, and what each may reach."""
+def reach(listing: Listing, limit: int, exposed: Exposure | None = None) -> Report:
+    """Show groups of sources, and what each may reach; then exposure, if it was asked for."""
     groups = listing.groups
     naming = Naming(listing.sources.values()), Naming(listing.destination_list)
     shown = tuple(_entry(group, *naming) for group in groups[:limit])
     left = groups[limit:]
     rest = [] if not left else [line(faint(_rest(left)))]
-    sections = (Section(line(strong("Connections")), (*shown, *rest)),) if groups else ()
-    return Report(line("All possible connections"), _summary(listing), sections=sections, notes=_notes(listing))
+    sections = [Section(line(strong("Connections")), (*shown, *rest))] if groups else []
+    if exposed:
+        sections += exposure_sections(exposed, limit)
+    return Report(
+        line("All possible connections"),
+        _summary(listing),
+        sections=tuple(sections),
+        notes=tuple(_notes(listing, exposed)),
+    )
 
 
 def _summary(listing: Listing) -> tuple[Line, ...]:
@@ -37,11 +46,19 @@ def _summary(listing: Listing) -> tuple[Line, ...]:
     return head, line("Some cannot be told: they are marked unknown; flowverdict explain says why.")
 
 
-def _notes(listing: Listing) -> tuple[Line, ...]:
-    if not listing.count:
-        return ()
-    notes = ["replies are always let through; Services stand for the pods behind them; a pod always reaches itself"]
-    return tuple(map(line, [*notes, OWN_NODES] if listing.found.has_nodes else notes))
+def _notes(listing: Listing, exposed: Exposure | None) -> Iterator[Line]:
+    if listing.count:
+        yield line(
+            "replies are always let through; Services stand for the pods behind them; a pod always reaches itself"
+        )
+    if listing.count and listing.found.has_nodes:
+        yield line(OWN_NODES)
+    if exposed:
+        yield line(
+            "pods that do not exist yet are judged by what binds the workload; what will bind them may let through less"
+        )
+        if any(one.anybody.ports.unknown for one in exposed.exposed):
+            yield line("unknown to or from any pod: it depends on the address that it gets, or cannot be told at all")
 
 
 def _rest(groups: tuple[Group, ...]) -> str:
@@ -56,8 +73,8 @@ def _entry(group: Group, sources: Naming, destinations: Naming) -> Entry:
     return Entry(line(strong("from "), *sources.line(group.sources)), fields)
 
 
-def reach_json(listing: Listing) -> dict[str, object]:
-    """Make the JSON of `reach --format json`: ends by name, and the groups of sources that may reach the same."""
+def reach_json(listing: Listing, exposed: Exposure | None = None) -> dict[str, object]:
+    """Make the JSON of `reach --format json`: ends by name, the groups of sources that may reach the same, exposure."""
     ends = {**listing.sources, **listing.destinations}
     both = [*listing.sources.values(), *listing.destination_list]
     named = {end_text(end): end for end in both}
@@ -77,6 +94,7 @@ def reach_json(listing: Listing) -> dict[str, object]:
             }
             for group in listing.groups
         ],
+        **(exposure_json(exposed) if exposed else {}),
     }
 
 
@@ -90,8 +108,8 @@ def reach_csv(listing: Listing) -> str:
     return out.getvalue()
 
 
-def reach_markdown(listing: Listing, limit: int) -> str:
-    """Make the text of `reach --format md`: a table with a row for each group of sources and port set."""
+def reach_markdown(listing: Listing, limit: int, exposed: Exposure | None = None) -> str:
+    """Make the text of `reach --format md`: a table with a row for each group of sources and port set; exposure."""
     sources, destinations = Naming(listing.sources.values()), Naming(listing.destination_list)
     lines = ["| from | ports | to |", "| --- | --- | --- |"]
     for group in listing.groups[:limit]:
@@ -100,7 +118,23 @@ def reach_markdown(listing: Listing, limit: int) -> str:
             lines.append("| " + " | ".join(markdown_cell(cell) for cell in cells) + " |")
     if left := listing.groups[limit:]:
         lines += ["", _rest(left)]
+    if exposed:
+        lines += markdown_sections(exposure_sections(exposed, limit))
     return "\n".join(lines) + "\n"
+
+
+def markdown_sections(sections: Iterable[Section]) -> list[str]:
+    """Write sections of entries and lines as headings and lists."""
+    lines: list[str] = []
+    for section in sections:
+        lines += ["", f"**{markdown_cell(section.title)}**", ""]
+        for item in section.items:
+            if isinstance(item, Entry):
+                lines.append(f"- {markdown_cell(item.heading)}")
+                lines += [f"  - {markdown_cell(each)}" for _, each in item.fields]
+            elif isinstance(item, tuple):
+                lines += ["", markdown_cell(item)]
+    return lines
 
 
 def markdown_cell(cell: Line) -> str:

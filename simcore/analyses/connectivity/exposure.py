@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...model.cluster import Cluster
+from ...model.cluster import Cluster, Pod
 from ...model.flows import Verdict
 from ...model.policy import Direction, Policy, PolicyRef, Role, Rule
+from ...model.ports import PortRange
 from ...model.profile import Profile
 from ...tables.build import build_tables
 from ...tables.layout import Kept, Tables
 from ..rows import verdicts_of_rows
-from .classes import identities_of
+from .classes import identities_of, workload_name
+from .listing import within
 from .openings import NameNumbers, Openings, Openness
-from .strangers import MARK, Reading, Stranger, meeting, selectors_of, strangers
+from .strangers import FIRST_KNOWN, MARK, SOMEBODY, UNSELECTED, Reading, Stranger, meeting, selectors_of, strangers
 
 _RuleKey = tuple[PolicyRef, Direction, str, int]
+_Alike = tuple[bool, Openness, tuple[tuple[int, Openness], ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Exposed:
     protected : bool
         Whether any policy binds it in this direction.
     anybody : Openness
-        What is open to pods of which nothing is known: any pod in any namespace.
+        What is open to any pod in any namespace, whatever its labels; in doubt is what depends on something else.
     others : tuple of (int, Openness)
         The strangers, by position, to whom something else is open.
     """
@@ -60,7 +63,7 @@ class Exposure:
     Attributes
     ----------
     strangers : tuple of Stranger
-        Nothing is known of the first.
+        Those of `SOMEBODY` and `UNSELECTED` first.
     exposed : tuple of Exposed
         By workload, egress first.
     """
@@ -68,17 +71,38 @@ class Exposure:
     strangers: tuple[Stranger, ...]
     exposed: tuple[Exposed, ...]
 
+    def chosen(self, workloads: Mapping[Direction, Container[str]], ports: PortRange | None = None) -> Exposure:
+        """Return that of some workloads in each direction, and on some ports only; names may stand for any port."""
+        kept = (one for one in self.exposed if one.workload in workloads.get(one.direction, ()))
+        return replace(self, exposed=tuple(_on(one, ports) if ports else one for one in kept))
+
     @property
     def unprotected(self) -> tuple[Exposed, ...]:
         """Those that no policy binds."""
         return tuple(one for one in self.exposed if not one.protected)
 
 
-def exposure(cluster: Cluster, policies: Sequence[Policy], profile: Profile, reading: Reading = "labels") -> Exposure:
+def _on(one: Exposed, ports: PortRange) -> Exposed:
+    def narrowed(openness: Openness) -> Openness:
+        names = tuple(each for each in openness.names if each[0].protocol == ports.protocol)
+        return Openness(within(openness.ports, ports), names)
+
+    anybody = narrowed(one.anybody)
+    others = tuple((number, narrowed(openness)) for number, openness in one.others)
+    told = tuple(each for each in others if not each[1].is_like(anybody))
+    return replace(one, anybody=anybody, others=told)
+
+
+def exposure(
+    cluster: Cluster,
+    policies: Sequence[Policy],
+    profile: Profile,
+    reading: Reading = "labels",
+    name: Callable[[Pod], str] = workload_name,
+) -> Exposure:
     """Tell what workloads let through to and from pods that do not exist yet.
 
-    A stranger is thought of for each selector of the rules, and one of whom nothing is known. Only what binds the
-    workload is asked; what would bind the stranger may let through less.
+    Only what binds the workload is asked; what would bind the stranger may let through less.
 
     Parameters
     ----------
@@ -89,6 +113,8 @@ def exposure(cluster: Cluster, policies: Sequence[Policy], profile: Profile, rea
     reading : {"labels", "selectors"}
         Rules see strangers by the labels of the pods that stand for them, and a workload is told of those whom its
         rules are about. Or rules see what is known of them as it is written, and a workload is told of all of them.
+    name : callable, optional
+        Names what a pod belongs to, where that is not `workload_name`.
 
     Raises
     ------
@@ -110,22 +136,29 @@ def exposure(cluster: Cluster, policies: Sequence[Policy], profile: Profile, rea
     met = meeting(policies, [one.known for one in known], reading)
     own = _Own(policies, known) if reading == "labels" else None
     sight = _Sight(build_tables(peopled, met, profile=profile), len(cluster.pods), numbers)
-    return Exposure(known, tuple(_exposed(sight, own)))
+    return Exposure(known, tuple(_exposed(sight, own, name)))
 
 
-def _exposed(sight: _Sight, own: _Own | None) -> Iterator[Exposed]:
+def _exposed(sight: _Sight, own: _Own | None, name: Callable[[Pod], str]) -> Iterator[Exposed]:
     """Yield what every workload lets through, pods that are bound alike together."""
-    for workload, pods in sight.workloads():
+    for workload, pods in sight.workloads(name):
         for direction in Direction:
-            groups: dict[tuple[bool, Openness, tuple[tuple[int, Openness], ...]], list[int]] = {}
+            groups: dict[_Alike, list[int]] = {}
             for pod in pods:
-                rules, open_to = sight.binding(pod, direction), sight.open_to(pod, direction)
-                about = own.strangers(rules) if own else range(1, len(open_to))
-                others = tuple((each, open_to[each]) for each in about if open_to[each] != open_to[0])
-                protected = any(rule.role is not Role.HABIT for rule in rules)
-                groups.setdefault((protected, open_to[0], others), []).append(pod)
+                rules = sight.binding(pod, direction)
+                groups.setdefault(_alike(rules, sight.open_to(pod, direction), own), []).append(pod)
             for alike, members in groups.items():
                 yield Exposed(workload, len(members), len(pods), sight.name(members[0]), direction, *alike)
+
+
+def _alike(rules: Sequence[Rule], open_to: Sequence[Openness], own: _Own | None) -> _Alike:
+    anybody = open_to[UNSELECTED]
+    if own:
+        sure = open_to[SOMEBODY]
+        anybody = Openness(replace(anybody.ports, allowed=sure.ports.allowed), sure.names)
+    told = own.strangers(rules) if own else range(FIRST_KNOWN, len(open_to))
+    others = tuple((number, open_to[number]) for number in told if not open_to[number].is_like(anybody))
+    return any(rule.role is not Role.HABIT for rule in rules), anybody, others
 
 
 class _Own:
@@ -135,7 +168,7 @@ class _Own:
         numbers = {one.known: number for number, one in enumerate(known)}
         self._of_rule: dict[_RuleKey, set[int]] = {}
         for rule in (rule for policy in policies for rule in policy.rules if rule.role is Role.WRITTEN):
-            about = {numbers[each] for each in selectors_of(rule.peer) if numbers.get(each)}
+            about = {numbers[each] for each in selectors_of(rule.peer) if numbers.get(each, 0) >= FIRST_KNOWN}
             self._of_rule.setdefault(_key(rule), set()).update(about)
         self._found: dict[tuple[_RuleKey, ...], list[int]] = {}
 
@@ -166,12 +199,12 @@ class _Sight:
         self._rules: dict[tuple[int, ...], tuple[Rule, ...]] = {}
         self._open: dict[tuple[int, ...], list[Openness]] = {}
 
-    def workloads(self) -> Iterator[tuple[str, list[int]]]:
+    def workloads(self, name: Callable[[Pod], str]) -> Iterator[tuple[str, list[int]]]:
         """Yield the workloads that exist, each with its pods."""
         found: dict[str, list[int]] = {}
         for number, pod in enumerate(self._tables.cluster.pods[: self._first]):
             if pod.is_plain and not pod.finished:
-                found.setdefault(str(pod.workload), []).append(number)
+                found.setdefault(name(pod), []).append(number)
         yield from sorted(found.items())
 
     def name(self, pod: int) -> str:

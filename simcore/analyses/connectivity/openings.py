@@ -30,15 +30,18 @@ class Openness:
     ports: Ports
     names: tuple[tuple[NamedPort, Verdict], ...] = ()
 
-    @property
-    def is_nothing(self) -> bool:
-        """Whether nothing is let through, nor might be."""
-        return self.ports.is_nothing and all(verdict is Verdict.DENY for _, verdict in self.names)
+    def is_like(self, other: Openness) -> bool:
+        """Whether the same ports are let through, or in doubt, as by another."""
+        return (self.ports.allowed, self.ports.unknown, self.named) == (
+            other.ports.allowed,
+            other.ports.unknown,
+            other.named,
+        )
 
     @property
-    def lets_through(self) -> bool:
-        """Whether anything is let through for sure."""
-        return bool(self.ports.allowed or self.named)
+    def is_closed(self) -> bool:
+        """Whether nothing is let through, nor in doubt."""
+        return self.ports.is_nothing and not self.named
 
     @property
     def named(self) -> tuple[NamedPort, ...]:

@@ -14,6 +14,8 @@ from ...model.policy import Policy, Role, Rule
 
 MARK = "@stranger"
 """Stands among the labels of strangers; no label can be called that."""
+SOMEBODY, UNSELECTED, FIRST_KNOWN = 0, 1, 2
+"""Positions of the stranger of whom nothing is known, of the one whom no selector holds, and of the first other."""
 ANYBODY = Endpoints()
 Reading = Literal["labels", "selectors"]
 _DEPENDS = Unresolved("it depends on the labels of the pod and of its namespace")
@@ -37,7 +39,7 @@ class Stranger:
 
 
 def strangers(cluster: Cluster, policies: Iterable[Policy]) -> tuple[Stranger, ...]:
-    """Think of a pod for each selector of a rule's peers, behind one of which nothing is known.
+    """Think of a pod of which nothing is known, of one whom no selector holds, and of one for each selector of peers.
 
     Left out are selectors that nobody can meet; and those of labels alone, of the namespace as well as of the pod,
     that a pod there is meets already.
@@ -50,7 +52,7 @@ def strangers(cluster: Cluster, policies: Iterable[Policy]) -> tuple[Stranger, .
         for known in selectors_of(rule.peer)
     )
     seen = _Seen(cluster)
-    chosen = [ANYBODY, *(known for known in found if known != ANYBODY and not seen.meets(known))]
+    chosen = [ANYBODY, ANYBODY, *(known for known in found if known != ANYBODY and not seen.meets(known))]
     pods = [_pod(cluster, known, number) for number, known in enumerate(chosen)]
     return tuple(Stranger(known, pod) for known, pod in zip(chosen, pods, strict=True) if pod)
 
@@ -163,16 +165,14 @@ def _values(asked: Sequence[Requirement]) -> Iterator[str | None]:
     for each in asked:
         if each.operator is Operator.IN:
             yield from sorted(each.values)
-    parts = [
-        [""]
-        if operator not in {each.operator for each in asked}
-        else sorted({value for each in asked if each.operator is operator for value in each.values})
-        for operator in (Operator.STARTS_WITH, Operator.CONTAINS, Operator.ENDS_WITH)
-    ]
     taken = {value for each in asked for value in each.values}
+    yield next(value for value in ("any", *(f"any-{number}" for number in range(len(taken)))) if value not in taken)
+    parts = (
+        sorted({value for each in asked if each.operator is operator for value in each.values}) or [""]
+        for operator in (Operator.STARTS_WITH, Operator.CONTAINS, Operator.ENDS_WITH)
+    )
     for first, middle, last in product(*parts):
         yield from (f"{first}{middle}{last}", f"{first}{middle}any{last}")
-    yield next(value for value in (f"any-{number}" for number in range(len(taken) + 1)) if value not in taken)
 
 
 # Policies, as strangers meet them
@@ -184,12 +184,12 @@ def meeting(policies: Iterable[Policy], known: Sequence[Endpoints], reading: Rea
     Parameters
     ----------
     known : sequence of Endpoints
-        What is known of each; of the first, nothing.
+        What is known of each.
     reading : {"labels", "selectors"}
-        By their labels, where of the first it cannot be told whether a selector holds it. Or by what is known of them
-        as it is written: a rule's selector holds those whose own is the same, or where it holds everybody.
+        A rule's selector holds strangers by their labels. Or by what is known of them as it is written: those whose
+        own selector is the same, wherever the rule's asks for anything at all.
     """
-    change = _Selectors(known).change if reading == "selectors" else _with_doubt
+    change = _Selectors(known).change if reading == "selectors" else _by_labels
     changed: dict[PeerSet, PeerSet] = {}
 
     def met(rule: Rule) -> Rule:
@@ -214,11 +214,16 @@ def _changed(peer: PeerSet, change: Callable[[Endpoints], PeerSet]) -> PeerSet:
             return peer
 
 
-def _with_doubt(peer: Endpoints) -> PeerSet:
-    """Hold strangers by their labels; of the first it cannot be told."""
-    first = Endpoints(pods=LabelSelector.equal({MARK: "0"}))
-    others = Requirement(MARK, Operator.NOT_IN, frozenset("0"))
-    return AnyOf((replace(peer, pods=LabelSelector.of(*peer.pods.requirements, others)), AllOf((first, _DEPENDS))))
+def _marked(*numbers: int) -> Endpoints:
+    return Endpoints(pods=LabelSelector.of(Requirement(MARK, Operator.IN, frozenset(map(str, numbers)))))
+
+
+_PERHAPS_SOMEBODY = AllOf((_marked(SOMEBODY), _DEPENDS))
+
+
+def _by_labels(peer: Endpoints) -> PeerSet:
+    others = Requirement(MARK, Operator.NOT_IN, frozenset([str(SOMEBODY), str(UNSELECTED)]))
+    return AnyOf((replace(peer, pods=LabelSelector.of(*peer.pods.requirements, others)), _PERHAPS_SOMEBODY))
 
 
 class _Selectors:
@@ -229,8 +234,8 @@ class _Selectors:
 
     def change(self, peer: Endpoints) -> PeerSet:
         """Hold those of the same selectors."""
-        held = [str(number) for number, known in enumerate(self._known) if _covers(peer, known)]
-        return Endpoints(pods=LabelSelector.of(Requirement(MARK, Operator.IN, frozenset(held))))
+        held = [number for number, known in enumerate(self._known) if known != ANYBODY and _covers(peer, known)]
+        return AnyOf((_marked(*held), _PERHAPS_SOMEBODY))
 
 
 def _covers(peer: Endpoints, known: Endpoints) -> bool:

@@ -1,9 +1,11 @@
 """Lints folders of manifests, and writes and applies what is found."""
 
 from pathlib import Path
+from shutil import copy
 
 import yaml
 
+from simcore.cli.captures import CaptureInput
 from simcore.cli.inputs import Sources, WantedProfile
 from simcore.cli.lint import context_of
 from simcore.lint.registry import chosen
@@ -11,10 +13,13 @@ from simcore.lint.running import lint
 from simcore.report.lint import fix_yaml
 from simcore.report.written import Lines
 
+CAPTURE = "flows.log"
+
 
 def linted(folder, *codes, plugin=None):
-    """What the rules of some codes find in a folder; all of them without any."""
-    context = context_of(Sources((str(folder),)), WantedProfile(plugin))
+    """What the rules of some codes find in a folder, with the capture that is in it; all of them without any."""
+    captured = CaptureInput(tuple(map(str, Path(folder).glob(CAPTURE))), {}, None, True)
+    context = context_of(Sources((str(folder),)), WantedProfile(plugin), captured)
     return lint(context, chosen(codes))
 
 
@@ -33,7 +38,9 @@ def told(result, folder):
 
 
 def with_fix(source, target, fix):
-    """Write the manifests of a folder with a fix applied to another."""
+    """Write the manifests of a folder with a fix applied to another, and its capture."""
+    for path in Path(source).glob(CAPTURE):
+        copy(path, target)
     fixed = yaml.safe_load(fix_yaml(fix))
     found = {}
     for path in sorted(Path(source).glob("*.yaml")):

@@ -59,6 +59,15 @@ def capture_options(output: str) -> Callable[[F], F]:
 
 def reading_options(function: F) -> F:
     """How a capture is read: its files, what its columns are called, threads and batches."""
+    return _reading(function, required=True)
+
+
+def optional_reading_options(function: F) -> F:
+    """The same for commands that go without a capture too."""
+    return _reading(function, required=False)
+
+
+def _reading(function: F, *, required: bool) -> F:
     threads = click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads; one a core without it.")
     batch_rows = click.option(
         "--batch-rows",
@@ -66,15 +75,15 @@ def reading_options(function: F) -> F:
         metavar="N",
         help="Rows judged at a time by one thread.",
     )
-    return opening_options("CAPTURE")(threads(batch_rows(function)))
+    return opening_options("CAPTURE", required=required)(threads(batch_rows(function)))
 
 
 def opening_options(metavar: str, *format_names: str, required: bool = True) -> Callable[[F], F]:
     """Files of a capture and how they are read: what a command gets as `captured`.
 
-    `required` says whether there must be any. `format_names` are further names of ``--capture-format``, for commands
-    whose own output has no format.
+    `format_names` are further names of ``--capture-format``, for commands whose own output has no format.
     """
+    shown = f"{metavar}..." if required else f"[{metavar}]..."
 
     def decorate(function: F) -> F:
         @wraps(function)
@@ -89,7 +98,7 @@ def opening_options(metavar: str, *format_names: str, required: bool = True) -> 
             captured = CaptureInput(capture_paths, mapping, capture_format, strict)
             return function(*arguments, captured=captured, **others)
 
-        paths = click.argument("capture_paths", metavar=f"{metavar}...", nargs=-1, required=required)
+        paths = click.argument("capture_paths", metavar=shown, nargs=-1, required=required)
         named = mapping_option("source_address=srcaddr")
         of_format = _capture_format_option("--capture-format", *format_names)
         return cast(F, paths(named(of_format(_STRICT(command)))))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .inputs import Gathering, Sources, WantedProfile
+from .capture_options import optional_reading_options
+from .captures import CaptureInput, report_damage
+from .inputs import Gathering, Inputs, Sources, WantedProfile
 from .options import cluster_options, format_option, profile_options
+from .running import reading
 
 if TYPE_CHECKING:
+    from ..analyses.hits import Hits
     from ..lint.context import LintContext
     from ..lint.findings import Finding, LintResult, LintRule
+    from ..model.flows import Capture
 
 LEVELS = ("error", "warning", "info")
+NO_CAPTURE = CaptureInput((), {}, None, False)
 
 
 def _codes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -21,6 +28,7 @@ def _codes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tup
 
 
 @click.command("lint")
+@optional_reading_options
 @cluster_options
 @click.option(
     "--select",
@@ -45,19 +53,33 @@ def _codes(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tup
     help="Exit with 1 if any finding is at least so severe.",
 )
 @profile_options
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Most rules to list by the flows of a capture that they decide, as text; JSON has all.",
+)
 @format_option("text", "json", "sarif", "github")
 @click.pass_context
 def command(
     ctx: click.Context,
+    captured: CaptureInput,
     sources: Sources,
+    threads: int | None,
+    batch_rows: int | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     severity: str,
     fail_on: str,
     wanted: WantedProfile,
+    limit: int,
     format_: str,
 ) -> None:
     """Find what is wrong with policies, or may not be what was meant, with what mends it.
+
+    With a CAPTURE also rules that no flow needs, ranges wider than the traffic, and who goes to the Internet unasked.
 
     A finding that may stand is let pass by a comment on its line, on the line above it, or at the head of the
     document: # flowverdict: ignore[FV012] reason. docs/lint.md describes every rule.
@@ -65,12 +87,15 @@ def command(
     from ..lint.running import lint
 
     rules = _rules(select, ignore)
-    result = lint(context_of(sources, wanted), rules)
-    _show(result, _at_least(result, severity), format_)
+    context = context_of(sources, wanted, captured, **reading(threads, batch_rows))
+    result = lint(context, rules)
+    _show(result, _at_least(result, severity), context.hits, limit, format_)
     ctx.exit(1 if fail_on != "never" and _at_least(result, fail_on) else 0)
 
 
-def context_of(sources: Sources, wanted: WantedProfile) -> LintContext:
+def context_of(
+    sources: Sources, wanted: WantedProfile, captured: CaptureInput = NO_CAPTURE, **reading: Any
+) -> LintContext:
     """Load what rules look at.
 
     Raises
@@ -83,7 +108,9 @@ def context_of(sources: Sources, wanted: WantedProfile) -> LintContext:
     from ..lint.context import LintContext
 
     originals = Originals()
-    inputs = Gathering(sources, wanted, originals).finish()
+    gathering = Gathering(sources, wanted, originals)
+    capture = gathering.attempt(captured.open) if captured.paths else None
+    inputs = gathering.finish()
     return LintContext(
         inputs.cluster,
         inputs.before,
@@ -92,7 +119,18 @@ def context_of(sources: Sources, wanted: WantedProfile) -> LintContext:
         tuple(originals.documents),
         originals.namespaces,
         originals.texts,
+        None if capture is None else _hits(capture, inputs, reading),
     )
+
+
+def _hits(capture: Capture, inputs: Inputs, reading: Mapping[str, Any]) -> Hits:
+    from ..analyses.hits import count_hits
+    from .progress import progress
+
+    with progress("replaying") as advance:
+        hits = count_hits(capture, inputs.cluster, inputs.before, inputs.profile, **reading, progress=advance)
+    report_damage(capture)
+    return hits
 
 
 def _rules(select: tuple[str, ...], ignore: tuple[str, ...]) -> tuple[LintRule, ...]:
@@ -111,13 +149,13 @@ def _at_least(result: LintResult, level: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in result.findings if result.rule_of(finding).severity.rank <= least)
 
 
-def _show(result: LintResult, shown: tuple[Finding, ...], format_: str) -> None:
+def _show(result: LintResult, shown: tuple[Finding, ...], hits: Hits | None, limit: int, format_: str) -> None:
     from .console import emit, emit_json, emit_report
 
     if format_ == "json":
         from ..report.lint import lint_json
 
-        emit_json(lint_json(result, shown))
+        emit_json(lint_json(result, shown, hits))
     elif format_ == "sarif":
         from importlib.metadata import version
 
@@ -131,4 +169,4 @@ def _show(result: LintResult, shown: tuple[Finding, ...], format_: str) -> None:
     else:
         from ..report.lint import lint
 
-        emit_report(lint(result, shown))
+        emit_report(lint(result, shown, hits, limit))

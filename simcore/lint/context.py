@@ -21,8 +21,8 @@ from .sources import Bound, sorts, with_newcomers
 
 if TYPE_CHECKING:
     from ..analyses.connectivity import Connectivity
+    from ..analyses.hits import Hits
     from ..analyses.redundancy.redundancy import Redundancy
-    from ..analyses.replay import ReplayResult
     from ..tables.layout import Tables
 
 NETWORK_POLICY = "networking.k8s.io", "NetworkPolicy"
@@ -75,8 +75,8 @@ class LintContext:
         Where a namespace is written; where it is not, the first object in it.
     texts : mapping of str to str
         What the files of all these hold, by name.
-    replay : ReplayResult or None
-        What became of the flows of a capture; None without one.
+    hits : Hits or None
+        What a capture tells of the rules; None without one.
     """
 
     cluster: Cluster
@@ -86,7 +86,7 @@ class LintContext:
     documents: Sequence[Written] = ()
     namespaces: Mapping[str, Place] = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
-    replay: ReplayResult | None = None
+    hits: Hits | None = None
 
     @cached_property
     def _document_at(self) -> dict[Place, Written]:

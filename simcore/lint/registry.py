@@ -16,13 +16,28 @@ from .rules import (
     ports,
     redundant,
     selection,
+    traffic,
     types,
     unbound,
     wide,
 )
 from .suppressions import SUPPRESSIONS
 
-_TOPICS = (alternatives, blocks, dns, isolation, mesh, onesided, ports, redundant, selection, types, unbound, wide)
+_TOPICS = (
+    alternatives,
+    blocks,
+    dns,
+    isolation,
+    mesh,
+    onesided,
+    ports,
+    redundant,
+    selection,
+    traffic,
+    types,
+    unbound,
+    wide,
+)
 RULES: tuple[LintRule, ...] = tuple(
     sorted(chain((SUPPRESSIONS,), *(topic.RULES for topic in _TOPICS)), key=lambda rule: rule.code)
 )

@@ -20,7 +20,7 @@ def lint(context: LintContext, rules: Sequence[LintRule] = RULES) -> LintResult:
     rules : sequence of LintRule
         Those that are to look.
     """
-    ran = tuple(rule for rule in rules if context.replay is not None or not rule.needs_capture)
+    ran = tuple(rule for rule in rules if context.hits is not None or not rule.needs_capture)
     found = list(dict.fromkeys(finding for rule in ran for finding in rule.check(context)))
     held = [*(document.place() for document in context.documents), *context.namespaces.values()]
     kept, passed = sift(found, all_suppressions(context.texts, held), ran, CODES)

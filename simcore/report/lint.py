@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from ..lint.findings import Finding, Fix, LintResult, Severity
 from .manifests import manifest_yaml
-from .structure import Line, Report, Section, Span, Tone, faint, line, strong, unbroken
-from .words import count
+from .structure import Column, Line, Report, Section, Span, Table, Tone, faint, line, strong, unbroken
+from .words import count, share
 from .written import Lines
+
+if TYPE_CHECKING:
+    from ..analyses.hits import Hits
+    from ..model.policy import Rule
 
 TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.DOUBT, Severity.INFO: Tone.STRONG}
 _NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "info"}
@@ -18,7 +23,7 @@ LEAD = " " * 4
 """Before what belongs to a finding."""
 
 
-def lint(result: LintResult, shown: tuple[Finding, ...]) -> Report:
+def lint(result: LintResult, shown: tuple[Finding, ...], hits: Hits | None = None, limit: int = 0) -> Report:
     """Make the report.
 
     Parameters
@@ -26,13 +31,37 @@ def lint(result: LintResult, shown: tuple[Finding, ...]) -> Report:
     result : LintResult
     shown : tuple of Finding
         Those of its findings that are severe enough to be shown.
+    hits : Hits or None
+        What a capture tells of the rules.
+    limit : int
+        Most rules to list by their hits.
     """
     lines = Lines(result.texts)
     sections = [
         Section(line(strong(file or "(no file)")), tuple(_items(result, tuple(group), lines)))
         for file, group in groupby(shown, key=lambda finding: finding.place.file)
     ]
+    if hits is not None:
+        sections.append(_hits_section(hits, limit))
     return Report(line(_title(result)), tuple(_summary(result, shown)), sections=tuple(sections))
+
+
+def _hits_section(hits: Hits, limit: int) -> Section:
+    """List the rules of policies by the flows that they decide."""
+    rows = tuple(
+        (line(f"{flows:,}"), line(share(flows, hits.flows)), line(str(rule)), line(str(rule.action)))
+        for rule, flows in hits.of_rules[:limit]
+    )
+    columns = Column("flows", right=True), Column("share", right=True), Column("rule"), Column("does")
+    unused = sum(not flows for _, flows in hits.of_rules)
+    title = line(strong("Rules"), f", by how many of {count(hits.flows, 'flow')} they decide")
+    rest = (
+        [line(faint(f"{count(len(hits.of_rules) - limit, 'more rule')}; JSON has all"))]
+        if limit < len(hits.of_rules)
+        else []
+    )
+    decides = line(f"{unused:,} of {count(len(hits.of_rules), 'rule')} decide no flow")
+    return Section(title, (Table(columns, rows), *rest, decides))
 
 
 def fix_yaml(fix: Fix) -> str:
@@ -102,7 +131,7 @@ def _source(finding: Finding, lines: Lines, tone: Tone) -> Iterator[Line]:
     yield line(faint(unbroken(f"{' ' * len(number)} | ")), Span(unbroken(caret), tone))
 
 
-def lint_json(result: LintResult, shown: tuple[Finding, ...]) -> dict[str, object]:
+def lint_json(result: LintResult, shown: tuple[Finding, ...], hits: Hits | None = None) -> dict[str, object]:
     """Make the JSON of `lint --format json`."""
     lines = Lines(result.texts)
     return {
@@ -113,6 +142,17 @@ def lint_json(result: LintResult, shown: tuple[Finding, ...]) -> dict[str, objec
         ],
         "counts": {severity.value: result.count(severity) for severity in Severity},
         "rules": [rule.code for rule in result.rules],
+        **({} if hits is None else {"flows": hits.flows, "hits": [_hit_json(*each) for each in hits.of_rules]}),
+    }
+
+
+def _hit_json(rule: Rule, flows: int) -> dict[str, object]:
+    return {
+        "rule": str(rule),
+        "action": str(rule.action),
+        "file": rule.place.file,
+        "line": rule.place.line or None,
+        "flows": flows,
     }
 
 

@@ -34,6 +34,7 @@ VERDICTS = ("FORWARDED", "DROPPED", "VERDICT_UNKNOWN")
 CAUSES = ("no-rule", "newly-allowed")
 PROTOCOLS = ("TCP", "UDP", "SCTP", "ICMPv4", "ICMPv6", "unknown")
 
+_SYN, _ACK = 0x02, 0x10
 _NUMBERS = (TCP, UDP, SCTP, ICMP, ICMPV6)
 _DENIED_BY_RULE = [REASONS.index(reason) for reason in (Reason.RULE_DENIES, Reason.RULE_REJECTS)]
 _NO_RULE = [REASONS.index(reason) for reason in (Reason.NOT_ISOLATED, Reason.NOT_ENFORCED)]
@@ -67,6 +68,8 @@ class _Batch:
         Whether the policies before the change deny it.
     opens : bool[n]
         Whether it is the opening of a connection, as far as that is told.
+    knocks : bool[n]
+        Whether it holds nothing but SYNs, so that its packets are what was tried.
     """
 
     judged: Judged
@@ -84,6 +87,7 @@ class _Batch:
     ingress_reason: NDArray[np.uint8]
     was_denied: NDArray[np.bool_]
     opens: NDArray[np.bool_]
+    knocks: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class Counting:
         There are too many namespaces or workloads to be numbered.
     """
 
-    columns = ("time", "packets")
+    columns = ("time", "packets", "tcp_flags")
 
     def __init__(self, tables: Tables, oriented: OrientedCapture | None, step: int, attempts: Attempts) -> None:
         self.ends = EndNames(tables)
@@ -221,6 +225,7 @@ class Counting:
                 ingress_reason=reasons[ingress >> 2],
                 was_denied=judged.verdict[0, rows] == np.uint8(Verdict.DENY),
                 opens=opens,
+                knocks=_knocks(batch)[rows] & (ports.protocol == TCP),
             )
 
     def _opens(self, split: Split, first_row: int, rows: int) -> NDArray[np.bool_]:
@@ -264,12 +269,13 @@ class Counting:
         reason = np.where(leaves, batch.ingress_reason[rows], batch.egress_reason[rows])
         node = self.ends.node_of[np.where(leaves, batch.destination[rows], batch.source[rows])]
         code = (node * len(DIRECTIONS) + leaves) * len(DROP_REASONS) + np.isin(reason, _DENIED_BY_RULE)
-        is_tcp = batch.protocol[rows] == TCP
+        is_tcp, knocks = batch.protocol[rows] == TCP, batch.knocks[rows]
         is_lookup = batch.is_dns[rows] & ~is_tcp
         is_silent = reason != _REJECTED
-        yield self._at(code, batch.time[rows], np.ones(rows.size, np.int64))
-        yield from self._again(code, batch.time[rows], is_tcp & is_silent, self._attempts.syn_delays())
-        yield from self._again(code, batch.time[rows], is_lookup & is_silent, self._attempts.dns_delays())
+        time = batch.time[rows]
+        yield self._at(code, time, np.where(knocks, batch.packets[rows], 1))
+        yield from self._again(code, time, is_tcp & ~knocks & is_silent, self._attempts.syn_delays())
+        yield from self._again(code, time, is_lookup & is_silent, self._attempts.dns_delays())
 
     def _denied_queries(self, batch: _Batch) -> Iterator[Counts]:
         asks = batch.is_dns & self.ends.is_inside[batch.source] & ~self.ends.is_dns[batch.source]
@@ -315,6 +321,14 @@ def _packets(batch: pa.RecordBatch) -> NDArray[np.int64]:
         return np.ones(batch.num_rows, np.int64)
     column = batch.column("packets")
     return np.where(validity(column), raw_values(column), 1) if column.null_count else raw_values(column)
+
+
+def _knocks(batch: pa.RecordBatch) -> NDArray[np.bool_]:
+    """Tell which records hold SYNs and no ACK, as far as flags are recorded."""
+    if "tcp_flags" not in batch.schema.names:
+        return np.zeros(batch.num_rows, bool)
+    column = batch.column("tcp_flags")
+    return np.asarray(raw_values(column) & np.uint8(_SYN | _ACK) == _SYN) & validity(column)
 
 
 def added(parts: Iterable[Counts]) -> Counts:

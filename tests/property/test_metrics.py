@@ -83,7 +83,13 @@ def test_each_step_is_what_a_plain_count_finds(world, tmp_path):
         for time, amount in zip(measurement.times[:-1].tolist(), np.diff(values).tolist(), strict=True):
             seen[labels[-1], time] += int(amount)
     assert +seen == expected
-    denied = sum(word == "DENY" and time is not None for time, word in zip(times, words, strict=True))
+    flags, protocols = (world[2].column(name).to_pylist() for name in ("tcp_flags", "protocol"))
+    knocks = [f is not None and f & 0x12 == 0x02 and p == 6 for f, p in zip(flags, protocols, strict=True)]
+    denied = sum(
+        (many or 1) if knock else 1
+        for time, word, many, knock in zip(times, words, packets, knocks, strict=True)
+        if word == "DENY" and time is not None
+    )
     assert total(measurement, DROPS) == denied > 0
     allowed = sum(
         1 if many is None else many

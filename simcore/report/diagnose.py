@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ..advice.diagnosis import Command, Diagnosis, Finding, Inquiry, Side, Status, Step
+from ..advice.diagnosis import Cause, Command, Diagnosis, Finding, Inquiry, Side, Status, Step
 from ..model.flows import Verdict
+from ..model.policy import Direction
+from .fixes import fixes
 from .groups import outcome_json
 from .manifests import manifest_yaml
 from .structure import Line, Report, Section, Span, Tone, faint, line, strong, unbroken, verdict_span
@@ -58,7 +60,7 @@ def _side(side: Side) -> Line:
 
 def _commands(step: Step) -> list[Line]:
     """Write commands each on a line of its own, to be copied; where all is well, the first one will do."""
-    shown = step.commands[:1] if step.status is Status.OK else step.commands
+    shown = step.commands if step.status in (Status.FOUND, Status.UNKNOWN) else step.commands[:1]
     return [row for command in shown for row in _command(command)]
 
 
@@ -68,9 +70,11 @@ def _command(command: Command) -> tuple[Line, Line]:
 
 def _conclusion(result: Diagnosis) -> list[Section]:
     conclusion = result.conclusion
-    tone = Tone.GOOD if conclusion.is_fine else Tone.DOUBT if conclusion.cause == "unknown" else Tone.BAD
+    tone = Tone.GOOD if conclusion.is_fine else Tone.DOUBT if conclusion.cause is Cause.UNKNOWN else Tone.BAD
     head = line(strong("Conclusion: "), Span(str(conclusion.cause), tone))
-    items: list[Line] = [line(conclusion.sentence), line(strong("To do: "), conclusion.to_do)]
+    items: list[Line] = [line(conclusion.sentence)]
+    items += [line(faint("why: "), text) for text in _doubts(result)]
+    items += [line(strong("To do: "), text) for text in _to_do(result)]
     sections = [Section(head, tuple(items))]
     if conclusion.manifest is not None:
         text = manifest_yaml(dict(conclusion.manifest)).splitlines()
@@ -79,6 +83,24 @@ def _conclusion(result: Diagnosis) -> list[Section]:
         others = tuple(line(f"- {finding.cause}: {finding.sentence}") for finding in conclusion.others)
         sections.append(Section(line(strong("Found as well")), others))
     return sections
+
+
+def _to_do(result: Diagnosis) -> tuple[str, ...]:
+    """Say what to do: of a doubt, what would settle it."""
+    if result.conclusion.cause is Cause.UNKNOWN and result.judgement is not None:
+        return fixes(result.judgement) or (result.conclusion.to_do,)
+    return (result.conclusion.to_do,)
+
+
+def _doubts(result: Diagnosis) -> list[str]:
+    """Say why nothing is known of the connection as a whole."""
+    if result.conclusion.cause is not Cause.UNKNOWN or result.judgement is None:
+        return []
+    outcomes = [(direction, result.judgement.outcome(direction)) for direction in Direction]
+    doubts = [
+        outcome_words(outcome, direction) for direction, outcome in outcomes if outcome.verdict is Verdict.UNKNOWN
+    ]
+    return list(dict.fromkeys(doubts))
 
 
 def diagnosis_json(result: Diagnosis, inquiry: Inquiry) -> dict[str, object]:
@@ -93,7 +115,7 @@ def diagnosis_json(result: Diagnosis, inquiry: Inquiry) -> dict[str, object]:
         "verdict": result.verdict.word,
         "cause": str(conclusion.cause),
         "sentence": conclusion.sentence,
-        "to_do": conclusion.to_do,
+        "to_do": list(_to_do(result)),
         "manifest": None if conclusion.manifest is None else manifest_yaml(dict(conclusion.manifest)),
         "others": [_finding_json(finding) for finding in conclusion.others],
         "steps": [_step_json(step) for step in result.steps],

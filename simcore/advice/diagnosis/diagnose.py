@@ -27,6 +27,7 @@ _FIRST = (
     (Cause.NO_BACKEND,),
 )
 """Causes that are named before all others."""
+UNSETTLED = "Bring what is missing: the steps say what that is."
 _LAST = (Cause.CONNTRACK_FULL, Cause.DNS_OVER_TCP)
 _OF_SERVICES = (Cause.WRONG_PORT, Cause.NAMED_PORT)
 
@@ -41,36 +42,36 @@ def diagnose(context: Context) -> Diagnosis:
     """
     steps = tuple(check(context) for check in STEPS)
     verdict = context.verdict if context.inquiry.flows else Verdict.UNKNOWN
-    return Diagnosis(verdict, steps, _conclude(context, verdict, steps))
+    judgement = next((judgement for judgement in context.judgements if judgement.verdict is verdict), None)
+    return Diagnosis(verdict, steps, _conclude(context, verdict, steps), judgement)
 
 
 def _conclude(context: Context, verdict: Verdict, steps: Sequence[Step]) -> Conclusion:
     findings = _ranked(steps)
     hints = tuple(hint for step in steps for hint in step.hints)
     if context.inquiry.expected is Verdict.DENY:
-        return _of_denial(verdict, findings, steps)
+        return _of_denial(verdict, findings)
     if findings:
         return _of(findings[0], findings[1:], hints)
+    source, destination = context.inquiry.source.text, context.inquiry.destination.text
     if verdict is Verdict.ALLOW:
         asked = steps[0].status
         names = "; whether names are found is not known" if asked is Status.UNKNOWN else ""
-        sentence = f"The policies let {_ends(context)} through{names}."
+        sentence = f"The policies let {source} reach {destination}{names}."
         to_do = "Look at the application: what it listens on, and what it says in its log."
         return Conclusion(Cause.ALLOWED, sentence, to_do, others=(*findings, *hints))
-    sentence = f"Whether {_ends(context)} is let through is not known."
-    doubts = [step.found for step in steps if step.status is Status.UNKNOWN]
-    return Conclusion(Cause.UNKNOWN, sentence, doubts[0] if doubts else "See the steps.", others=hints)
+    sentence = f"Whether the policies let {source} reach {destination} is not known."
+    return Conclusion(Cause.UNKNOWN, sentence, UNSETTLED, others=hints)
 
 
-def _of_denial(verdict: Verdict, findings: Sequence[Finding], steps: Sequence[Step]) -> Conclusion:
+def _of_denial(verdict: Verdict, findings: Sequence[Finding]) -> Conclusion:
     """Conclude on a connection that should be denied."""
     if verdict is Verdict.DENY:
         return Conclusion(Cause.DENIED, "The policies deny it, as they should.", "Nothing.")
     if verdict is Verdict.ALLOW and findings:
         return _of(findings[0], findings[1:], ())
     sentence = "Whether it is denied is not known." if verdict is Verdict.UNKNOWN else "It is let through."
-    doubts = [step.found for step in steps if step.status is Status.UNKNOWN]
-    return Conclusion(Cause.UNKNOWN, sentence, doubts[0] if doubts else "See the steps.")
+    return Conclusion(Cause.UNKNOWN, sentence, UNSETTLED)
 
 
 def _of(first: Finding, others: Sequence[Finding], hints: Sequence[Finding]) -> Conclusion:
@@ -99,7 +100,3 @@ def _rank(finding: Finding, step: Step) -> int:
     if finding.cause is Cause.ALLOWED_BY_RULE:
         return len(_FIRST) + 2
     return len(_FIRST) + (3 if finding.is_generic else 1)
-
-
-def _ends(context: Context) -> str:
-    return f"{context.inquiry.source.text} to {context.inquiry.destination.text}"

@@ -42,6 +42,18 @@ class _Checking:
             pair: context.reference.judge(context.flow_of(pair)).outcome(direction) for pair in context.pairs
         }
         self._near: list[Near] = []
+        self._by_service: set[Pair] = set()
+        self._follow_services()
+
+    def _follow_services(self) -> None:
+        """Take the answer of the question itself where the way through a Service makes another one of it."""
+        outcomes = [judgement.outcome(self._direction) for judgement in self._context.judgements]
+        verdict = worst(outcome.verdict for outcome in outcomes)
+        is_open = worst(outcome.verdict for outcome in self._outcomes.values()) is Verdict.ALLOW
+        if self._outcomes and is_open and verdict is not Verdict.ALLOW:
+            pair = next(iter(self._outcomes))
+            self._outcomes[pair] = next(outcome for outcome in outcomes if outcome.verdict is verdict)
+            self._by_service.add(pair)
 
     def step(self) -> Step:
         guarded = [pair for pair in self._outcomes if pair.subject(self._direction) >= 0]
@@ -106,7 +118,7 @@ class _Checking:
         if rule is not None and rule.action is Action.DENY and rule.role in (Role.WRITTEN, Role.HABIT):
             to_do = "Narrow the rule, or put one that allows before it."
             return Finding(Cause.DENIED_BY_RULE, f"{rule} denies {source} to {destination}.", to_do, rule)
-        near = NearMisses(self._context).of(pair, self._direction)
+        near = [] if pair in self._by_service else NearMisses(self._context).of(pair, self._direction)
         likely = [one for one in near if one.strong]
         if likely:
             first = likely[0]

@@ -20,14 +20,14 @@ _PEERS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
 def opening(context: Context, pair: Pair, direction: Direction, outcome: Outcome) -> Manifest | None:
     """Return a NetworkPolicy that lets one direction of a pair through; None where none can."""
     pod = context.pod(pair.subject(direction))
-    if pod is None or pair.protocol not in PORT_PROTOCOLS or not opens(outcome):
+    if pod is None or pair.protocol not in PORT_PROTOCOLS or not pair.port or not opens(outcome):
         return None
     peer = _peer(context.pod(pair.peer(direction)), pair.peer_address(direction), pod.namespace)
     if peer is None:
         return None
     source, destination = _name(context, pair.source, pair.source_address), _name_of_destination(context, pair)
     port = {"protocol": protocol_name(pair.protocol), "port": pair.port}
-    rule = {_PEERS[direction]: [peer], "ports": [port]}
+    rule: Manifest = {_PEERS[direction]: [peer], "ports": [port]}
     return _policy(f"allow-{source}-to-{destination}-{direction.word}", pod, direction, rule)
 
 

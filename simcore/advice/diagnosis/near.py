@@ -149,7 +149,7 @@ class NearMisses:
                 repaired = replace(rule, peer=AnyOf((*members[:number], *both, *members[number + 1 :])))
                 words = (
                     f"{rule} asks for pods with {member.pods} that are also in namespaces with {member.namespaces}: "
-                    f"{peer.full_name} is in {own}, which has no such label"
+                    f"{peer.full_name} is in {own}, which is none of them"
                 )
                 to_do = (
                     "If pods of the own namespace are meant beside those namespaces, make it two items: a dash before "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from ...model.cluster import Pod
 from ...model.flows import Verdict
@@ -29,10 +30,13 @@ class _Reading:
     ----------
     is_or : bool
         It is written as two items.
+    is_own : bool
+        The other end is in the policy's own namespace.
     """
 
     rule: Rule
     is_or: bool
+    is_own: bool
     pods: LabelSelector
     namespaces: LabelSelector
     other: Rule
@@ -52,14 +56,13 @@ def check(context: Context) -> Step:
     """Read the rules with two selectors side by side both ways, and see for which of them the answer changes."""
     readings: list[_Reading] = []
     turning: list[tuple[_Reading, Verdict]] = []
-    for pair in context.pairs:
-        for direction in Direction:
-            for reading in _readings(context, pair, direction):
-                readings.append(reading)
-                before = context.judged(pair, direction)
-                after = _judged_otherwise(context, reading, pair, direction)
-                if before is not after and {before, after} == {Verdict.ALLOW, Verdict.DENY}:
-                    turning.append((reading, after))
+    for pair, direction in product(context.pairs, Direction):
+        for reading in _readings(context, pair, direction):
+            readings.append(reading)
+            before = context.judged(pair, direction)
+            after = _judged_otherwise(context, reading, pair, direction)
+            if {before, after} == {Verdict.ALLOW, Verdict.DENY}:
+                turning.append((reading, after))
     readings = _distinct(readings)
     findings, hints = _told(context, turning)
     names = ", ".join(dict.fromkeys(str(reading.rule) for reading in readings))
@@ -103,9 +106,11 @@ def _told(
             found[cause, reading.rule] = Finding(cause, sentence, to_do, reading.rule)
     opened = tuple(one for one in found.values() if one.cause is Cause.OR_FOR_AND)
     closed = tuple(one for one in found.values() if one.cause is Cause.AND_FOR_OR)
+    shut_out = {reading.rule for reading, _ in turning if reading.is_own}
+    meant = tuple(one for one in closed if one.rule not in shut_out)
     if context.inquiry.expected is Verdict.DENY:
         return (opened, ()) if context.verdict is Verdict.ALLOW else ((), opened)
-    return (), (*closed, *opened)
+    return tuple(one for one in closed if one.rule in shut_out), (*meant, *opened)
 
 
 def _readings(context: Context, pair: Pair, direction: Direction) -> Iterator[_Reading]:
@@ -131,6 +136,7 @@ def _readings_of(rule: Rule, peer: Pod | None) -> Iterator[_Reading]:
     members = rule.peer.members if isinstance(rule.peer, AnyOf) else (rule.peer,)
     items = [member for member in members if isinstance(member, Endpoints)]
     own = LabelSelector.namespace(rule.policy.namespace)
+    is_own = peer.namespace == rule.policy.namespace
     alone = [item for item in items if item.namespaces == own and item.pods.requirements]
     whole = [item for item in items if item.namespaces != own and not item.pods.requirements]
     for one in alone:
@@ -138,12 +144,12 @@ def _readings_of(rule: Rule, peer: Pod | None) -> Iterator[_Reading]:
             if other.namespaces.requirements:
                 rest = tuple(member for member in members if member not in (one, other))
                 both = Endpoints(other.namespaces, one.pods)
-                yield _Reading(rule, True, one.pods, other.namespaces, _with(rule, (*rest, both)))
+                yield _Reading(rule, True, is_own, one.pods, other.namespaces, _with(rule, (*rest, both)))
     for item in items:
         if is_both(item, rule.policy.namespace):
             rest = tuple(member for member in members if member != item)
             either = Endpoints(own, item.pods), Endpoints(item.namespaces)
-            yield _Reading(rule, False, item.pods, item.namespaces, _with(rule, (*rest, *either)))
+            yield _Reading(rule, False, is_own, item.pods, item.namespaces, _with(rule, (*rest, *either)))
 
 
 def _with(rule: Rule, members: tuple[PeerSet, ...]) -> Rule:

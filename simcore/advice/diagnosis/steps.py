@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ...model.flows import Outcome, Verdict
+from ...model.flows import Judgement, Outcome, Verdict
 from ...model.policy import Direction, PolicyRef, Rule
 
 
@@ -199,8 +199,15 @@ class Conclusion:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A diagnosis: its steps in order, the verdict of the policies, and the conclusion."""
+    """A diagnosis: its steps in order, the verdict of the policies, and the conclusion.
+
+    Attributes
+    ----------
+    judgement : Judgement or None
+        How the verdict came about, for the first flow that has it; None where nobody could be asked about.
+    """
 
     verdict: Verdict
     steps: tuple[Step, ...]
     conclusion: Conclusion
+    judgement: Judgement | None = None

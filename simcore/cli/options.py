@@ -253,6 +253,7 @@ cluster_options = _sources(_CLUSTER, _POLICIES)
 source_options = _sources(_CLUSTER, _POLICIES, _APPLY, _DELETE, _NAMES)
 _dated = (_DATED_CLUSTER, _TIMELINE)
 dated_options = _sources(*_dated, _POLICIES, _POLICIES_HISTORY, _APPLY, _DELETE, _NAMES)
+hardening_options = _sources(*_dated, _POLICIES, _POLICIES_HISTORY, _NAMES)
 change_options = _sources(*_dated, _BASELINE, _POLICIES_HISTORY, _CANDIDATE, _APPLY, _DELETE, _ENFORCE_STAGED, _NAMES)
 
 

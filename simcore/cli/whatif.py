@@ -10,6 +10,7 @@ from .capture_options import capture_options
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Sources, WantedProfile
 from .options import change_options, format_option, limit_option, profile_options
+from .proposing import ManifestPath
 from .stateful import StatefulArguments, stateful_options
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ FAIL_ON = ("lost", "gained", "changed", "unknown")
     multiple=True,
     help="Exit with 1 if any flow changes so; changed is any of the others. Repeatable.",
 )
+@click.option(
+    "--repair",
+    "repair_path",
+    metavar="OUT.yaml",
+    type=ManifestPath(dir_okay=False, allow_dash=True),
+    help="Write the smallest NetworkPolicies that restore what the change cuts, checked by a second replay; - for "
+    "standard output, behind the report.",
+)
 @profile_options
 @stateful_options
 @limit_option
@@ -37,6 +46,7 @@ def command(
     captured: CaptureInput,
     sources: Sources,
     fail_on: tuple[str, ...],
+    repair_path: str | None,
     output: str | None,
     threads: int | None,
     batch_rows: int | None,
@@ -56,7 +66,8 @@ def command(
     from ..report import whatif as report
     from .console import emit_json, emit_report
     from .progress import progress
-    from .running import settings
+    from .proposing import repaired
+    from .running import reading, settings
     from .telling import told, told_as_json
 
     if not sources.name_a_change:
@@ -80,12 +91,21 @@ def command(
             stateful=options,
         )
     report_damage(capture)
+    repair = None
+    if repair_path is not None:
+        with progress("repairing") as advance:
+            reading_ = {**reading(threads, batch_rows), "progress": advance, "stateful": options}
+            repair = repaired(capture, inputs, result, **reading_)
+        repair.write(repair_path)
     on_change, not_there = inputs.profile.on_change, result.not_there
     if format_ == "json":
-        emit_json(told_as_json(report.whatif_json(result, on_change), inputs, not_there=not_there))
+        found = report.whatif_json(result, on_change) | ({} if repair is None else {"repair": repair.as_json()})
+        emit_json(told_as_json(found, inputs, not_there=not_there))
     else:
         shown = report.whatif(result, limit, on_change)
         emit_report(told(shown, inputs, not_there=not_there, flows=result.flows))
+        if repair is not None and repair_path is not None:
+            repair.show(repair_path)
     ctx.exit(1 if fails(result, fail_on) else 0)
 
 

@@ -42,7 +42,7 @@ EXPECTED = {"allow": Verdict.ALLOW, "deny": Verdict.DENY}
 
 
 @click.command("diagnose")
-@opening_options("[CAPTURE]", required=False)
+@opening_options("CAPTURE", required=False)
 @click.argument("source")
 @click.argument("destination")
 @source_options

@@ -92,6 +92,16 @@ class LintContext:
     def _document_at(self) -> dict[Place, Written]:
         return {document.place(): document for document in self.documents}
 
+    @cached_property
+    def _lines(self) -> dict[str, list[str]]:
+        return {}
+
+    def lines(self, file: str) -> Sequence[str]:
+        """Return the lines of a file; none where its text is not known."""
+        if file not in self._lines:
+            self._lines[file] = self.texts[file].split("\n") if file in self.texts else []
+        return self._lines[file]
+
     def document_of(self, policy: Policy) -> Written | None:
         """Return a policy as it was written."""
         return self._document_at.get(policy.place)

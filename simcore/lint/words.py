@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..model.cluster import Pod
-
 MOST_NAMED = 5
 
 
@@ -21,11 +19,6 @@ def listed(names: Iterable[object], most: int = MOST_NAMED) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Write ``1 workload``, ``12 workloads``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def workloads(pods: Iterable[Pod]) -> list[str]:
-    """Name the workloads of pods, each once, sorted."""
-    return sorted({str(pod.workload) for pod in pods})
 
 
 def counted_list(names: list[str], noun: str = "workload") -> str:

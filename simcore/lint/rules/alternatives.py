@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Set
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from ...model.cluster import Pod
 from ...model.labels import EVERYTHING
 from ...model.peers import AnyOf, Endpoints
 from ...model.policy import Direction, Policy, Role
 from ..context import NETWORK_POLICY, LintContext, Written
-from ..dns import selects
 from ..findings import Finding, Fix, LintRule, Severity
 from ..manifests import with_spec
-from ..sources import is_bindable
-from ..words import counted_list, workloads
+from ..words import counted_list
 
 _SAYS_OR = re.compile(r"#.*(\bOR\b|\beither\b|\balternativ)")
 _LISTS = {Direction.INGRESS: "from", Direction.EGRESS: "to"}
@@ -54,7 +51,7 @@ def _pairs(manifest: Mapping[str, Any]) -> Iterator[_Pair]:
 
 def _says_or(context: LintContext, document: Written, pair: _Pair) -> bool:
     """Whether a comment above or beside the items says that either is enough."""
-    lines = context.texts.get(document.file, "").split("\n")
+    lines = context.lines(document.file)
     first = document.place(pair.path).line
     last = document.place((*pair.path, max(pair.pod_item, pair.namespace_item))).line
     while first > 1 and lines[first - 2].lstrip().startswith("#"):
@@ -67,11 +64,9 @@ def _judged(context: LintContext, policy: Policy, document: Written, pair: _Pair
     if selectors is None:
         return
     one, other = selectors
-    pods = [pod for pod in context.cluster.pods if is_bindable(pod)]
-    own = [pod for pod in pods if selects(context, one, pod)]
-    spaces = [pod for pod in pods if selects(context, other, pod)]
-    together = [pod for pod in spaces if one.pods.matches(pod.labels)]
-    if not together or len(together) == len(spaces):
+    both = Endpoints(other.namespaces, one.pods)
+    own, spaces, together = (context.population.who(peers) or frozenset() for peers in (one, other, both))
+    if not together or together == spaces:
         return
     yield Finding(
         "FV006",
@@ -79,16 +74,15 @@ def _judged(context: LintContext, policy: Policy, document: Written, pair: _Pair
         "podSelector and namespaceSelector are two items, so either is enough (OR); for both to hold (AND) they must "
         "be one item.",
         _merged(document.value, pair),
-        _readings(own, spaces, together),
+        _readings(context, own | spaces, together),
         policy.ref,
     )
 
 
-def _readings(own: Sequence[Pod], spaces: Sequence[Pod], together: Sequence[Pod]) -> tuple[str, ...]:
-    either = workloads([*own, *spaces])
+def _readings(context: LintContext, either: Set[int], both: Set[int]) -> tuple[str, ...]:
     return (
-        f"As written: {counted_list(either)}.",
-        f"If both were meant: {counted_list(workloads(together))}.",
+        f"As written: {counted_list(context.population.workloads(either))}.",
+        f"If both were meant: {counted_list(context.population.workloads(both))}.",
         "If either is meant, say so in a comment with the word OR beside the items.",
     )
 

@@ -40,7 +40,7 @@ def _without_egress(context: LintContext) -> Iterator[Finding]:
 
 
 def _is_open(context: LintContext, pod: str, direction: Direction) -> bool:
-    """Whether nothing binds a pod in a direction, neither towards addresses outside nor towards some other namespace."""
+    """Whether nothing binds a pod in a direction, neither towards addresses outside nor some other namespace."""
     subject, namespace = End(pod=pod), pod.partition("/")[0]
     others = [End(pod=f"{name}/{NEWCOMER}") for name in context.cluster.namespaces if name != namespace]
     return _is_unbound(context, subject, End(OUTSIDE), direction) and (

@@ -95,7 +95,7 @@ def _closed_by_the_way(
 def _is_remarked(context: LintContext, document: Written, item: int) -> bool:
     """Whether a comment stands beside an item of policyTypes: somebody thought of it."""
     place = document.place(("spec", "policyTypes", item))
-    lines = context.texts.get(document.file, "").split("\n")
+    lines = context.lines(document.file)
     return 0 < place.line <= len(lines) and "#" in lines[place.line - 1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .choosing import Chooser
     from .inputs import Inputs, Sources, WantedProfile
 
-FORMATS = ("text", "json", "csv", "md", "npa-txt", "npa-csv")
+FORMATS = ("text", "json", "csv", "md", "dot", "svg", "parquet", "npa-txt", "npa-csv")
 NPA = ("npa-txt", "npa-csv")
 EXPOSING = ("text", "json", "md", *NPA)
 
@@ -45,6 +46,13 @@ EXPOSING = ("text", "json", "md", *NPA)
     help="Tell besides what is open to pods that do not exist yet, and which workloads no policy binds; as text, json, "
     "md, npa-txt or npa-csv. Of the workloads of --from what they may reach, of those of --to who may reach them.",
 )
+@click.option(
+    "--output",
+    "-o",
+    metavar="OUT.parquet",
+    type=click.Path(dir_okay=False),
+    help="Where --format parquet is written.",
+)
 @profile_options
 @limit_option
 @format_option(*FORMATS)
@@ -55,6 +63,7 @@ def command(
     port: int | None,
     protocol: str | None,
     is_exposure: bool,
+    output: str | None,
     wanted: WantedProfile,
     limit: int,
     format_: str,
@@ -70,6 +79,8 @@ def command(
         raise click.UsageError(f"--exposure has no place in {format_}: use {', '.join(EXPOSING)}")
     if is_exposure and sources_asked and destinations_asked:
         raise click.UsageError("--exposure tells of the workloads of --from, or of those of --to: give one of them")
+    if (output is None) == (format_ == "parquet"):
+        raise click.UsageError("--format parquet and --output OUT.parquet go together; redirect the other formats")
     asked = [*((text, Place(f"--from {text}")) for text in sources_asked)]
     asked += [(text, Place(f"--to {text}")) for text in destinations_asked]
     inputs = Gathering(sources, wanted).finish(lambda cluster: unknown_choices(cluster, asked) if cluster else ())
@@ -79,7 +90,10 @@ def command(
     exposed = (
         _exposure(inputs, format_ in NPA, chooser, sources_asked, destinations_asked, ports) if is_exposure else None
     )
-    _emit(found, exposed, inputs, format_, limit)
+    if output is not None:
+        _write(found, output)
+    else:
+        _emit(found, exposed, inputs, format_, limit)
 
 
 def _ports(port: int | None, protocol: str | None) -> PortRange | None:
@@ -134,27 +148,48 @@ def _exposure(
     return found.chosen(asked, ports)
 
 
+def _write(found: Listing, output: str) -> None:
+    from ..analyses.connectivity.columns import write_reach
+    from ..report.ends import end_text
+
+    rows = write_reach(Path(output), found, end_text)
+    click.echo(f"{rows:,} rows in {output}", err=True)
+
+
 def _emit(found: Listing, exposed: Exposure | None, inputs: Inputs, format_: str, limit: int) -> None:
-    from ..report import npa, npa_exposure, reach
+    from ..report import reach
     from ..report.enforcement import headed, json_with
     from .console import emit, emit_json, emit_report
 
-    if format_ in NPA:
-        doubtful = sum(bool(ports.unknown) for _, _, ports in found.pairs())
-        if doubtful:
-            click.echo(
-                f"warning: {doubtful:,} pairs have ports that cannot be told; {format_} leaves them out", err=True
-            )
-        rows = npa.npa_rows(found)
-        if format_ == "npa-txt":
-            emit(npa.npa_txt(rows) + (npa_exposure.exposure_txt(exposed, found) if exposed else ""))
-        else:
-            emit(npa.npa_csv(rows) + (npa_exposure.exposure_csv(exposed, found) if exposed else ""))
+    if format_ == "text":
+        emit_report(headed(reach.reach(found, limit, exposed), inputs.enforcement))
     elif format_ == "json":
         emit_json(json_with(reach.reach_json(found, exposed), inputs.enforcement))
     elif format_ == "csv":
         emit(reach.reach_csv(found))
     elif format_ == "md":
         emit(reach.reach_markdown(found, limit, exposed))
+    elif format_ in NPA:
+        emit(_npa(found, exposed, format_))
     else:
-        emit_report(headed(reach.reach(found, limit, exposed), inputs.enforcement))
+        emit(_picture(found, format_))
+
+
+def _npa(found: Listing, exposed: Exposure | None, format_: str) -> str:
+    from ..report import npa, npa_exposure
+
+    doubtful = sum(bool(ports.unknown) for _, _, ports in found.pairs())
+    if doubtful:
+        click.echo(f"warning: {doubtful:,} pairs have ports that cannot be told; {format_} leaves them out", err=True)
+    rows = npa.npa_rows(found)
+    if format_ == "npa-txt":
+        return npa.npa_txt(rows) + (npa_exposure.exposure_txt(exposed, found) if exposed else "")
+    return npa.npa_csv(rows) + (npa_exposure.exposure_csv(exposed, found) if exposed else "")
+
+
+def _picture(found: Listing, format_: str) -> str:
+    from ..analyses.connectivity.blocks import blocks
+    from ..report.reach_dot import reach_dot
+    from ..report.reach_svg import MOST_ENDS, reach_svg
+
+    return reach_dot(found) if format_ == "dot" else reach_svg(found, blocks(found, MOST_ENDS))

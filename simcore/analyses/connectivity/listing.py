@@ -87,6 +87,11 @@ class Listing:
         doubtful = np.array([number for number, ports in enumerate(self.ports) if ports.unknown], np.int32)
         return any(bool(np.isin(group.numbers, doubtful).any()) for group in self.groups)
 
+    def ports_of(self, source: int, destination: int) -> Ports:
+        """Return what is possible from one end, by its position in `found`, to another."""
+        found = self.found
+        return self.ports[int(found.cells[found.source_class[source], found.destination_class[destination]])]
+
     def pairs(self) -> Iterator[tuple[End, End, Ports]]:
         """Yield every source and destination between which any port is allowed or unknown."""
         for group in self.groups:

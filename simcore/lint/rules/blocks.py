@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
-from ...model.addresses import Address
+from ...model.addresses import Address, Family
 from ...model.cluster import Service
 from ...model.peers import Network
 from ...model.policy import Direction, Policy, Rule
@@ -58,19 +59,39 @@ class _Owned:
     """What stands at the addresses of the cluster, looked up by blocks."""
 
     def __init__(self, owners: Iterable[tuple[Address, Any]]) -> None:
-        found = sorted(owners, key=lambda each: each[0])
-        self._addresses = [address for address, _ in found]
-        self._owners = [owner for _, owner in found]
+        self._owners: dict[Family, list[tuple[int, Any]]] = {family: [] for family in Family}
+        for address, owner in owners:
+            self._owners[address.family].append((address.value, owner))
+        for found in self._owners.values():
+            found.sort(key=itemgetter(0))
 
     def within(self, block: Network) -> list[Any]:
         """List what stands in a block, in the order of addresses."""
-        cidr = block.cidr
-        first = bisect_left(self._addresses, Address(cidr.family, cidr.first))
-        last = bisect_right(self._addresses, Address(cidr.family, cidr.last))
-        return [self._owners[n] for n in range(first, last) if block.contains(self._addresses[n])]
+        owners = self._owners[block.cidr.family]
+        return [
+            owner
+            for first, last in _stretches(block)
+            for _, owner in owners[
+                bisect_left(owners, first, key=itemgetter(0)) : bisect_right(owners, last, key=itemgetter(0))
+            ]
+        ]
+
+
+def _stretches(block: Network) -> Iterator[tuple[int, int]]:
+    """Yield the stretches of addresses that the exceptions of a block leave of it."""
+    first = block.cidr.first
+    for excluded in sorted(block.excluded, key=lambda cidr: cidr.first):
+        if first < excluded.first:
+            yield first, excluded.first - 1
+        first = max(first, excluded.last + 1)
+    if first <= block.cidr.last:
+        yield first, block.cidr.last
 
 
 def _own(context: LintContext) -> Iterator[Finding]:
+    blocks = list(_blocks(context))
+    if not blocks:
+        return
     cluster = context.cluster
     pods = _Owned((address, number) for address, numbers in cluster.pods_at.items() for number in numbers)
     nodes = _Owned(cluster.node_at.items())
@@ -80,7 +101,7 @@ def _own(context: LintContext) -> Iterator[Finding]:
         for address in service.addresses
         if address not in service.outer_addresses
     )
-    for policy, rule, block in _blocks(context):
+    for policy, rule, block in blocks:
         if not block.cidr.length and not block.excluded:
             continue
         message = _message(

@@ -53,6 +53,9 @@ def _has_envoy(pod: Pod) -> bool:
 
 
 def _closed(context: LintContext) -> Iterator[Finding]:
+    cluster = context.cluster
+    if not any(_sends(pod, cluster.labels_around(pod)) for pod in cluster.pods):
+        return
     for policy, rule in allowing_rules(context):
         if not any(port.protocol == TCP for port in rule.ports.members or ()):
             continue

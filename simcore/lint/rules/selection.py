@@ -15,6 +15,9 @@ from ..nearest import Nearest, nearest
 from ..words import counted, listed
 from ..written import changed, network_policy_of, peer_paths, peer_place, selector_value
 
+MOST_NAMESPACES = 3
+"""Where labels are in use in more namespaces, they do not tell which was meant."""
+
 
 def _selects_nothing(context: LintContext) -> Iterator[Finding]:
     people = context.population
@@ -26,7 +29,7 @@ def _selects_nothing(context: LintContext) -> Iterator[Finding]:
         if not isinstance(subject, Endpoints) or subject.pods == EVERYTHING or people.labelled(subject):
             continue
         near = _near_pods(context, subject)
-        elsewhere = people.labelled(Endpoints(EVERYTHING, subject.pods, subject.accounts))
+        elsewhere = _elsewhere(context, subject)
         if not (near or elsewhere or any(people.alike(people.namespaces_of(subject.namespaces)))):
             continue
         document = network_policy_of(context, policy)
@@ -59,7 +62,15 @@ def _near_namespaces(context: LintContext, peer: Endpoints) -> Nearest | None:
     )
 
 
-def _instead(context: LintContext, peer: Endpoints, near: Nearest | None, elsewhere: frozenset[int]) -> str:
+def _elsewhere(context: LintContext, peer: Endpoints) -> list[str]:
+    """Name the namespaces that hold such pods, unless there are so many that their labels tell nothing."""
+    people = context.population
+    pods = people.labelled(Endpoints(EVERYTHING, peer.pods, peer.accounts)) - people.hosted
+    names = sorted({context.cluster.pods[number].namespace for number in pods})
+    return names if len(names) <= MOST_NAMESPACES else []
+
+
+def _instead(context: LintContext, peer: Endpoints, near: Nearest | None, elsewhere: list[str]) -> str:
     """Say what was probably meant."""
     people = context.population
     if near is not None:
@@ -72,8 +83,8 @@ def _instead(context: LintContext, peer: Endpoints, near: Nearest | None, elsewh
         workloads = listed(people.workloads(people.labelled(meant)))
         return f"; {near.better} would select {counted(near.held, 'pod')} of {workloads}"
     if elsewhere:
-        names = sorted({context.cluster.pods[number].namespace for number in elsewhere})
-        return f"; pods with {peer.pods} are in {'namespace' if len(names) == 1 else 'namespaces'} {listed(names)}"
+        noun = "namespace" if len(elsewhere) == 1 else "namespaces"
+        return f"; pods with {peer.pods} are in {noun} {listed(elsewhere)}"
     return ""
 
 
@@ -116,9 +127,7 @@ def _empty(context: LintContext, policy: Policy, rule: Rule, peer: Endpoints) ->
     people = context.population
     inside = people.namespaces_of(peer.namespaces)
     near = _near_pods(context, peer) if inside else _near_namespaces(context, peer)
-    elsewhere = frozenset[int]()
-    if near is None and inside and peer.pods != EVERYTHING:
-        elsewhere = people.labelled(Endpoints(EVERYTHING, peer.pods, peer.accounts)) - people.hosted
+    elsewhere = _elsewhere(context, peer) if near is None and inside and peer.pods != EVERYTHING else []
     if not (near or elsewhere) and (not context.is_whole or (inside and peer.pods == EVERYTHING)):
         return None
     what = "no such namespace" if not inside else "none"
@@ -138,7 +147,7 @@ def _peer_fix(
     rule: Rule,
     peer: Endpoints,
     near: Nearest | None,
-    elsewhere: frozenset[int],
+    elsewhere: list[str],
 ) -> Fix | None:
     document = network_policy_of(context, policy)
     paths = peer_paths(document, rule, peer) if document else []
@@ -147,12 +156,9 @@ def _peer_fix(
     if near is not None:
         field = "namespaceSelector" if near.was in peer.namespaces.requirements else "podSelector"
         return changed(document, (*paths[0], field), selector_value(near.selector))
-    if not elsewhere:
+    if len(elsewhere) != 1:
         return None
-    names = sorted({context.cluster.pods[number].namespace for number in elsewhere})
-    if len(names) > 1:
-        return None
-    item = {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: names[0]}}}
+    item = {"namespaceSelector": {"matchLabels": {NAMESPACE_NAME_LABEL: elsewhere[0]}}}
     return changed(document, paths[0], {**item, "podSelector": selector_value(peer.pods)})
 
 

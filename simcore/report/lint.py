@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ..lint.findings import Finding, Fix, LintResult, Severity
+from ..model.policy import Role, Rule
 from .manifests import manifest_yaml
 from .structure import Column, Line, Report, Section, Span, Table, Tone, faint, line, strong, unbroken
 from .words import count, share
@@ -15,7 +16,6 @@ from .written import Lines
 
 if TYPE_CHECKING:
     from ..analyses.hits import Hits
-    from ..model.policy import Rule
 
 TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.DOUBT, Severity.INFO: Tone.STRONG}
 _NOUNS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "info"}
@@ -47,21 +47,18 @@ def lint(result: LintResult, shown: tuple[Finding, ...], hits: Hits | None = Non
 
 
 def _hits_section(hits: Hits, limit: int) -> Section:
-    """List the rules of policies by the flows that they decide."""
+    """List the rules of policies by the flows that they decide; what closes a policy only where it does decide any."""
+    found = [(rule, flows) for rule, flows in hits.of_rules if flows or rule.role is Role.WRITTEN]
     rows = tuple(
         (line(f"{flows:,}"), line(share(flows, hits.flows)), line(str(rule)), line(str(rule.action)))
-        for rule, flows in hits.of_rules[:limit]
+        for rule, flows in found[:limit]
     )
     columns = Column("flows", right=True), Column("share", right=True), Column("rule"), Column("does")
-    unused = sum(not flows for _, flows in hits.of_rules)
     title = line(strong("Rules"), f", by how many of {count(hits.flows, 'flow')} they decide")
-    rest = (
-        [line(faint(f"{count(len(hits.of_rules) - limit, 'more rule')}; JSON has all"))]
-        if limit < len(hits.of_rules)
-        else []
-    )
-    decides = line(f"{unused:,} of {count(len(hits.of_rules), 'rule')} decide no flow")
-    return Section(title, (Table(columns, rows), *rest, decides))
+    unused = sum(not flows for _, flows in found)
+    rest = f"{count(len(found) - limit, 'more rule')}; JSON has all. " if limit < len(found) else ""
+    each = f"{unused:,} of {count(len(found), 'rule')} decide no flow." if unused else "Every rule decides some flow."
+    return Section(title, (Table(columns, rows), line(f"{rest}{each}")))
 
 
 def fix_yaml(fix: Fix) -> str:

@@ -9,6 +9,8 @@ from .findings import LintRule
 from .rules import (
     alternatives,
     blocks,
+    calico,
+    cilium,
     dns,
     isolation,
     mesh,
@@ -16,6 +18,7 @@ from .rules import (
     ports,
     redundant,
     selection,
+    tiers,
     traffic,
     types,
     unbound,
@@ -26,6 +29,8 @@ from .suppressions import SUPPRESSIONS
 _TOPICS = (
     alternatives,
     blocks,
+    calico,
+    cilium,
     dns,
     isolation,
     mesh,
@@ -33,6 +38,7 @@ _TOPICS = (
     ports,
     redundant,
     selection,
+    tiers,
     traffic,
     types,
     unbound,

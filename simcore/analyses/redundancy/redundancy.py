@@ -62,10 +62,19 @@ class Needless:
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """Two rules of equal priority that meet the same traffic and do not do the same to it (AP-3)."""
+    """Two rules of equal priority that meet the same traffic and do not do the same to it (AP-3).
+
+    Attributes
+    ----------
+    first, second : Rule
+        In the order of rules; the first is the one that decides, where they have an order.
+    by_name : bool
+        They have one: the names of their policies decide.
+    """
 
     first: Rule
     second: Rule
+    by_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +121,35 @@ def redundancy(tables: Tables, number: int = 0) -> Redundancy:
 
 
 def _ties(found: Meetings, walker: Walker) -> Iterator[Tie]:
-    pairs: dict[tuple[int, int], None] = {}
+    undefined: dict[tuple[int, int], None] = {}
+    by_name: dict[tuple[int, int], None] = {}
     for cell in found.cells:
-        path = set(walker.path(cell, frozenset()))
+        path = walker.path(cell, frozenset())
         for group in walker.ties(cell):
             for one, other in product(group, group):
-                rules = found.rules[one], found.rules[other]
-                is_new = one < other and rules[0].action is not rules[1].action and rules[0].policy != rules[1].policy
-                if is_new and path.issuperset((one, other)):
-                    pairs[one, other] = None
-    return (Tie(found.rules[one], found.rules[other]) for one, other in sorted(pairs))
+                if one < other and _contradict(found, one, other) and {one, other} <= set(path):
+                    undefined[one, other] = None
+        for other, _, _ in cell if path else ():
+            one = path[-1]
+            if found.order[one] < found.order[other] and _go_by_name(found, one, other):
+                by_name[one, other] = None
+    rules = found.rules
+    yield from (Tie(rules[one], rules[other]) for one, other in sorted(undefined))
+    yield from (Tie(rules[one], rules[other], by_name=True) for one, other in sorted(by_name))
+
+
+def _contradict(found: Meetings, one: int, other: int) -> bool:
+    first, second = found.rules[one], found.rules[other]
+    return first.action is not second.action and first.policy != second.policy
+
+
+def _go_by_name(found: Meetings, one: int, other: int) -> bool:
+    """Whether the names of two policies decide which of their rules is asked first."""
+    first, second = found.rules[one], found.rules[other]
+    written = first.role is second.role is Role.WRITTEN and first.tie is second.tie is None
+    return (
+        written and first.tier == second.tier and first.order[:2] == second.order[:2] and _contradict(found, one, other)
+    )
 
 
 class _Paths:
@@ -233,32 +261,29 @@ class _Search:
         """Describe what was spared, in the order of rules."""
         for unit, whole in sorted(self._spared, key=lambda each: min(each[0])):
             serials = sorted(unit)
-            by, contradicted = self._instead(unit)
-            rules = tuple([self._found.rules[serial] for serial in serials])
-            covering = [self._covering(serial) for serial in serials]
-            always = all(covering)
-            if always:
-                by = sorted(set().union(*covering))
+            covering = {serial: self._covering(serial) for serial in serials}
+            always = all(covering.values())
+            written = [serial for serial in serials if not self._found.rules[serial].closes] or serials
+            if not always:
+                covering = {serial: self._instead(serial) for serial in written}
+            by = sorted(set().union(*(covering[serial] for serial in written)))
             kind = Kind.REDUNDANT
-            if not whole and contradicted and not self._all.concerned(unit):
-                kind = Kind.SHADOWED
+            if any(self._contradicts(serial, other) for serial in written for other in covering[serial]):
+                kind = Kind.SHADOWED if always or not self._all.concerned(written) else kind
             elif not whole and (twins := [serial for serial in by if self._is_twin(serials, serial)]):
                 kind, by, always = Kind.DUPLICATE, twins, True
+            rules = tuple([self._found.rules[serial] for serial in serials])
             yield Needless(rules, whole, kind, always, tuple([self._found.rules[serial] for serial in by]))
 
-    def _instead(self, unit: frozenset[int]) -> tuple[list[int], bool]:
-        """Return the rules that decide the traffic of some others after all went, and whether any does otherwise."""
-        actions = {self._found.rules[serial].action for serial in unit}
-        by: set[int] = set()
-        for number in self._left_to_others(unit):
-            path = self._walker.path(self._found.cells[number], self._left.gone)
-            by.update(path[-1:])
-        return sorted(by), any(self._found.rules[serial].action not in actions for serial in by)
+    def _contradicts(self, one: int, other: int) -> bool:
+        return self._found.rules[one].action is not self._found.rules[other].action
 
-    def _left_to_others(self, unit: frozenset[int]) -> list[int]:
-        """Return the cells that rules decided, or, where they decided none, those that they match."""
-        matched = sorted(set().union(*(self._matched[serial] for serial in unit)))
-        return self._all.concerned(unit) or matched
+    def _instead(self, serial: int) -> set[int]:
+        """Return the rules that decide the traffic of a rule after all went: what it decided, or else matches."""
+        cells = self._all.concerned([serial]) or self._matched[serial]
+        paths = [self._walker.path(self._found.cells[number], self._left.gone) for number in cells]
+        found = {path[-1] for path in paths if path}
+        return {number for number in found if self._found.rules[number].role is not Role.HABIT} or found
 
     def _is_twin(self, serials: Sequence[int], other: int) -> bool:
         if len(serials) > 1:

@@ -14,24 +14,32 @@ from ..written import network_policy_of, rule_path, value_at, without_item
 _DOES = {Action.ALLOW: "allows", Action.DENY: "denies", Action.PASS: "passes on"}
 
 
-def _duplicates(context: LintContext) -> Iterator[Finding]:
+def _needless(context: LintContext) -> Iterator[Needless]:
+    """Yield what could be left out, but for what does more than decide, and denials before one that goes unsaid."""
     for each in context.redundancy.needless:
+        goes_unsaid = not each.whole and all(rule.closes for rule in each.by) and each.by
+        if not goes_unsaid and not any(rule.proxy for rule in each.rules):
+            yield each
+
+
+def _duplicates(context: LintContext) -> Iterator[Finding]:
+    for each in _needless(context):
         if each.kind is Kind.DUPLICATE:
             message = f"{_subject(each)} says the same as {each.by[0]}: without it, every flow is judged the same."
             yield _finding(context, "FV022", each, message)
 
 
 def _shadowed(context: LintContext) -> Iterator[Finding]:
-    for each in context.redundancy.needless:
+    for each in _needless(context):
         if each.kind is Kind.SHADOWED:
+            does = "decides" if each.whole else _DOES[each.rule.action]
             takes = "all that it matches" if each.always else "all that it matches in this cluster"
             rest = f"{_by(each)} {_verb(each.by, 'decides', 'decide')} {takes} before it"
-            message = f"{_subject(each)} never {_DOES[each.rule.action]} anything: {rest}."
-            yield _finding(context, "FV023", each, message)
+            yield _finding(context, "FV023", each, f"{_subject(each)} never {does} anything: {rest}.")
 
 
 def _redundant(context: LintContext) -> Iterator[Finding]:
-    for each in context.redundancy.needless:
+    for each in _needless(context):
         if each.kind is Kind.REDUNDANT and each.always:
             rest = (
                 f"{_by(each)} {_verb(each.by, 'does', 'do')} the same to all that it decides, whatever pods there are"
@@ -40,7 +48,7 @@ def _redundant(context: LintContext) -> Iterator[Finding]:
 
 
 def _redundant_today(context: LintContext) -> Iterator[Finding]:
-    for each in context.redundancy.needless:
+    for each in _needless(context):
         if each.kind is Kind.REDUNDANT and not each.always and _is_allowed_besides(each):
             rest = f"what it allows, {_by(each)} {_verb(each.by, 'allows', 'allow')} too"
             yield _finding(context, "FV028", each, f"{_subject(each)} changes no verdict in this cluster: {rest}.")
@@ -79,7 +87,7 @@ def _finding(context: LintContext, code: str, each: Needless, message: str) -> F
 
 
 def _ties(context: LintContext) -> Iterator[Finding]:
-    for tie in context.redundancy.ties:
+    for tie in (tie for tie in context.redundancy.ties if not tie.by_name):
         first, second = tie.first, tie.second
         yield Finding(
             "FV027",

@@ -189,6 +189,8 @@ def compare(
     rules: Sequence[Rule], before: Measurement, after: Measurement, times: NDArray[np.int64]
 ) -> Iterator[Alert]:
     """Evaluate rules over metrics before and after a change; alerts in the order of rules, then of labels."""
+    if not times.size:
+        return
     for rule in rules:
         was = courses(rule, before, times)
         becomes = was if before is after else courses(rule, after, times)

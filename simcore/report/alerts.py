@@ -27,12 +27,11 @@ def alerts(result: AlertsResult, limit: int) -> Report:
 
 
 def _summary(result: AlertsResult) -> Iterator[Line]:
-    if result.begin <= result.end:
-        length = duration(result.end - result.begin) if result.end > result.begin else "0 s"
-        yield line(
-            f"{period(result.begin * _SECOND, result.end * _SECOND)} ({length}), evaluated every "
-            f"{duration(result.interval)}."
-        )
+    if result.begin > result.end:
+        return
+    length = duration(result.end - result.begin) if result.end > result.begin else "0 s"
+    when = period(result.begin * _SECOND, result.end * _SECOND)
+    yield line(f"{when} ({length}), evaluated every {duration(result.interval)}.")
     if not result.has_change:
         fired = len(result.firing_after)
         yield line(strong(f"{count(fired, 'alert')} would fire.")) if fired else line("No alert would fire.")
@@ -175,6 +174,8 @@ def _clock(result: AlertsResult, time: int) -> str:
 
 
 def _notes(result: AlertsResult) -> Iterator[Line]:
+    if result.begin > result.end:
+        return
     if result.rules:
         yield line(
             "Rates are taken over 5 min. Nothing is known of the time before the capture: counters begin at 0 with it, "
@@ -190,8 +191,8 @@ def alerts_json(result: AlertsResult) -> dict[str, object]:
     """Say the same as data."""
     return {
         "flows": result.flows,
-        "begin": iso_time(result.begin * _SECOND),
-        "end": iso_time(result.end * _SECOND),
+        "begin": iso_time(result.begin * _SECOND) if result.begin <= result.end else None,
+        "end": iso_time(result.end * _SECOND) if result.begin <= result.end else None,
         "interval_seconds": result.interval,
         "step_seconds": result.step,
         "scale": result.scale,

@@ -1,8 +1,11 @@
 """Rates and the course of alerts against plain twins, written from what Prometheus' documentation says of them."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +14,7 @@ from simcore.monitoring.rates import rates
 
 START = 1_767_607_200
 STEPS = (1, 15, 60)
+RECORDED = Path(__file__).resolve().parents[1] / "data/rates.json"
 
 
 def plain_rate(samples, begin, end):
@@ -44,6 +48,16 @@ def test_rates_are_those_of_a_plain_count(step, rises, width, at, shift):
     times = np.array([START + step * number + shift % step for number in at], np.int64)
     found = rates(values, START, step, width * step, times)
     expected = [plain_rate(samples, time - width * step, time) for time in times.tolist()]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "case", json.loads(RECORDED.read_text("utf-8")), ids=lambda case: f"{case['step']}-{case['window']}"
+)
+def test_rates_are_those_of_prometheus(case):
+    """What the engine of Prometheus 3.5 answers for drawn counters that start at 0 s."""
+    found = rates(np.array(case["values"], float), 0, case["step"], case["window"], np.array(case["at"]))
+    expected = [math.nan if value is None else value for value in case["rates"]]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 

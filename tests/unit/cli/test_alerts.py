@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from loaders.synthetic.demo import write_demo
@@ -118,3 +119,11 @@ def test_the_rules_are_written_for_prometheus(call, tmp_path):
     other = tmp_path / "mine.yaml"
     other.write_text("groups: []\n")
     assert "exists and is no file of our rules" in call("--rules-out", other)[2]
+
+
+def test_an_empty_capture_has_nothing_to_evaluate(demo, call, tmp_path, capsys):
+    empty = tmp_path / "empty.parquet"
+    pq.write_table(pq.read_table(demo.capture).slice(0, 0), empty)
+    assert run(["alerts", str(empty), "-c", str(demo.cluster), "--format", "json", "--fail-on", "any"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["begin"], result["alerts"]) == (None, [])

@@ -71,7 +71,11 @@ def test_what_is_told_without_a_change_and_of_a_file():
 
 def test_a_short_capture_and_one_without_times_are_warned_of():
     assert "shorter than the 5 min" in plain_text(alerts(sample(end=BEGIN + 120), 20))
-    assert "No record tells a time" in plain_text(alerts(sample(begin=0, end=-1, alerts=()), 20))
+    nothing = sample(begin=0, end=-1, alerts=())
+    assert plain_text(alerts(nothing, 20)).splitlines()[2:] == [
+        "WARNING  No record tells a time, so that there is nothing to evaluate."
+    ]
+    assert (alerts_json(nothing)["begin"], alerts_json(nothing)["end"]) == (None, None)
     assert "7 records without time" in plain_text(alerts(sample(untimed=7), 20))
 
 

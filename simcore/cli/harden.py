@@ -110,6 +110,6 @@ def command(
         made = baseline(inputs, chosen, skipped, without, monitoring, is_open_ended=all_namespaces, format_=format_)
     else:
         reading_ = {**reading(threads, batch_rows), "stateful": stateful.options(capture)}
-        made = observed(capture, inputs, chosen, skipped, external_of(external), limit, reading_)
+        made = observed(capture, inputs, chosen, skipped, external_of(external), limit, output, reading_)
     made.write(output)
     ctx.exit(0 if made.keeps_all else 1)

@@ -163,6 +163,7 @@ def observed(
     skipped: Sequence[str],
     external: External,
     limit: int,
+    output: str,
     reading: dict[str, Any],
 ) -> Made:
     """Propose what keeps a capture, and replay the capture under it.
@@ -181,19 +182,19 @@ def observed(
     kept = inputs.before_history.changed(
         lambda policies: [p for p in policies if p.ref not in network_policies(policies, namespaces)]
     )
-    closing = policies_of(manifests_text(map(baselines.default_deny, namespaces)), inputs)
+    closing = policies_of(manifests_text(map(baselines.default_deny, namespaces)), inputs, output)
     closed = as_given(with_policies(kept, closing))
     with progress("replaying") as advance:
         seen = sightings(capture, cluster, inputs.baseline, closed, profile, **reading, progress=advance)
     found = proposal_of(seen, cluster, profile, namespaces, external)
     text = manifests_text(found.policies)
-    after = with_policies(kept, policies_of(text, inputs))
+    after = with_policies(kept, policies_of(text, inputs, output))
     with progress("checking") as advance:
         checked = whatif(capture, cluster, inputs.baseline, as_given(after), profile, **reading, progress=advance)
     report_damage(capture)
     pairs = _closed(inputs, after[-1][1])
     hosts = baselines.host_pods(cluster, namespaces)
-    shown = report.observed(found, checked, pairs, sorted(former), hosts, skipped, limit)
+    shown = report.observed(found, seen, checked, pairs, sorted(former), hosts, skipped, limit)
     keeps_all = not (checked.lost or checked.unknown)
     return Made(text, told(shown, inputs, not_there=checked.not_there, flows=checked.flows), keeps_all)
 

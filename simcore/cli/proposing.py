@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +24,23 @@ MOST_ROUNDS = 3
 """How often a repair is repaired: policies that isolate pods which were open may cut what was not cut before."""
 
 
-def policies_of(text: str, inputs: Inputs) -> tuple[Policy, ...]:
-    """Load manifests that a command made."""
+def policies_of(text: str, inputs: Inputs, path: str) -> tuple[Policy, ...]:
+    """Load manifests that a command made, as if they were in the file that they are for."""
     from loaders import load_policy_set
 
     if not text:
         return ()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "proposed.yaml")
-        path.write_text(text, "utf-8")
-        found = load_policy_set([str(path)], profile=inputs.profile, diagnostics=[])
-    return found.policies(inputs.cluster, [], profile=inputs.profile)
+        written = Path(folder, "proposed.yaml")
+        written.write_text(text, "utf-8")
+        found = load_policy_set([str(written)], profile=inputs.profile, diagnostics=[])
+    name = "<stdout>" if path == STDOUT else path
+    return tuple(_moved(policy, name) for policy in found.policies(inputs.cluster, [], profile=inputs.profile))
+
+
+def _moved(policy: Policy, file: str) -> Policy:
+    rules = tuple(replace(rule, place=replace(rule.place, file=file)) for rule in policy.rules)
+    return replace(policy, place=replace(policy.place, file=file), rules=rules)
 
 
 def with_policies(history: PolicyHistory, added: Sequence[Policy]) -> PolicyHistory:
@@ -106,7 +112,7 @@ class Repaired:
         return repair_json(self.rounds, self.before, self.checked)
 
 
-def repaired(capture: Capture, inputs: Inputs, before: WhatIfResult, **reading: Any) -> Repaired:
+def repaired(capture: Capture, inputs: Inputs, before: WhatIfResult, path: str, **reading: Any) -> Repaired:
     """Repair a change that loses flows, and replay the capture through it."""
     from ..advice.repair.restoring import repair
     from ..advice.rules.blocks import External
@@ -125,7 +131,7 @@ def repaired(capture: Capture, inputs: Inputs, before: WhatIfResult, **reading: 
         if not found.policies:
             break
         text = manifests_text(policy for each in rounds for policy in each.policies)
-        after = with_policies(inputs.after_history, policies_of(text, inputs))
+        after = with_policies(inputs.after_history, policies_of(text, inputs, path))
         checked = whatif(capture, inputs.cluster, inputs.baseline, as_given(after), inputs.profile, **reading)
     return Repaired(tuple(rounds), text, before, checked)
 

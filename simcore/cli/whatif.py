@@ -95,7 +95,7 @@ def command(
     if repair_path is not None:
         with progress("repairing") as advance:
             reading_ = {**reading(threads, batch_rows), "progress": advance, "stateful": options}
-            repair = repaired(capture, inputs, result, **reading_)
+            repair = repaired(capture, inputs, result, repair_path, **reading_)
         repair.write(repair_path)
     on_change, not_there = inputs.profile.on_change, result.not_there
     if format_ == "json":

@@ -16,6 +16,7 @@ from .words import count, share
 if TYPE_CHECKING:
     from ..advice.hardening.observed import Observed
     from ..advice.proposals import ProposedPolicy
+    from ..analyses.sightings import Sightings
     from ..analyses.whatif import WhatIfResult
     from ..model.cluster import Pod
     from ..model.policy import PolicyRef
@@ -47,6 +48,7 @@ def baseline(policies: Sequence[ProposedPolicy], hosts: Sequence[Pod], skipped: 
 
 def observed(
     found: Observed,
+    seen: Sightings,
     checked: WhatIfResult,
     closed: Closed | None,
     former: Sequence[PolicyRef],
@@ -59,6 +61,8 @@ def observed(
     Parameters
     ----------
     found : Observed
+    seen : Sightings
+        What it was made of.
     checked : WhatIfResult
         From the present policies to the proposed ones.
     closed : Closed or None
@@ -79,7 +83,9 @@ def observed(
     sections = [_replaced(found.policies, former)] if former else []
     sections += groups_section(line("Not kept: lost"), checked.groups.of(Change.LOST), limit)
     sections += groups_section(line("Not kept: no longer told"), checked.groups.of(Change.UNKNOWN), limit)
-    notes = [line(note) for note in found.notes]
+    sections += groups_section(line("Let through, though denied today"), checked.groups.of(Change.GAINED), limit)
+    notes = _not_asked(seen)
+    notes += [line(note) for note in found.notes]
     notes += [line(f"{why}: {count(flows, 'flow')}") for why, flows in found.needs.beyond.items()]
     if found.silent:
         shown = ", ".join(map(str, found.silent[:_MOST])) + (", ..." if len(found.silent) > _MOST else "")
@@ -92,6 +98,17 @@ def observed(
         sections=tuple(sections),
         notes=(*notes, *_host_notes(hosts), *_skipped_notes(skipped)),
     )
+
+
+def _not_asked(seen: Sightings) -> list[Line]:
+    """Count the flows that no rule was made for."""
+    notes = []
+    if denied := seen.flows - seen.allowed - seen.unknown:
+        notes.append(line(f"{count(denied, 'flow')} that the present policies deny: no rule is made for those"))
+    if seen.unknown:
+        words = "of which it cannot be told whether they are allowed today: no rule is made for those"
+        notes.append(line(f"{count(seen.unknown, 'flow')} {words}; flowverdict replay says why"))
+    return notes
 
 
 def _policies(number: int) -> str:

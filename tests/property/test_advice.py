@@ -1,6 +1,7 @@
 """Proposed policies on hostile clusters: what a capture shows is kept, and what a change cut is restored."""
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import given
@@ -55,6 +56,19 @@ def sayable(cluster, before, after, flows):
             yield flow, new
 
 
+def lost_of(seen):
+    """How many flows are lost, of each verdict that they come to."""
+    return Counter(
+        {verdict: n for verdict in Verdict if (n := sum(s.flows for s in seen.lost if s.after.verdict is verdict))}
+    )
+
+
+def plainly_lost(cluster, before, after, flows):
+    was, becomes = (simcore.judge_flows(cluster, policies, flows) for policies in (before, after))
+    pairs = [(old.verdict, new.verdict) for old, new in zip(was, becomes, strict=True)]
+    return Counter(new for old, new in pairs if old is Verdict.ALLOW and new is not Verdict.ALLOW)
+
+
 @given(worlds(), st.sampled_from(EXTERNAL))
 def test_hardening_keeps_what_was_seen(world, external):
     documents, policies, _, flows = world
@@ -63,6 +77,8 @@ def test_hardening_keeps_what_was_seen(world, external):
     namespaces = sorted({pod.namespace for pod in cluster.pods})
     closed = loaded([default_deny(namespace) for namespace in namespaces], cluster)
     seen = sightings(Flows(flows, 7), cluster, before, closed, threads=1)
+    assert seen == sightings(Flows(flows), cluster, before, closed, threads=2, batch_rows=3)
+    assert lost_of(seen) == plainly_lost(cluster, before, closed, flows)
     found = observed(seen, cluster, simcore.UPSTREAM, namespaces, external)
     after = loaded(found.policies, cluster)
     for flow, now in sayable(cluster, before, after, flows):

@@ -76,7 +76,7 @@ def observed(
         for workload in selectors.workloads_in(namespace)
         if workload not in seen_of
     ]
-    return Observed(tuple(policies), needs, tuple(building.notes), tuple(silent))
+    return Observed(tuple(policies), needs, building.notes, tuple(silent))
 
 
 def stands_instead(ref: PolicyRef, namespaces: Iterable[str]) -> bool:

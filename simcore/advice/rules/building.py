@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...model.addresses import Address, Cidr
@@ -18,6 +18,8 @@ from .selectors import Selectors
 MOST_PORTS = 64
 """Ports between one workload and one peer beyond which they look like those of answers."""
 _MOST_NAMED = 3
+FEWEST_UNITED = 3
+"""Peers of one namespace that become one, told by the values of a label."""
 
 
 Rules = Mapping[Direction, tuple[ProposedRule, ...]]
@@ -65,17 +67,28 @@ class _Found:
 class Building:
     """Makes policies of needs.
 
-    Attributes
+    Parameters
     ----------
-    notes : dict of str to None
-        What is to be said of the policies, each once, in order.
+    external : External
+        How addresses outside become blocks.
     """
 
     def __init__(self, cluster: Cluster, selectors: Selectors, external: External) -> None:
         self._cluster = cluster
         self._selectors = selectors
         self._external = external
-        self.notes: dict[str, None] = {}
+        self._remarks: dict[str, None] = {}
+        self._talkative: list[tuple[int, str]] = []
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the policies, each once, in the order in which it was met."""
+        if not self._talkative:
+            return tuple(self._remarks)
+        ports, who = max(self._talkative)
+        many = f"{len(self._talkative):,} pairs speak" if len(self._talkative) > 1 else "a pair speaks"
+        note = f"{many} on more than {MOST_PORTS} ports, such as {who} on {ports:,}: look whether these are scans"
+        return (*self._remarks, f"{note}, or answers, which --stateful tells from connections")
 
     def policies(self, needs: Mapping[Need, Evidence]) -> list[Group]:
         """Group needs by whom they are about, in the order of their namespaces and workloads."""
@@ -107,7 +120,7 @@ class Building:
         for peer in sorted(found, key=lambda peer: _peer_order(peer, own)):
             by_ports[ranges_of(found[peer].ports)].append(peer)
         return tuple(
-            ProposedRule(tuple(_proposed(peer, found[peer]) for peer in peers), ports)
+            ProposedRule(tuple(_united([_proposed(peer, found[peer]) for peer in peers])), ports)
             for ports, peers in by_ports.items()
         )
 
@@ -136,9 +149,9 @@ class Building:
     def _add_nodes(
         self, found: dict[PodPeer | BlockPeer, _Found], port: Port, seen: Mapping[NodeAddress, Evidence]
     ) -> None:
-        self.notes["nodes are told by the addresses they have now: widen these blocks to the network of the nodes"] = (
-            None
-        )
+        self._remarks[
+            "nodes are told by the addresses they have now: widen these blocks to the network of the nodes"
+        ] = None
         addresses = {party.address for party in seen}
         for block in joined(Cidr(address.family, address.value, address.family.bits) for address in addresses):
             behind = found.setdefault(BlockPeer(block), _Found("nodes, by address"))
@@ -160,23 +173,47 @@ class Building:
         selector = self._selectors.of(workload)
         if selector.others:
             others = ", ".join(selector.others[:_MOST_NAMED]) + (", ..." if len(selector.others) > _MOST_NAMED else "")
-            self.notes[f"no stable label tells {workload} from {others}: its selector holds their pods too"] = None
+            self._remarks[f"no stable label tells {workload} from {others}: its selector holds their pods too"] = None
         elif not selector.labels:
-            self.notes[f"{workload} has no stable label: its selector holds every pod of the namespace"] = None
+            self._remarks[f"{workload} has no stable label: its selector holds every pod of the namespace"] = None
         return selector.labels
 
     def _look_for_answers(self, needs: Mapping[Need, Evidence], found: Mapping[PodPeer | BlockPeer, _Found]) -> None:
-        for peer, seen in found.items():
+        subject = next(iter(needs)).subject
+        for seen in found.values():
             if len(seen.ports) > MOST_PORTS:
-                subject = next(iter(needs)).subject
-                self.notes[
-                    f"{subject} and {_title(peer)} speak on {len(seen.ports):,} ports: if these are answers, "
-                    "have connections followed with --stateful"
-                ] = None
+                self._talkative.append((len(seen.ports), f"{subject} and {', '.join(seen.who)}"))
 
 
 def _proposed(peer: PodPeer | BlockPeer, seen: _Found) -> ProposedPeer:
     return ProposedPeer(peer, seen.who, seen.evidence, seen.remark)
+
+
+def _united(peers: Sequence[ProposedPeer]) -> Iterator[ProposedPeer]:
+    """Put pods of one namespace that differ in the value of one label into one peer, where there are many."""
+    alike: dict[tuple[object, ...], list[ProposedPeer]] = defaultdict(list)
+    for number, each in enumerate(peers):
+        alike[_family(each.peer, number)].append(each)
+    for some in alike.values():
+        if len(some) < FEWEST_UNITED:
+            yield from some
+        else:
+            yield _one_of(some)
+
+
+def _family(peer: PodPeer | BlockPeer, number: int) -> tuple[object, ...]:
+    """Return what peers share that can become one."""
+    if isinstance(peer, PodPeer) and len(peer.labels) == 1:
+        return peer.namespace, peer.labels[0][0]
+    return (number,)
+
+
+def _one_of(peers: Sequence[ProposedPeer]) -> ProposedPeer:
+    pods = [each.peer for each in peers if isinstance(each.peer, PodPeer)]
+    values = sorted({value for peer in pods for value in peer.labels[0][1]})
+    labels = ((pods[0].labels[0][0], tuple(values)),)
+    who = tuple(name for each in peers for name in each.who)
+    return ProposedPeer(PodPeer(pods[0].namespace, labels), who, sum((p.evidence for p in peers), NOTHING_SEEN))
 
 
 def ranges_of(ports: Collection[Port]) -> tuple[PortRange, ...]:
@@ -206,9 +243,3 @@ def _named(addresses: Mapping[Address, Evidence]) -> Sequence[str]:
     named = list(map(str, ordered[:_MOST_NAMED]))
     more = len(ordered) - len(named)
     return [*named, f"{more:,} more"] if more else named
-
-
-def _title(peer: PodPeer | BlockPeer) -> str:
-    return (
-        str(peer.cidr) if isinstance(peer, BlockPeer) else f"{peer.namespace or 'every namespace'} {dict(peer.labels)}"
-    )

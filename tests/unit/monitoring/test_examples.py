@@ -69,7 +69,7 @@ def test_the_dashboard_is_of_any_data_source_and_namespace():
     variables = {variable["name"]: variable for variable in DASHBOARD["templating"]["list"]}
     assert list(variables) == ["datasource", "namespace"]
     assert variables["datasource"]["type"] == "datasource"
-    assert names_in(variables["namespace"]["definition"]) <= METRICS.keys()
+    assert names_in(variables["namespace"]["query"]["query"]) <= METRICS.keys()
     sources = [panel["datasource"]["uid"] for panel in PANELS]
     sources += [target["datasource"]["uid"] for panel in PANELS for target in panel["targets"]]
     assert set(sources) == {"${datasource}"}

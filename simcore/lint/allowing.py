@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from ..model.peers import AnyOf, PeerSet
 from ..model.policy import Action, Policy, Role, Rule
-from ..model.ports import PortRange
+from ..model.ports import ICMP, ICMPV6, IcmpType, NamedPort, PortMember, PortRange
 
 if TYPE_CHECKING:
     from .context import LintContext
 
 DNS_PORTS = (53, 5353)
 """Where DNS pods listen; the second is that of OpenShift's."""
+DNS_NAMES = ("dns", "dns-tcp", "dns-udp")
 
 
 def in_force(context: LintContext) -> Iterator[Policy]:
@@ -39,10 +40,17 @@ def peers_of(rule: Rule) -> tuple[PeerSet, ...]:
     return rule.peer.members if isinstance(rule.peer, AnyOf) else (rule.peer,)
 
 
-def is_dns_only(rule: Rule) -> bool:
-    """Whether a rule is about name resolution and nothing else."""
+def is_harmless(rule: Rule) -> bool:
+    """Whether a rule is about name resolution and messages of ICMP, and nothing else."""
     members = rule.ports.members or ()
-    return bool(members) and all(
-        isinstance(member, PortRange) and member.first == member.last and member.first in DNS_PORTS
-        for member in members
-    )
+    return bool(members) and all(map(_is_harmless, members))
+
+
+def _is_harmless(member: PortMember) -> bool:
+    match member:
+        case PortRange(protocol, first, last):
+            return protocol in (ICMP, ICMPV6) or (first == last and first in DNS_PORTS)
+        case NamedPort(_, name):
+            return name in DNS_NAMES
+        case IcmpType():
+            return True

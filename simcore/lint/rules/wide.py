@@ -9,7 +9,7 @@ from ...model.labels import NAMESPACE_NAME_LABEL, LabelSelector, Operator, Requi
 from ...model.peers import Anything, Endpoints, Network, Outside, PeerSet
 from ...model.policy import Action, Direction, Policy, Role, Rule
 from ...model.trace import port_words
-from ..allowing import allowing_rules, is_dns_only, peers_of
+from ..allowing import allowing_rules, is_harmless, peers_of
 from ..context import LintContext
 from ..findings import Finding, Fix, LintRule, Severity
 from ..words import counted, listed
@@ -32,7 +32,7 @@ def _guarded(context: LintContext, rule: Rule) -> str:
 def _every_namespace(context: LintContext) -> Iterator[Finding]:
     for policy, rule in allowing_rules(context):
         guarded = _guarded(context, rule)
-        if EVERY_POD not in peers_of(rule) or is_dns_only(rule) or not guarded:
+        if EVERY_POD not in peers_of(rule) or is_harmless(rule) or not guarded:
             continue
         if rule.direction is Direction.INGRESS:
             said = f"every pod of every namespace, those to come too, may reach {guarded}"
@@ -50,7 +50,7 @@ def _every_address(context: LintContext) -> Iterator[Finding]:
     for policy, rule in allowing_rules(context):
         everywhere = next((peer for peer in peers_of(rule) if _is_everywhere(peer)), None)
         guarded = _guarded(context, rule)
-        if everywhere is None or is_dns_only(rule) or not guarded or _is_public(context, rule):
+        if everywhere is None or is_harmless(rule) or not guarded or _is_public(context, rule):
             continue
         if any(other.action is not Action.ALLOW and other.role is Role.WRITTEN for other in policy.rules):
             continue

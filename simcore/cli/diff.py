@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import Diagnostic, LoadError, Place, Severity
 from .options import format_option, limit_option, profile_options, shared_cluster_options
 
 if TYPE_CHECKING:
     from ..analyses.connectivity.differences import Differences
     from ..analyses.connectivity.units import Side, Unit
+    from ..model.cluster import Cluster
     from ..model.policy import Policy
     from ..report.diff import Judge, Judged
     from .inputs import Inputs, Sources, WantedProfile
@@ -81,8 +83,28 @@ def _loaded(baseline: str, candidate: str, sources: Sources, wanted: WantedProfi
     if sources.cluster:
         inputs = Gathering(replace(sources, policies=(baseline,), candidate=(candidate,)), wanted).finish()
         return (inputs, inputs.before), (inputs, inputs.after)
-    first, second = (Gathering(replace(sources, cluster=(path,)), wanted).finish() for path in (baseline, candidate))
-    return (first, first.after), (second, second.after)
+    errors: list[Diagnostic] = []
+    found: list[Inputs] = []
+    for path in (baseline, candidate):
+        try:
+            found.append(_whole(path, sources, wanted))
+        except LoadError as error:
+            errors += error.diagnostics
+    if errors:
+        raise LoadError(dict.fromkeys(errors))
+    return (found[0], found[0].after), (found[1], found[1].after)
+
+
+def _whole(path: str, sources: Sources, wanted: WantedProfile) -> Inputs:
+    """Load a side that brings its own cluster."""
+    from .inputs import Gathering
+
+    def without_pods(cluster: Cluster | None) -> list[Diagnostic]:
+        message = "this holds no workload. Name the cluster with --cluster, or give a folder that has its workloads too"
+        is_empty = cluster is not None and not any(pod.is_plain for pod in cluster.pods)
+        return [Diagnostic(Severity.ERROR, Place(path), message)] if is_empty else []
+
+    return Gathering(replace(sources, cluster=(path,)), wanted).finish(without_pods)
 
 
 def _differences(sides: Sides, *, is_npa: bool) -> Differences:

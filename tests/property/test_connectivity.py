@@ -80,6 +80,19 @@ def test_every_kind_of_rule_is_as_the_reference_says(seed):
     check(apart(cluster, random), policies, profile)
 
 
+@given(strategies.clusters(), strategies.policies(), strategies.profiles())
+def test_tables_that_took_over_others_tell_the_same(documents, written, profile):
+    """Such tables may tell apart what their rules do not."""
+    snapshot = load(*documents, *written)
+    cluster, kept = snapshot.cluster, snapshot.policies[::2]
+    base = build_tables(cluster, snapshot.policies, profile=profile)
+    rebuilt = connectivity(build_tables(cluster, kept, profile=profile, base=base))
+    fresh = connectivity(build_tables(cluster, kept, profile=profile))
+    assert (rebuilt.ends, rebuilt.ports) == (fresh.ends, fresh.ports)
+    for part in ("source_class", "destination_class", "end_of_pod", "cells"):
+        assert (getattr(rebuilt, part) == getattr(fresh, part)).all()
+
+
 def check(cluster, policies, profile):
     reference = Reference(cluster, policies, profile)
     found = connectivity(build_tables(cluster, policies, profile=profile))

@@ -151,20 +151,21 @@ def differences(before: Side, after: Side) -> Differences:
 
 
 def _groups(before: Side, after: Side, found: Sequence[Unit]) -> Iterator[DifferenceGroup]:
-    """Put sources together of which the same becomes, towards every kind of destination."""
+    """Put sources together of which the same becomes, towards every kind of destination.
+
+    Between two outside ranges nothing ever changes: no policy binds either.
+    """
     changes = _Changes(before, after)
-    of_kind: dict[tuple[int, int, bool], list[Unit]] = {}
+    of_kind: dict[tuple[int, int], list[Unit]] = {}
     for unit in found:
-        of_kind.setdefault((*changes.destination_classes(unit), unit.is_workload), []).append(unit)
-    classes = np.array([kind[:2] for kind in of_kind], np.int64).reshape(-1, 2)
-    workloads = np.array([kind[2] for kind in of_kind], bool)
-    rows: dict[tuple[int, int, bool], bytes] = {}
+        of_kind.setdefault(changes.destination_classes(unit), []).append(unit)
+    classes = np.array(list(of_kind), np.int64).reshape(-1, 2)
+    rows: dict[tuple[int, int], bytes] = {}
     alike: dict[bytes, list[Unit]] = {}
     for unit in found:
-        key = (*changes.source_classes(unit), unit.is_workload)
+        key = changes.source_classes(unit)
         if key not in rows:
-            row = changes.row(key[0], key[1], classes)
-            rows[key] = (row if unit.is_workload else np.where(workloads, row, np.int32(SAME))).tobytes()
+            rows[key] = changes.row(*key, classes).tobytes()
         alike.setdefault(rows[key], []).append(unit)
     for text, sources in alike.items():
         reached: dict[int, list[Unit]] = {}

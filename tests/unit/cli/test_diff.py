@@ -114,3 +114,17 @@ def test_errors_of_either_side_are_told(call, folder):
     code, _, err = call("diff", "before.yaml", "bad.yaml", "--cluster", "cluster.yaml")
     assert code == 2
     assert "bad.yaml:4" in err
+
+
+def test_errors_of_both_sides_are_told_at_once(call, folder):
+    code, _, err = call("diff", "no.yaml", "nor.yaml")
+    assert code == 2
+    assert "no.yaml: " in err
+    assert "nor.yaml: " in err
+
+
+def test_policies_alone_need_a_cluster(call, folder):
+    code, _, err = call("diff", "before.yaml", "after.yaml")
+    assert code == 2
+    assert "before.yaml: this holds no workload. Name the cluster with --cluster" in err
+    assert "after.yaml: this holds no workload" in err

@@ -1,10 +1,12 @@
 """Every lint rule with what it finds and what it lets pass; tests/cases/README.md says how to add one."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from simcore.cli.run import run
 from simcore.lint.registry import CODES, RULES
 from tests.linting import linted, told, with_fix
 
@@ -72,3 +74,15 @@ def test_the_page_has_a_section_and_a_row_for_every_rule_and_no_other():
 def test_the_page_says_when_a_rule_keeps_silent(code):
     section = PAGE.partition(f"### {code} ")[2].partition("\n### ")[0]
     assert "Silent" in section
+
+
+TRANSCRIPTS = [block for block in re.findall(r"^```\n(.*?)^```", PAGE, re.M | re.S) if block.startswith("$ ")]
+
+
+@pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=lambda block: block.split("\n")[0][-30:])
+def test_the_transcripts_of_the_page_are_real(transcript, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    command, *told = transcript.splitlines()
+    assert run(shlex.split(command)[2:]) == 0
+    printed = set(capsys.readouterr().out.splitlines())
+    assert [line for line in told if line.strip() != "[...]" and line not in printed] == []

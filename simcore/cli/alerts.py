@@ -107,6 +107,7 @@ def command(
     any format that flowverdict formats lists: a file, several, or a folder.
     """
     from ..monitoring.alerts import AlertsResult, compare, evaluation_times
+    from ..monitoring.metrics import FLOWS
     from ..monitoring.promtool import check_rules, compare_by_promtool, find_promtool
     from ..monitoring.rules import rule_file, with_thresholds
     from ..report import alerts as report
@@ -152,6 +153,7 @@ def command(
         ),
         has_change=sources.name_a_change,
         untimed=after.untimed,
+        unknown=round(after.total(FLOWS, "verdict", "VERDICT_UNKNOWN") / metric.scale),
         scale=metric.scale,
         attempts=metric.attempts,
     )

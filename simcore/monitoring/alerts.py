@@ -98,6 +98,8 @@ class AlertsResult:
     has_change : bool
     untimed : int
         Records without time, which are left out.
+    unknown : int
+        Records whose verdict after the change is not known, which count as neither dropped nor let through.
     scale : float
         Records that stand for one of the capture.
     attempts : Attempts
@@ -114,6 +116,7 @@ class AlertsResult:
     alerts: tuple[Alert, ...]
     has_change: bool
     untimed: int
+    unknown: int
     scale: float
     attempts: Attempts
 

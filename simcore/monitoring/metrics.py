@@ -128,6 +128,12 @@ class Measurement:
         """Times of the samples, in seconds since 1970."""
         return self.start + self.step * np.arange(self.samples, dtype=np.int64)
 
+    def total(self, metric: Metric, label: str, value: str) -> float:
+        """Return what the series of a counter with a label came to."""
+        at = metric.labels.index(label)
+        held = self.values.get(metric.name, {})
+        return float(sum(values[-1] for labels, values in held.items() if labels[at] == value and values.size))
+
     @property
     def end(self) -> int:
         """Time of the last sample."""

@@ -8,7 +8,7 @@ from itertools import groupby
 from ..monitoring.alerts import Alert, AlertsResult, Course
 from ..monitoring.rules import Rule
 from .structure import Choice, Column, Line, Report, Section, Span, Table, Tone, faint, line, strong
-from .words import count, duration, iso_time, moment, period
+from .words import count, duration, iso_time, moment, period, share
 
 _SECOND = 1_000_000_000
 _WINDOW = 300
@@ -89,6 +89,11 @@ def _warnings(result: AlertsResult) -> Iterator[Line]:
         yield line(
             f"The capture is shorter than the {duration(_WINDOW)} that rates are taken over: they never come to "
             "their full height, and alerts may stay quiet that would fire."
+        )
+    if result.unknown:
+        yield line(
+            f"The verdict of {count(result.unknown, 'flow')} ({share(result.unknown, result.flows)}) is not known: they "
+            "count as neither dropped nor let through, and alerts may fire for them too. whatif tells why."
         )
     if result.untimed:
         yield line(f"{count(result.untimed, 'record')} without time, or from before 1970, left out.")
@@ -199,6 +204,7 @@ def alerts_json(result: AlertsResult) -> dict[str, object]:
         "dns_attempts": result.attempts.dns,
         "syn_attempts": result.attempts.syn,
         "untimed": result.untimed,
+        "unknown": result.unknown,
         "rules_file": result.source or None,
         "firing_before": len(result.firing_before),
         "firing_after": len(result.firing_after),

@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,7 +49,7 @@ def test_the_change_of_the_demo_makes_dns_failures_fire(call, demo):
     (firing,) = alert["after"]["firing"]
     assert (firing["begin"], firing["seconds_after_start"]) == ("2026-01-05T10:06:00.000000000Z", 360)
     assert 10 < alert["after"]["highest"] < 12
-    assert result["new"] == 1
+    assert (result["new"], result["unknown"]) == (1, 0)
     deny = of(result, "NamespaceWithoutDefaultDenyPolicy", namespace="shop", direction="egress")
     assert deny["before"]["firing"] and not deny["after"]["firing"]
     mail = of(result, "UnexpectedEgressToInternet", namespace="shop", workload="Deployment/checkout")
@@ -127,3 +128,16 @@ def test_an_empty_capture_has_nothing_to_evaluate(demo, call, tmp_path, capsys):
     assert run(["alerts", str(empty), "-c", str(demo.cluster), "--format", "json", "--fail-on", "any"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert (result["begin"], result["alerts"]) == (None, [])
+
+
+def test_flows_of_unknown_verdict_are_counted(demo, tmp_path, capsys):
+    table = pq.read_table(demo.capture).slice(0, 1000)
+    protocol = pa.array([None] * 10 + table.column("protocol").to_pylist()[10:], pa.uint8())
+    capture = tmp_path / "flows.parquet"
+    pq.write_table(table.set_column(table.schema.get_field_index("protocol"), "protocol", protocol), capture)
+    arguments = ["alerts", str(capture), "-c", str(demo.cluster), "-p", str(demo.policies), "--apply", str(demo.change)]
+    assert run([*arguments, "--scale", "5", "--format", "json"]) == 0
+    unknown = json.loads(capsys.readouterr().out)["unknown"]
+    assert 0 < unknown <= 10
+    assert run(arguments) == 0
+    assert f"WARNING  The verdict of {unknown} flows" in capsys.readouterr().out

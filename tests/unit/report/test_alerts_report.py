@@ -41,6 +41,7 @@ def sample(**changed):
         "alerts": held,
         "has_change": True,
         "untimed": 0,
+        "unknown": 0,
         "scale": 1.0,
         "attempts": Attempts(),
     }
@@ -76,6 +77,7 @@ def test_a_short_capture_and_one_without_times_are_warned_of():
         "WARNING  No record tells a time, so that there is nothing to evaluate."
     ]
     assert (alerts_json(nothing)["begin"], alerts_json(nothing)["end"]) == (None, None)
+    assert "The verdict of 12 flows (<0.1%) is not known" in plain_text(alerts(sample(unknown=12), 20))
     assert "7 records without time" in plain_text(alerts(sample(untimed=7), 20))
 
 

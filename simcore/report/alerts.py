@@ -92,8 +92,8 @@ def _warnings(result: AlertsResult) -> Iterator[Line]:
         )
     if result.unknown:
         yield line(
-            f"The verdict of {count(result.unknown, 'flow')} ({share(result.unknown, result.flows)}) is not known: they "
-            "count as neither dropped nor let through, and alerts may fire for them too. whatif tells why."
+            f"The verdict of {count(result.unknown, 'flow')} ({share(result.unknown, result.flows)}) is not known: "
+            "they count as neither dropped nor let through, and alerts may fire for them too. whatif tells why."
         )
     if result.untimed:
         yield line(f"{count(result.untimed, 'record')} without time, or from before 1970, left out.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model.groups import Change
 from .manifests import Path, manifest_yaml
-from .proposals import spec_of
+from .proposals import beyond_words, spec_of
 from .replay import groups_section
 from .structure import Entry, Line, Report, Section, Span, Tone, line, strong
 from .words import count, share
@@ -86,7 +86,7 @@ def observed(
     sections += groups_section(line("Let through, though denied today"), checked.groups.of(Change.GAINED), limit)
     notes = _not_asked(seen)
     notes += [line(note) for note in found.notes]
-    notes += [line(f"{why}: {count(flows, 'flow')}") for why, flows in found.needs.beyond.items()]
+    notes += [line(f"no rule is made for {words}") for words in beyond_words(found.needs)]
     if found.silent:
         shown = ", ".join(map(str, found.silent[:_MOST])) + (", ..." if len(found.silent) > _MOST else "")
         notes.append(line(f"nothing was seen of {count(len(found.silent), 'workload')}, closed but for DNS: {shown}"))

@@ -15,6 +15,7 @@ from .words import count, period
 
 if TYPE_CHECKING:
     from ..advice.proposals import Labels, PodPeer, ProposedPeer, ProposedPolicy, ProposedRule
+    from ..advice.rules.needs import Needs
     from ..model.ports import PortRange
 
 _WIDTH = 96
@@ -24,6 +25,11 @@ _SIDES = {Direction.INGRESS: ("ingress", "from", "Ingress"), Direction.EGRESS: (
 def manifests_text(policies: Iterable[ProposedPolicy]) -> str:
     """Write policies, each a document of its own."""
     return "---\n".join(map(policy_text, policies))
+
+
+def beyond_words(needs: Needs) -> list[str]:
+    """Count the flows that cannot be put in terms of a NetworkPolicy, by the reason."""
+    return [f"{count(flows, 'flow')} {why}" for why, flows in needs.beyond.items()]
 
 
 def policy_text(policy: ProposedPolicy) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..model.groups import Change
 from .groups import group_entries, group_json
-from .proposals import policy_text
+from .proposals import beyond_words, policy_text
 from .structure import Entry, Report, Section, line, strong, unbroken
 from .words import count
 
@@ -72,7 +72,7 @@ def flows_of(policy: ProposedPolicy) -> int:
 
 
 def _notes(each: Repair) -> list[str]:
-    return [*each.notes, *(f"{why}: {count(flows, 'flow')}" for why, flows in each.needs.beyond.items())]
+    return [*each.notes, *(f"no rule restores {words}" for words in beyond_words(each.needs))]
 
 
 def repair_json(rounds: Sequence[Repair], before: WhatIfResult, checked: WhatIfResult) -> dict[str, object]:

@@ -162,6 +162,7 @@ class Building:
     def _add_outside(
         self, found: dict[PodPeer | BlockPeer, _Found], port: Port, addresses: Mapping[Address, Evidence]
     ) -> None:
+        self._remarks["addresses outside change: where the network plugin has rules by domain name, prefer them"] = None
         for blocks in blocks_of(addresses, self._external, self._cluster):
             for peer in blocks.peers:
                 seen = found.setdefault(peer, _Found(f"widened to {blocks.widened}" if blocks.widened else ""))

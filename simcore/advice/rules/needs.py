@@ -51,14 +51,11 @@ class Needs:
     Attributes
     ----------
     found : dict of Need to Evidence
-    denied : list of Sighting
-        Flows that a rule denies, so that no NetworkPolicy can allow them again.
     beyond : dict of str to int
         Flows that cannot be put in terms of a NetworkPolicy, by the reason.
     """
 
     found: dict[Need, Evidence] = field(default_factory=dict)
-    denied: list[Sighting] = field(default_factory=list)
     beyond: dict[str, int] = field(default_factory=dict)
 
     def add(self, need: Need, evidence: Evidence) -> None:
@@ -85,26 +82,26 @@ def needs_of(lost: Iterable[Sighting], cluster: Cluster, profile: Profile) -> Ne
     """
     parties, needs = _Parties(cluster, profile), Needs()
     for sighting in lost:
-        _add(sighting, parties, needs)
+        _add(sighting, parties, profile, needs)
     return needs
 
 
-def _add(sighting: Sighting, parties: _Parties, needs: Needs) -> None:
+def _add(sighting: Sighting, parties: _Parties, profile: Profile, needs: Needs) -> None:
     outcomes = [sighting.after.outcome(direction) for direction in Direction]
     if any(outcome.verdict is not Verdict.ALLOW and outcome.reason in DECIDED for outcome in outcomes):
-        needs.denied.append(sighting)
+        needs.set_aside("denied by a rule, which no further NetworkPolicy lifts", sighting)
         return
     protocol, port = sighting.protocol, sighting.port
     if protocol is None or protocol not in PORT_PROTOCOLS:
-        needs.set_aside("a NetworkPolicy knows only TCP, UDP and SCTP", sighting)
+        needs.set_aside("of protocols other than TCP, UDP and SCTP, which a NetworkPolicy cannot name", sighting)
         return
     if not port:
-        needs.set_aside("the record has no destination port, or port 0", sighting)
+        needs.set_aside("of records without destination port, or with port 0", sighting)
         return
     sources = list(dict.fromkeys(parties.at(sighting.source)))
     destinations = list(dict.fromkeys(parties.behind(sighting.destination, protocol, port)))
     if not (sources and destinations):
-        needs.set_aside("the record does not tell who is at one end", sighting)
+        needs.set_aside("of records that do not tell who is at one end", sighting)
         return
     found = [
         need
@@ -112,10 +109,17 @@ def _add(sighting: Sighting, parties: _Parties, needs: Needs) -> None:
         if outcome.verdict is not Verdict.ALLOW
         for need in _needs(direction, sources, destinations, protocol)
     ]
+    if not profile.ipblock_matches_nodes and any(isinstance(need.party, NodeAddress) for need in found):
+        needs.set_aside(
+            "with nodes, which no block of a NetworkPolicy holds under this network plugin: its own policies do, those "
+            "of Cilium by entities",
+            sighting,
+        )
+        return
     for need in found:
         needs.add(need, Evidence(sighting.flows, sighting.first, sighting.last))
     if not found:
-        needs.set_aside("no pod that a NetworkPolicy binds is at the end that is closed", sighting)
+        needs.set_aside("closed at an end where no pod is that a NetworkPolicy binds", sighting)
 
 
 def _needs(direction: Direction, sources: list[Party], destinations: list[_End], protocol: int) -> Iterator[Need]:

@@ -191,6 +191,8 @@ def _inquiry(inputs: Inputs, question: Question) -> Inquiry:
     source = _party(cluster, question.ends[0], is_source=True)
     destination = _party(cluster, question.ends[1], is_source=False)
     assert source is not None
+    if (behind := _pods_behind(cluster, question.ends[0])) is not None:
+        source = behind
     answers = []
     if destination is not None:
         answers = Judge(cluster, inputs.after, inputs.profile).answers(source, destination, protocol, port)
@@ -202,6 +204,16 @@ def _inquiry(inputs: Inputs, question: Question) -> Inquiry:
         tuple(flow for flow, _ in answers),
         question.expected,
     )
+
+
+def _pods_behind(cluster: Cluster, text: str) -> Party | None:
+    """Return the pods of a Service, which is a source only by them; None where another end is named."""
+    from ..advice.diagnosis.service import backends
+    from .names import Party
+
+    service = _service_named(cluster, text)
+    pods = () if service is None else backends(cluster, service)
+    return Party(text, pods) if pods else None
 
 
 def _asked(cluster: Cluster, text: str, party: Party | None) -> Asked:

@@ -25,6 +25,8 @@ _AGENTS = {
     "flannel": "app=flannel",
 }
 """By which label the agents of network plugins are found."""
+_AT_HOME = ("cilium", "antrea", "kube-router", "aws-vpc-cni", "aws-vpc-cni-strict", "weave")
+"""Plugins whose agents live in kube-system."""
 WITH_HUBBLE = ("cilium", "gke-dataplane-v2")
 _OF_GROUPS = ("calico", "calico-3.30", "antrea")
 """Plugins that have a NetworkPolicy of their own, so that the kind alone may mean theirs."""
@@ -127,6 +129,9 @@ def agents(plugin: str) -> list[Command]:
     found = [Command("which network plugin runs", anyone)]
     if label := _AGENTS.get(plugin):
         found = [Command("an agent on every node", shell("kubectl", "get", "pods", "-A", "-l", label, "-o", "wide"))]
+    if plugin in _AT_HOME:
+        logs = shell("kubectl", "logs", "-n", "kube-system", "-l", str(label), "--tail=100", "--prefix")
+        found.append(Command("what the agents say", logs))
     if plugin == "cilium":
         status = shell("kubectl", "exec", "-n", "kube-system", "ds/cilium", "--", "cilium-dbg", "status", "--brief")
         found.append(Command("its state", status))

@@ -209,7 +209,9 @@ class NearMisses:
                 _is_telling(rule) or meant is not None,
                 repaired,
             )
-        words = f"{rule} selects the other end, but allows {port_words(rule.ports)} and not {asked}"
+        numbers = sorted({number for name in names for number in self._numbers(name, pair)})
+        meaning = f" ({', '.join(map(str, numbers))})" if numbers else ""
+        words = f"{rule} selects the other end, but allows {port_words(rule.ports)}{meaning} and not {asked}"
         to_do = f"Add {asked} to the rule, or ask for a port that it allows."
         service = pair.service
         dialled = [port.port for port in service.ports if port.target == pair.port] if service else []

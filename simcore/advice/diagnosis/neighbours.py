@@ -102,8 +102,7 @@ def _told(
         to_do = "Leave out the dash before the second selector, so that both stand in one item."
         if not reading.is_or:
             to_do = "Make it two items, a dash before each selector."
-        if (after is Verdict.DENY) == reading.is_or:
-            found[cause, reading.rule] = Finding(cause, sentence, to_do, reading.rule)
+        found[cause, reading.rule] = Finding(cause, sentence, to_do, reading.rule)
     opened = tuple(one for one in found.values() if one.cause is Cause.OR_FOR_AND)
     closed = tuple(one for one in found.values() if one.cause is Cause.AND_FOR_OR)
     shut_out = {reading.rule for reading, _ in turning if reading.is_own}

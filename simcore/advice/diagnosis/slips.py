@@ -12,7 +12,14 @@ from ...model.policy import Rule
 from .spelling import is_slip, nearest
 from .steps import Cause
 
-_LABELS_OF_CONTROLLERS = ("pod-template-hash", "controller-revision-hash", "statefulset.kubernetes.io/pod-name")
+_LABELS_OF_CONTROLLERS = (
+    "pod-template-hash",
+    "controller-revision-hash",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+    "batch.kubernetes.io/controller-uid",
+    "controller-uid",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +65,20 @@ class Selectors:
                 yield replace(found, repaired=others[0] if len(others) == 1 else AnyOf(others))
 
     def _slip(self, rule: Rule, peer: Endpoints, pod: Pod) -> Slip | None:
+        """Tell of the one requirement that is not met; a value alone is a slip only of a rule that says more."""
         around = self._cluster.labels_around(pod)
         unmet_around = [r for r in peer.namespaces.requirements if not r.matches(around)]
         unmet = [r for r in peer.pods.requirements if not r.matches(pod.labels)]
         if len(unmet_around) + len(unmet) != 1 or not peer.accounts.matches(self._cluster.account_labels(pod)):
             return None
+        is_narrow = rule.ports.members is not None or len(peer.pods.requirements + peer.namespaces.requirements) > 2
         if unmet:
-            return self._of_pod(peer, unmet[0], pod)
+            return self._of_pod(peer, unmet[0], pod, is_narrow=is_narrow)
         if unmet_around[0] in LabelSelector.namespace(rule.policy.namespace).requirements:
             return self._of_own_namespace(rule, peer, pod)
-        return self._of_namespace(peer, unmet_around[0], pod)
+        return self._of_namespace(peer, unmet_around[0], pod, is_narrow=is_narrow)
 
-    def _of_pod(self, peer: Endpoints, requirement: Requirement, pod: Pod) -> Slip:
+    def _of_pod(self, peer: Endpoints, requirement: Requirement, pod: Pod, *, is_narrow: bool) -> Slip:
         repaired = replace(peer, pods=_without(peer.pods, requirement))
         is_idle = not self._selects_any(peer)
         has_more = len(peer.pods.requirements) > 1
@@ -80,7 +89,8 @@ class Selectors:
             if self._is_misspelt(requirement, there):
                 return _misspelt(words, f"{requirement.key}={there}", wanted, f"pod {name}", repaired)
             to_do = f"Write {requirement.key}={there} in the rule, or label {_owner(pod)} {wanted}."
-            return Slip(Cause.WRONG_LABEL, words, to_do, is_idle and _names_values(requirement), repaired)
+            strong = is_idle and is_narrow and _names_values(requirement)
+            return Slip(Cause.WRONG_LABEL, words, to_do, strong, repaired)
         if (slip := _misspelt_key(requirement, pod.labels)) is not None:
             words = f"asks for pods with {wanted}, and {name} has {slip}"
             return _misspelt(words, slip, wanted, f"pod {name}", repaired)
@@ -88,7 +98,7 @@ class Selectors:
         to_do = f"Label {_owner(pod)} {wanted}, or leave the label out of the rule."
         return Slip(Cause.MISSING_LABEL, words, to_do, _is_positive(requirement) and (is_idle or has_more), repaired)
 
-    def _of_namespace(self, peer: Endpoints, requirement: Requirement, pod: Pod) -> Slip:
+    def _of_namespace(self, peer: Endpoints, requirement: Requirement, pod: Pod, *, is_narrow: bool) -> Slip:
         repaired = replace(peer, namespaces=_without(peer.namespaces, requirement))
         is_idle = not self._selects_any(peer)
         wanted, space = _wanted(requirement), f"namespace {pod.namespace}"
@@ -99,7 +109,7 @@ class Selectors:
             if self._is_misspelt_namespace(requirement, there):
                 return _misspelt(words, f"{requirement.key}={there}", wanted, space, repaired)
             to_do = f"Write {requirement.key}={there} in the rule, if {space} is meant."
-            strong = is_idle and _names_values(requirement)
+            strong = is_idle and is_narrow and _names_values(requirement)
             return Slip(Cause.WRONG_LABEL, words, to_do, strong, repaired)
         if (slip := _misspelt_key(requirement, labels)) is not None:
             words = f"asks for namespaces with {wanted}, and {space} has {slip}"
@@ -191,9 +201,12 @@ def _owner(pod: Pod) -> str:
     return f"the pods of {pod.workload}" if pod.owners else f"pod {pod.full_name}"
 
 
-def telling_labels(pod: Pod) -> dict[str, str]:
-    """Return the labels by which a person would select a pod: the usual one, else all that no controller makes up."""
+def telling_labels(pod: Pod, cluster: Cluster) -> dict[str, str]:
+    """Return the labels by which a person would select a pod: the usual one if no other workload of the namespace has
+    it, else all that no controller makes up.
+    """
+    near = [other for other in cluster.pods if other.namespace == pod.namespace and other.workload != pod.workload]
     for key in ("app.kubernetes.io/name", "app", "k8s-app", "name"):
-        if key in pod.labels:
+        if key in pod.labels and all(other.labels.get(key) != pod.labels[key] for other in near):
             return {key: pod.labels[key]}
     return {key: value for key, value in sorted(pod.labels.items()) if key not in _LABELS_OF_CONTROLLERS}

@@ -54,7 +54,7 @@ def check(context: Context) -> Step:
     if not tables:
         found = "The capture holds no connection of these nodes."
         return Step(NAME, TITLE, Status.UNKNOWN, checked, found, commands=ways)
-    full = [table for table in tables if table.turned_away or (table.limit and table.peak >= table.limit)]
+    full = [table for table in tables if table.limit and table.peak >= table.limit]
     details = tuple(_words(table) for table in tables[:4])
     if full:
         finding = _finding(full[0])

@@ -265,3 +265,61 @@ def test_the_example_of_the_page_is_what_it_answers(call, monkeypatch):
 def test_the_page_has_every_cause_and_status():
     assert [cause for cause in Cause if f"`{cause}`" not in PAGE] == []
     assert [status for status in Status if f"`{status}`" not in PAGE] == []
+
+
+def test_a_service_is_a_source_by_its_pods(ask):
+    policies = (CASES / "no-dns-rule/policies.yaml").read_text("utf-8")
+    code, found = ask("shop/Service/api shop/web-0 --port 8080", policies)
+    assert (code, found["cause"]) == (1, "no-dns-rule")
+    assert "lets shop/api-0 ask kube-system/Service/kube-dns" in found["sentence"]
+
+
+def test_a_named_port_is_told_with_its_number(ask):
+    policies = (CASES / "named-port/healthy/policies.yaml").read_text("utf-8")
+    _, found = ask("shop/web-0 shop/api-0 --port 9090", policies, case="named-port")
+    assert "allows TCP port named http (8080) and not TCP 9090" in found["sentence"]
+
+
+def test_a_manifest_selects_one_workload_only(ask, tmp_path):
+    documents = list(yaml.safe_load_all((CASES / "no-egress-rule/cluster.yaml").read_text("utf-8")))
+    (pod,) = (one for one in documents if one["metadata"]["name"] == "web-0")
+    canary = json.loads(json.dumps(pod))
+    canary["metadata"] |= {"name": "web-canary", "labels": {"app": "web", "track": "canary", "pod-template-hash": "x1"}}
+    canary["status"]["podIP"] = "10.42.1.9"
+    path = tmp_path / "cluster.yaml"
+    path.write_text(yaml.safe_dump_all([*documents, canary]), "utf-8")
+    policies = (CASES / "no-egress-rule/policies.yaml").read_text("utf-8")
+    _, found = ask("shop/web-canary shop/api-0 --port 8080", policies, cluster=path)
+    (manifest,) = (
+        yaml.safe_load(finding["manifest"])
+        for finding in step(found, "egress")["findings"]
+        if finding["cause"] == "no-egress-rule"
+    )
+    assert manifest["spec"]["podSelector"] == {"matchLabels": {"app": "web", "track": "canary"}}
+    assert manifest["spec"]["egress"][0]["to"] == [{"podSelector": {"matchLabels": {"app": "api"}}}]
+
+
+def test_what_may_be_meant_is_told_beside_an_answer_that_is_fine(ask):
+    words = "shop/web-0 shop/agent-0 --port 8080"
+    policies = (CASES / "host-network-open/policies.yaml").read_text("utf-8")
+    code, found = ask(words, policies, case="host-network-open")
+    assert (code, found["cause"], [one["cause"] for one in found["others"]]) == (0, "allowed", ["host-network"])
+    policies = (CASES / "or-for-and/policies.yaml").read_text("utf-8")
+    code, found = ask("staging/job-0 shop/api-0 --port 8080", policies, case="or-for-and")
+    assert (code, found["cause"], [one["cause"] for one in found["others"]]) == (0, "allowed", ["or-for-and"])
+    assert "pods with app=web in namespaces with env=prod, and this would be denied" in found["others"][0]["sentence"]
+
+
+def test_one_item_that_shuts_its_own_namespace_out_is_told_once(ask):
+    policies = (CASES / "and-for-or/policies.yaml").read_text("utf-8")
+    _, found = ask("shop/web-0 shop/api-0 --port 8080", policies, case="and-for-or")
+    assert [each["step"] for each in found["steps"] if each["status"] == "found"] == ["ingress", "and-or"]
+    assert found["others"] == []
+
+
+def test_no_manifest_is_offered_where_another_kind_of_policy_closes(ask):
+    _, found = ask("shop/api-0 shop/api-0 --port 8080 --cni cilium", CILIUM_RULE)
+    assert found["cause"] == "allowed"
+    closed = CILIUM_RULE.replace("app: job", "app: web").replace("{app: api}", "{app: web}")
+    _, found = ask("shop/api-0 shop/web-0 --port 8080 --cni cilium", closed)
+    assert (found["cause"], found["manifest"]) == ("no-ingress-rule", None)

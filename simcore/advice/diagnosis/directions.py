@@ -74,7 +74,7 @@ class _Checking:
             sides=tuple(self._sides()),
             details=tuple(self._details(findings)),
             findings=findings,
-            commands=tuple(self._commands()),
+            commands=tuple(self._commands(findings)),
         )
 
     def _not_asked(self, why: str) -> Step:
@@ -187,14 +187,16 @@ class _Checking:
             details.append("The pods that may be meant differ: some are let through, others are not.")
         return [*dict.fromkeys(details), *(finding.sentence for finding in findings[1:])]
 
-    def _commands(self) -> list[Command]:
+    def _commands(self, findings: Sequence[Finding]) -> list[Command]:
         plugin = self._context.enforcement.plugin.name
         pair = next(iter(self._outcomes))
         source, destination = self._context.pod(pair.source), self._context.pod(pair.destination)
         guarded = self._context.pod(pair.subject(self._direction))
         found = commands.policies_in([guarded.namespace], plugin) if guarded else []
-        rules = dict.fromkeys(o.rule.policy for o in self._outcomes.values() if o.rule is not None)
-        found += [commands.described(policy, plugin) for policy in list(rules)[:2] if policy.name]
+        deciding = (outcome.rule for outcome in self._outcomes.values())
+        rules = [rule for rule in (*(finding.rule for finding in findings), *deciding) if rule is not None]
+        policies = list(dict.fromkeys(rule.policy for rule in rules if rule.role is not Role.HABIT))
+        found += [commands.described(policy, plugin) for policy in policies[:2]]
         if worst(outcome.verdict for outcome in self._outcomes.values()) is not Verdict.ALLOW:
             found += commands.labels_of(self._context.pod(pair.peer(self._direction)))
         if self._direction is Direction.INGRESS:

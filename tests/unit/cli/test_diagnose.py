@@ -323,3 +323,10 @@ def test_no_manifest_is_offered_where_another_kind_of_policy_closes(ask):
     closed = CILIUM_RULE.replace("app: job", "app: web").replace("{app: api}", "{app: web}")
     _, found = ask("shop/api-0 shop/web-0 --port 8080 --cni cilium", closed)
     assert (found["cause"], found["manifest"]) == ("no-ingress-rule", None)
+
+
+def test_the_name_of_a_namespace_is_mended_in_the_rule(ask):
+    policies = (CASES / "misspelt-namespace/policies.yaml").read_text("utf-8")
+    _, found = ask("monitoring/prometheus-0 shop/Service/api --port 9090", policies, case="misspelt-namespace")
+    assert found["to_do"] == ["Write kubernetes.io/metadata.name=monitoring in the rule."]
+    assert "kubectl describe networkpolicy -n shop scrape" in commands(found)

@@ -9,15 +9,23 @@ from typing import Any
 
 from ...model.addresses import Address, Family
 from ...model.cluster import Service
-from ...model.peers import Network
+from ...model.labels import LabelSelector
+from ...model.peers import Endpoints, Network
 from ...model.policy import Direction, Policy, Rule
 from ..allowing import allowing_rules, peers_of
 from ..cloud import SEEN, CloudService, service_of
 from ..context import LintContext
-from ..findings import Finding, LintRule, Severity
+from ..findings import Finding, Fix, LintRule, Severity
 from ..words import counted, listed
-from ..written import peer_place
+from ..written import changed, network_policy_of, peer_paths, peer_place, selector_value
 
+_OF_EACH_POD = (
+    "pod-template-hash",
+    "controller-revision-hash",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+)
+"""Labels that controllers give pods to tell them apart."""
 _DOES = {Direction.INGRESS: "lets them in", Direction.EGRESS: "lets traffic to them out"}
 
 
@@ -35,11 +43,12 @@ def _cloud(context: LintContext) -> Iterator[Finding]:
             continue
         service, range_ = found
         where = "lies in" if range_.covers(block.cidr) else "holds"
+        range_words = "is a range" if range_ == block.cidr else f"{where} {range_}, a range"
         yield Finding(
             "FV012",
             peer_place(context, policy, rule, block),
-            f"{block.cidr} {where} {range_}, which is {service.title}'s: its operator moves hosts between addresses, "
-            "and other customers answer at them too, so allow the name of the host instead.",
+            f"{block.cidr} {range_words} of {service.title}: its operator moves hosts between addresses, and other "
+            "customers answer at them too, so allow the name of the host instead.",
             details=(_by_name(context, service), f"Source: {service.source}, as of {SEEN}."),
             policy=policy.ref,
         )
@@ -104,18 +113,54 @@ def _own(context: LintContext) -> Iterator[Finding]:
     for policy, rule, block in blocks:
         if not block.cidr.length and not block.excluded:
             continue
-        message = _message(
-            context, rule, block, (dict.fromkeys(pods.within(block)), nodes.within(block), services.within(block))
-        )
+        found = list(dict.fromkeys(pods.within(block))), nodes.within(block), services.within(block)
+        message = _message(context, rule, block, found)
         if message:
-            yield Finding("FV013", peer_place(context, policy, rule, block), message, policy=policy.ref)
+            place = peer_place(context, policy, rule, block)
+            fix = _by_labels(context, policy, rule, block, found[0], found[2])
+            yield Finding("FV013", place, message, fix, policy=policy.ref)
+
+
+def _by_labels(
+    context: LintContext, policy: Policy, rule: Rule, block: Network, pods: list[int], services: list[Service]
+) -> Fix | None:
+    """Choose by labels what a block holds: the pods of one workload, or those behind one Service."""
+    document = network_policy_of(context, policy)
+    paths = peer_paths(document, rule, block) if document else []
+    meant = _workload(context, pods) if pods else _behind(rule, services)
+    if document is None or not paths or meant is None:
+        return None
+    item: dict[str, object] = {"podSelector": selector_value(meant.pods)}
+    if meant.namespaces != LabelSelector.namespace(policy.ref.namespace):
+        item = {"namespaceSelector": selector_value(meant.namespaces), **item}
+    return changed(document, paths[0], item)
+
+
+def _workload(context: LintContext, pods: list[int]) -> Endpoints | None:
+    """Choose all pods of the workload that some are of; None where they are of several, or labels do not tell."""
+    people = context.population
+    first = context.cluster.pods[pods[0]]
+    if len(people.workloads(pods)) > 1:
+        return None
+    labels = {key: value for key, value in first.labels.items() if key not in _OF_EACH_POD}
+    meant = Endpoints(LabelSelector.namespace(first.namespace), LabelSelector.equal(labels))
+    return meant if labels and people.workloads(people.labelled(meant)) == [str(first.workload)] else None
+
+
+def _behind(rule: Rule, services: list[Service]) -> Endpoints | None:
+    """Choose the pods behind a Service, where its ports are theirs; None where they are not, or it chooses none."""
+    service = services[0]
+    is_plain = rule.ports.is_everything or all(port.target == port.port for port in service.ports)
+    if len(services) > 1 or service.selector is None or not is_plain:
+        return None
+    return Endpoints(LabelSelector.namespace(service.namespace), service.selector)
 
 
 def _message(
-    context: LintContext, rule: Rule, block: Network, found: tuple[Iterable[int], list[str], list[Service]]
+    context: LintContext, rule: Rule, block: Network, found: tuple[list[int], list[str], list[Service]]
 ) -> str:
     """Say what a block makes of the addresses of the cluster; nothing where that is as it reads."""
-    pods, nodes, services = list(found[0]), found[1], found[2]
+    pods, nodes, services = found
     plugin = context.enforcement.plugin.title
     if pods:
         what = f"{block.cidr} holds the addresses of {counted(len(pods), 'pod')}"

@@ -57,7 +57,7 @@ def _every_address(context: LintContext) -> Iterator[Finding]:
         if rule.ports.is_everything and policy.ref.kind not in _WITHOUT_ORDER:
             continue
         whole = isinstance(everywhere, Anything)
-        what = "No peer is named, which means everybody" if whole else "This block is every address there is"
+        what = "No peer is left out" if whole else "This block is every address there is"
         may = "may be reached from" if rule.direction is Direction.INGRESS else "may reach"
         scope = "any address, in and outside the cluster" if whole else "any address"
         yield Finding(

@@ -89,7 +89,7 @@ def command(
     rules = _rules(select, ignore)
     context = context_of(sources, wanted, captured, **reading(threads, batch_rows))
     result = lint(context, rules)
-    _show(result, _at_least(result, severity), context.hits, limit, format_)
+    _show(context, result, _at_least(result, severity), limit, format_)
     ctx.exit(1 if fail_on != "never" and _at_least(result, fail_on) else 0)
 
 
@@ -149,13 +149,14 @@ def _at_least(result: LintResult, level: str) -> tuple[Finding, ...]:
     return tuple(finding for finding in result.findings if result.rule_of(finding).severity.rank <= least)
 
 
-def _show(result: LintResult, shown: tuple[Finding, ...], hits: Hits | None, limit: int, format_: str) -> None:
+def _show(context: LintContext, result: LintResult, shown: tuple[Finding, ...], limit: int, format_: str) -> None:
+    from ..report.enforcement import headed, json_with
     from .console import emit, emit_json, emit_report
 
     if format_ == "json":
         from ..report.lint import lint_json
 
-        emit_json(lint_json(result, shown, hits))
+        emit_json(json_with(lint_json(result, shown, context.hits), context.enforcement))
     elif format_ == "sarif":
         from importlib.metadata import version
 
@@ -169,4 +170,4 @@ def _show(result: LintResult, shown: tuple[Finding, ...], hits: Hits | None, lim
     else:
         from ..report.lint import lint
 
-        emit_report(lint(result, shown, hits, limit))
+        emit_report(headed(lint(result, shown, context.hits, limit), context.enforcement))

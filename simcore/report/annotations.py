@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..lint.findings import Finding, LintResult, Severity
-from .written import Lines
+from .written import Lines, repository_path
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -16,7 +16,7 @@ def github(result: LintResult, shown: tuple[Finding, ...]) -> str:
 
 def _annotation(result: LintResult, finding: Finding, lines: Lines) -> str:
     rule, place = result.rule_of(finding), finding.place
-    where = {"file": place.file, "line": str(place.line or ""), "title": f"{rule.code} {rule.name}"}
+    where = {"file": repository_path(place.file), "line": str(place.line or ""), "title": f"{rule.code} {rule.name}"}
     if lines.at(place) is not None:
         where["col"] = str(lines.column(place))
     properties = ",".join(f"{name}={_property(value)}" for name, value in where.items() if value)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from ..lint.findings import Finding, LintResult, LintRule, Severity, Suppressed
 from .lint import fix_yaml
-from .written import Lines
+from .written import Lines, repository_path
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 NETWORK_POLICIES = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
@@ -83,7 +83,7 @@ class _Results:
         place = finding.place
         if not place.file:
             return []
-        physical: dict[str, object] = {"artifactLocation": {"uri": quote(place.file)}}
+        physical: dict[str, object] = {"artifactLocation": {"uri": quote(repository_path(place.file))}}
         if place.line:
             physical["region"] = self._region(finding)
         location: dict[str, object] = {"physicalLocation": physical}

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from posixpath import normpath
 
 from ..errors import Place
 
 _LAST_STEP = re.compile(r"([A-Za-z_$][\w$-]*)$|\[([^\[\]]*)\]$")
+
+
+def repository_path(file: str) -> str:
+    """Write a path as tools that look at a repository know it: without a leading ``./``."""
+    return normpath(file) if file else ""
 
 
 class Lines:

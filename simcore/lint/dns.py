@@ -78,8 +78,17 @@ def _answers(context: LintContext, pod: Pod, ends: tuple[tuple[End, dict[int, in
     found = {}
     for protocol in PROTOCOLS:
         outcomes = [context.judge(source, end, protocol, ports[protocol]).egress for end, ports in ends]
+        outcomes += _through_services(context, source, protocol)
         found[protocol] = next((one for one in outcomes if one.verdict is not Verdict.DENY), outcomes[0])
     return found
+
+
+def _through_services(context: LintContext, source: End, protocol: int) -> list[Outcome]:
+    """Return what lets questions through that are asked at the address of a Service, as some rules go by that."""
+    services = context.resolver.services if context.resolver else ()
+    ends = (End(address) for service in services for address in service.addresses)
+    asked = (context.judge(source, end, protocol, DNS_PORT).egress for end in ends)
+    return [outcome for outcome in asked if outcome.verdict is Verdict.ALLOW and outcome.rule is not None]
 
 
 def is_meant_for_dns(rule: Rule, resolver: Resolver) -> bool:

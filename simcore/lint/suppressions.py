@@ -53,7 +53,7 @@ def suppressions_in(file: str, text: str, held: Iterable[int]) -> Iterator[Suppr
     """
     if "flowverdict:" not in text:
         return
-    lines = text.splitlines()
+    lines = text.split("\n")
     begins = [0, *(number for number, line in enumerate(lines) if _MARKER.match(line)), len(lines)]
     starts = set(held)
     for number, line in enumerate(lines):

@@ -130,6 +130,21 @@ def test_the_port_of_the_service_does_not_help_where_pods_have_another(found):
     assert codes(found(DNS, pod("api"), dns_pod(), service, ISOLATED, other)) == []
 
 
+def antrea(name, priority, rule):
+    spec = {"priority": priority, "appliedTo": [{"podSelector": {"matchLabels": {"app": "api"}}}], "egress": [rule]}
+    return document("ClusterNetworkPolicy", name, version="crd.antrea.io/v1beta1", spec=spec)
+
+
+def test_a_rule_may_let_questions_through_by_the_service_that_they_are_asked_at(found):
+    closed = antrea("closed", 9, {"action": "Drop"})
+    services = [{"name": "kube-dns", "namespace": "kube-system"}]
+    asked = antrea("asked", 5, {"action": "Allow", "toServices": services})
+    pods = pod("api", address="10.244.0.9"), dns_pod(), dns_service()
+    assert codes(found(DNS, *pods, closed, plugin="antrea")) == []
+    assert codes(found(DNS, *pods, ISOLATED, closed, plugin="antrea")) == ["FV001"]
+    assert codes(found(DNS, *pods, ISOLATED, closed, asked, plugin="antrea")) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "is_cut_off"),
     [

@@ -48,6 +48,12 @@ def test_comments_of_documents_that_are_not_looked_at_are_passed_over():
     assert comments(held=()) == []
 
 
+def test_lines_may_end_as_on_windows():
+    assert [(found.codes, found.reason) for found in comments("a: 1 # flowverdict: ignore[FV001] why\r\n", (1,))] == [
+        (("FV001",), "why")
+    ]
+
+
 def finding(line, code="FV001", file="p.yaml"):
     return Finding(code, Place(file, 1, line), "")
 

@@ -69,8 +69,9 @@ def unknown_namespaces(namespaces: Sequence[str]) -> Callable[[Cluster | None], 
         there = _namespaces(cluster)
         for name in namespaces if cluster else ():
             if name not in there:
-                near = get_close_matches(name, there, n=3) or sorted(there)[:5]
-                message = f"there is no such namespace in the cluster. Did you mean {' or '.join(near)}?"
+                near = get_close_matches(name, there, n=3)
+                hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(sorted(there))}"
+                message = f"there is no such namespace in the cluster. {hint}"
                 yield Diagnostic(Severity.ERROR, Place(f"--namespace {name}"), message)
 
     return ask

@@ -52,7 +52,8 @@ def _headline(policies: Sequence[ProposedPolicy], before: WhatIfResult, checked:
     if not policies:
         return f"No NetworkPolicy restores any of {count(before.lost, 'lost flow')}"
     restored = before.lost - checked.lost
-    return f"{count(len(policies), 'policy', 'policies')} restore {restored:,} of {count(before.lost, 'lost flow')}" + (
+    verb = "restores" if len(policies) == 1 else "restore"
+    return f"{count(len(policies), 'policy', 'policies')} {verb} {restored:,} of {count(before.lost, 'lost flow')}" + (
         f", and let {checked.gained - before.gained:,} more through that the baseline denied"
         if checked.gained > before.gained
         else ""

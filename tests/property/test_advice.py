@@ -22,6 +22,7 @@ from .. import strategies
 from ..flows import Flows
 from ..manifests import load
 
+PROFILES = [simcore.UPSTREAM, simcore.UPSTREAM.with_setting("hostnetwork", "pod")]
 EXTERNAL = [External(), External("exact"), External("any"), External("length", 24)]
 
 
@@ -46,9 +47,9 @@ def worlds(draw):
     return documents, draw(strategies.policies()), draw(strategies.policies()), flows
 
 
-def sayable(cluster, before, after, flows):
+def sayable(cluster, before, after, flows, profile=simcore.UPSTREAM):
     """The flows of whose loss a NetworkPolicy can say something, and what became of each."""
-    was, becomes = (simcore.judge_flows(cluster, policies, flows) for policies in (before, after))
+    was, becomes = (simcore.judge_flows(cluster, policies, flows, profile) for policies in (before, after))
     nowhere = {pod.full_name for pod in cluster.pods if pod.host_network and not pod.addresses}
     for flow, old, new in zip(flows, was, becomes, strict=True):
         has_place = not {flow.source.pod, flow.destination.pod} & nowhere
@@ -63,25 +64,25 @@ def lost_of(seen):
     )
 
 
-def plainly_lost(cluster, before, after, flows):
-    was, becomes = (simcore.judge_flows(cluster, policies, flows) for policies in (before, after))
+def plainly_lost(cluster, before, after, flows, profile):
+    was, becomes = (simcore.judge_flows(cluster, policies, flows, profile) for policies in (before, after))
     pairs = [(old.verdict, new.verdict) for old, new in zip(was, becomes, strict=True)]
     return Counter(new for old, new in pairs if old is Verdict.ALLOW and new is not Verdict.ALLOW)
 
 
-@given(worlds(), st.sampled_from(EXTERNAL))
-def test_hardening_keeps_what_was_seen(world, external):
+@given(worlds(), st.sampled_from(EXTERNAL), st.sampled_from(PROFILES))
+def test_hardening_keeps_what_was_seen(world, external, profile):
     documents, policies, _, flows = world
     snapshot = load(*documents, *policies)
     cluster, before = snapshot.cluster, snapshot.policies
     namespaces = sorted({pod.namespace for pod in cluster.pods})
     closed = loaded([default_deny(namespace) for namespace in namespaces], cluster)
-    seen = sightings(Flows(flows, 7), cluster, before, closed, threads=1)
-    assert seen == sightings(Flows(flows), cluster, before, closed, threads=2, batch_rows=3)
-    assert lost_of(seen) == plainly_lost(cluster, before, closed, flows)
-    found = observed(seen, cluster, simcore.UPSTREAM, namespaces, external)
+    seen = sightings(Flows(flows, 7), cluster, before, closed, profile, threads=1)
+    assert seen == sightings(Flows(flows), cluster, before, closed, profile, threads=2, batch_rows=3)
+    assert lost_of(seen) == plainly_lost(cluster, before, closed, flows, profile)
+    found = observed(seen, cluster, profile, namespaces, external)
     after = loaded(found.policies, cluster)
-    for flow, now in sayable(cluster, before, after, flows):
+    for flow, now in sayable(cluster, before, after, flows, profile):
         assert now.verdict is Verdict.ALLOW, (flow, now)
 
 
@@ -95,6 +96,8 @@ def test_repair_restores_what_was_lost(world):
         seen = sightings(Flows(flows), cluster, before.policies, (*candidate, *loaded(added, cluster)), threads=1)
         found = repair(seen, cluster, (*candidate, *loaded(added, cluster)), simcore.UPSTREAM, External())
         added += found.policies
+        if not found.policies:
+            break
     restored = (*candidate, *loaded(added, cluster))
     for flow, now in sayable(cluster, before.policies, restored, flows):
         assert now.verdict is Verdict.ALLOW, (flow, now)

@@ -1,5 +1,7 @@
 """What is proposed for small clusters: no pod is closed that was open, and what many share is one policy."""
 
+from dataclasses import replace
+
 import pytest
 
 import simcore
@@ -12,9 +14,10 @@ from simcore.model.addresses import Address
 from simcore.model.flows import End, Flow
 from simcore.model.policy import Direction
 from simcore.model.ports import TCP, UDP
+from simcore.model.timeline import END
 from simcore.report.proposals import manifests_text
 
-from ...flows import Flows
+from ...flows import SECOND, Flows
 from ...manifests import load
 
 APPS = ("a", "b", "c", "d")
@@ -118,6 +121,23 @@ def test_a_rule_that_many_share_is_one_policy(names, selected):
     shared = [each.pods for each in found if each.name == "allow-from-prometheus"]
     assert shared == ([] if selected is None else [selected])
     assert len(found) == (4 if selected is None else 3)
+
+
+def test_an_address_is_whose_it_was_at_the_time():
+    """Pods a and b have one address in turn; a is gone when the third flow is seen."""
+    cluster = load(*PODS[2:], *(pod(name, 7) for name in ("a", "b")), DNS).cluster
+    numbers = cluster.pod_numbers
+    lives = {numbers["shop/a"]: ((0, 2 * SECOND),), numbers["shop/b"]: ((2 * SECOND, END),)}
+    cluster = replace(cluster, lives=lives)
+    flows = [flow("shop/c", "10.0.0.7", port) for port in (80, 80, 81)]
+    closed = load(*PODS, *_closed()).policies
+    found = observed(
+        sightings(Flows(flows), cluster, (), closed, threads=1), cluster, simcore.UPSTREAM, ["shop"], External()
+    )
+    ports = {
+        each.name: [p.first for r in each.rules[Direction.INGRESS] for p in r.ports] for each in found.policies[2:4]
+    }
+    assert ports == {"a": [80], "b": [81]}
 
 
 def test_workloads_that_nothing_was_seen_of_are_named():

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...kernels.places import FIRST_COMPOSITE
 from ...model.cluster import Cluster, Pod
+from ...model.memory import collection_paused
 from ...tables.layout import Tables
 from .matrix import Kinds, Matrix, matrix
 from .outside import outside
@@ -47,6 +48,11 @@ def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = w
     """
     if tables.moments is not None or tables.eras is not None:
         raise ValueError("connections are told of one instant: build tables of cluster.at(time), history.at(time)")
+    with collection_paused():
+        return _connectivity(tables, number, name)
+
+
+def _connectivity(tables: Tables, number: int, name: Callable[[Pod], str]) -> Connectivity:
     pods = [n for n, pod in enumerate(tables.cluster.pods) if pod.is_plain and not pod.finished]
     kinds = Kinds()
     kind_of_pod = [kinds.add(*identities_of(tables, pod)) for pod in pods]

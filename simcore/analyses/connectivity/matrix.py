@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -13,7 +14,7 @@ from ...model.flows import Verdict
 from ...model.policy import Direction
 from ...tables.layout import Tables
 from ...tables.ports import OTHER_SLOT
-from ..rows import PORTS, port_stretches, ranges_with, verdicts_of_rows
+from ..rows import PORTS, port_stretches, ranges_with, rows_of_programs, verdicts_of_rows
 from .results import Ports
 
 Numbers = NDArray[np.int64]
@@ -60,7 +61,7 @@ class Matrix:
     destination_class: Numbers
     ports: list[Ports]
 
-    @property
+    @cached_property
     def classes(self) -> list[tuple[int, int]]:
         """Both classes of each kind: kinds of equal ones are alike."""
         return list(zip(self.source_class.tolist(), self.destination_class.tolist(), strict=True))
@@ -141,9 +142,10 @@ class _Meeting:
         classes, inverse = np.unique([*(number for _, number in stretches), other], return_inverse=True)
         self._stretches = [(ports, int(place)) for (ports, _), place in zip(stretches, inverse[:-1], strict=True)]
         self._other = int(inverse[-1])
-        kept, self._verdicts_of = _distinct(verdicts_of_rows(tables)[:, classes])
-        self._verdicts = verdicts_of_rows(tables)[:, classes][kept]
-        self._number_of = np.full(kept.size * kept.size, NOTHING, np.int32)
+        verdicts = verdicts_of_rows(tables)[:, classes]
+        parts = [_kinds_of_rows(verdicts, block) for block in rows_of_programs(tables)]
+        (self._egress, self._egress_of), (self._ingress, self._ingress_of) = parts
+        self._number_of = np.full(len(self._egress) * len(self._ingress), NOTHING, np.int32)
         self._found: dict[bytes, int] = {}
 
     def meet(self, sources: _Side, destinations: _Side) -> NDArray[np.int32]:
@@ -161,20 +163,15 @@ class _Meeting:
         self, sources: _Side, one: int, destinations: _Side, other: int, anywhere: NDArray[np.bool_]
     ) -> NDArray[np.int32]:
         """Number what one member of each source meets at one of each destination."""
-        outward, inward = (
-            self._verdicts_of[self._row_of[place]]
-            for place in (
-                sources.program[:, one, None]
-                + np.where(anywhere, destinations.columns[1, :, other], destinations.columns[0, :, other]),
-                destinations.program[:, other]
-                + np.where(anywhere, sources.columns[1, :, one, None], sources.columns[0, :, one, None]),
-            )
-        )
-        keys = outward * len(self._verdicts) + inward
+        from_source = np.where(anywhere, destinations.columns[1, :, other], destinations.columns[0, :, other])
+        from_destination = np.where(anywhere, sources.columns[1, :, one, None], sources.columns[0, :, one, None])
+        outward = self._egress_of[self._row_of[sources.program[:, one, None] + from_source]]
+        inward = self._ingress_of[self._row_of[destinations.program[:, other] + from_destination]]
+        keys = outward * len(self._ingress) + inward
         met: NDArray[np.int32] = self._number_of[keys]
         new = np.unique(keys[met == NOTHING])
         if new.size:
-            egress, ingress = (self._verdicts[rows] for rows in np.divmod(new, len(self._verdicts)))
+            egress, ingress = self._egress[new // len(self._ingress)], self._ingress[new % len(self._ingress)]
             denied = (egress == Verdict.DENY) | (ingress == Verdict.DENY)
             together = np.where(denied, np.uint8(Verdict.DENY), np.maximum(egress, ingress))
             self._number_of[new] = self._numbers(together)
@@ -207,7 +204,7 @@ class _Meeting:
 
     def _rows(self) -> Iterator[bytes]:
         yield from self._found
-        yield bytes([Verdict.DENY]) * self._verdicts.shape[1]
+        yield bytes([Verdict.DENY]) * self._egress.shape[1]
 
     def _ports(self, verdicts: bytes) -> Ports:
         allowed, unknown = (ranges_with(self._stretches, verdicts, each) for each in (Verdict.ALLOW, Verdict.UNKNOWN))
@@ -219,6 +216,19 @@ def _fitting(families: Numbers, others: Numbers) -> NDArray[np.bool_]:
     one, other = families[:, None], others
     fitting: NDArray[np.bool_] = (one >= 0) & (other >= 0) & ((one == other) | (one == 0) | (other == 0))
     return fitting
+
+
+def _kinds_of_rows(
+    verdicts: NDArray[np.uint8], block: NDArray[np.unsignedinteger]
+) -> tuple[NDArray[np.uint8], Numbers]:
+    """Return the distinct verdicts of the rows of one direction, and for every row which they are."""
+    used = np.zeros(len(verdicts), bool)
+    used[block.ravel()] = True
+    rows = np.flatnonzero(used)
+    kept, kinds = _distinct(verdicts[rows])
+    kind_of = np.zeros(len(verdicts), np.int64)
+    kind_of[rows] = kinds
+    return verdicts[rows[kept]], kind_of
 
 
 def _distinct(table: NDArray[np.generic]) -> tuple[Numbers, Numbers]:

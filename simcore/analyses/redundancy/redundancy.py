@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import product
 
+from ...model.cilium import AGENT
 from ...model.labels import NAMESPACE_NAME_LABEL, LabelSelector, Operator
 from ...model.peers import Endpoints
 from ...model.policy import Direction, PolicyRef, Role, Rule
@@ -17,6 +18,9 @@ from ...tables.layout import Tables
 from .cells import Meetings, meetings
 from .containment import holds_peers, pieces_of_peers, pieces_of_ports
 from .walks import Walker, covers
+
+_BASELINE = "cnp-baseline"
+"""Cilium's agent reads other rules otherwise where this tier has any."""
 
 
 class Kind(StrEnum):
@@ -198,6 +202,10 @@ class _Search:
         self._found = found
         self._walker = walker
         self._may_open = profile.np_final != "any"
+        self._leans = profile.unselected_pods != "open" or profile.cilium is not None
+        self._binding: dict[object, set[int]] = defaultdict(set)
+        for serial, rule in found.rules.items():
+            self._binding[_bound(rule)].add(serial)
         self._matched: dict[int, list[int]] = defaultdict(list)
         for number, cell in enumerate(found.cells):
             for serial, _, _ in cell:
@@ -230,11 +238,19 @@ class _Search:
     def _spare(self, unit: frozenset[int], whole: bool) -> bool:
         if unit <= self._left.gone:
             return True
-        can = self._left.can_spare(unit)
+        can = self._stays_bound(unit) and self._left.can_spare(unit)
         if can:
             self._left.drop(unit)
             self._spared.append((unit, whole))
         return can
+
+    def _stays_bound(self, unit: frozenset[int]) -> bool:
+        """Whether what the dataplane does by itself to whom rules bind stays the same without some rules."""
+        if not self._leans:
+            return True
+        rules = [self._found.rules[serial] for serial in unit]
+        others = [self._binding[_bound(rule)] - unit - self._left.gone for rule in rules]
+        return all(others) and not any(rule.tier.name == _BASELINE for rule in rules)
 
     def _may_be_spared_whole(self, unit: frozenset[int]) -> bool:
         """Whether a policy binds somebody, and others close what it closes whatever pods there are.
@@ -270,8 +286,8 @@ class _Search:
             kind = Kind.REDUNDANT
             if any(self._contradicts(serial, other) for serial in written for other in covering[serial]):
                 kind = Kind.SHADOWED if always or not self._all.concerned(written) else kind
-            elif not whole and (twins := [serial for serial in by if self._is_twin(serials, serial)]):
-                kind, by, always = Kind.DUPLICATE, twins, True
+            elif not whole and always and (twins := [serial for serial in by if self._is_twin(serials, serial)]):
+                kind, by = Kind.DUPLICATE, twins
             rules = tuple([self._found.rules[serial] for serial in serials])
             yield Needless(rules, whole, kind, always, tuple([self._found.rules[serial] for serial in by]))
 
@@ -295,12 +311,13 @@ class _Search:
     def _covering(self, serial: int) -> set[int]:
         """Return rules that stay and would do the same whatever pods there are; none, if that cannot be told."""
         mine, place = self._found.rules[serial], self._found.order[serial]
-        near = [other for other in self._near(serial) if other not in self._left.gone]
+        near = self._near(serial)
         contrary = [other for other in near if self._found.rules[other].action is not mine.action]
         end = min([there for other in contrary if (there := self._found.order[other]) > place], default=None)
         wide = [
             other
             for other in near
+            if other not in self._left.gone
             if (there := self._found.order[other]) < place
             or ((end is None or there < end) and self._found.rules[other].action is mine.action)
             if holds_peers(self._found.rules[other].subject, mine.subject)
@@ -323,6 +340,11 @@ class _Search:
             return [number for each in (home, None) for number in self._together.get((stage, rule.direction, each), ())]
         groups = self._together.items()
         return [number for key, group in groups if key[:2] == (stage, rule.direction) for number in group]
+
+
+def _bound(rule: Rule) -> object:
+    """Return whom a rule binds, and how."""
+    return rule.policy.kind == AGENT, rule.subject, rule.direction, rule.hosts
 
 
 def _home(rule: Rule) -> LabelSelector | None:

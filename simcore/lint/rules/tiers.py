@@ -57,7 +57,7 @@ def _dns_closed(context: LintContext) -> Iterator[Finding]:
 def _denies_pods(context: LintContext) -> Iterator[Finding]:
     for policy, rule in written_rules(context):
         blocks = [peer for peer in peers_of(rule) if isinstance(peer, Network) and not peer.cidr.length]
-        if not blocks or rule.action is not Action.DENY or not policy.ref.kind.startswith(_ADMIN):
+        if not blocks or rule.action is not Action.DENY or policy.ref.kind not in _ADMIN:
             continue
         if rule.direction is Direction.EGRESS and not any(isinstance(peer, Endpoints) for peer in peers_of(rule)):
             pair = _denied_pair(context, rule)

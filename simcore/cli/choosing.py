@@ -69,7 +69,9 @@ class Chooser:
             return [], block
         pods = self._cluster.pods_at.get(address) or self._cluster.host_pods_at.get(address)
         if not pods:
-            raise ResolveError(f"{text!r} is an address of the cluster, but no pod's. Name the pods behind it")
+            if address in self._cluster.node_at:
+                raise ResolveError(f"{text!r} is a node's, and no hostNetwork pod is there. Ask flowverdict explain")
+            raise ResolveError(f"{text!r} is a Service's. Name the pods behind it, by labels for instance")
         return list(pods), None
 
     def _namespace(self, text: str) -> list[int]:

@@ -39,6 +39,11 @@ kind: Pod
 metadata: {name: probe, namespace: ops}
 ---
 apiVersion: v1
+kind: Node
+metadata: {name: w1}
+status: {addresses: [{type: InternalIP, address: 10.9.0.1}]}
+---
+apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: shop}
 spec: {clusterIP: 10.96.0.1, selector: {app: web}, ports: [{port: 80}]}
@@ -155,7 +160,8 @@ def test_npa_formats_say_what_they_leave_out(reach):
         ("shop/Service/web", "is a Service, and no end"),
         ("shop/old", "every pod of 'shop/old' has finished"),
         ("app=bd", "no pod has labels 'app=bd'. Did you mean app=db or app=web?"),
-        ("10.96.0.1", "is an address of the cluster, but no pod's"),
+        ("10.96.0.1", "is a Service's. Name the pods behind it"),
+        ("10.9.0.1", "is a node's, and no hostNetwork pod is there. Ask flowverdict explain"),
         ("app==(", "are no labels as kubectl -l takes them"),
     ],
 )

@@ -11,7 +11,7 @@ from ..model.cluster import Pod
 from ..model.flows import End, Outcome, Verdict
 from ..model.groups import DNS_PORT
 from ..model.labels import NAMESPACE_NAME_LABEL
-from ..model.peers import AnyOf, Endpoints, Network, PeerSet
+from ..model.peers import AnyOf, Endpoints, Network, PeerSet, ThroughService, atoms_of
 from ..model.policy import Action, Direction, Rule
 from ..model.ports import TCP, UDP, NamedPort, PortRange, PortSet
 from .sources import Bound
@@ -57,7 +57,7 @@ def find_askers(context: LintContext) -> Iterator[Asker]:
     for bound in context.bound[Direction.EGRESS]:
         pod = bound.sort.pod
         if pod.full_name not in answering and any(rule.action is Action.DENY for rule in bound.rules):
-            yield Asker(bound, _answers(context, pod, ends) if resolver else {})
+            yield Asker(bound, _answers(context, bound, ends) if resolver else {})
 
 
 def _ends(context: LintContext, resolver: Resolver) -> Iterator[tuple[End, dict[int, int]]]:
@@ -73,18 +73,20 @@ def _ends(context: LintContext, resolver: Resolver) -> Iterator[tuple[End, dict[
         yield End(NODE_LOCAL_ADDRESS), dict.fromkeys(PROTOCOLS, DNS_PORT)
 
 
-def _answers(context: LintContext, pod: Pod, ends: tuple[tuple[End, dict[int, int]], ...]) -> dict[int, Outcome]:
-    source = End(pod=pod.full_name)
+def _answers(context: LintContext, bound: Bound, ends: tuple[tuple[End, dict[int, int]], ...]) -> dict[int, Outcome]:
+    source = End(pod=bound.sort.pod.full_name)
+    by_service = any(isinstance(atom, ThroughService) for rule in bound.rules for atom in atoms_of(rule.peer))
     found = {}
     for protocol in PROTOCOLS:
         outcomes = [context.judge(source, end, protocol, ports[protocol]).egress for end, ports in ends]
-        outcomes += _through_services(context, source, protocol)
+        if by_service:
+            outcomes += _through_services(context, source, protocol)
         found[protocol] = next((one for one in outcomes if one.verdict is not Verdict.DENY), outcomes[0])
     return found
 
 
 def _through_services(context: LintContext, source: End, protocol: int) -> list[Outcome]:
-    """Return what lets questions through that are asked at the address of a Service, as some rules go by that."""
+    """Return what lets questions through that are asked at the address of a Service."""
     services = context.resolver.services if context.resolver else ()
     ends = (End(address) for service in services for address in service.addresses)
     asked = (context.judge(source, end, protocol, DNS_PORT).egress for end in ends)

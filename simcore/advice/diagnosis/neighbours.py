@@ -30,13 +30,13 @@ class _Reading:
     ----------
     is_or : bool
         It is written as two items.
-    is_own : bool
-        The other end is in the policy's own namespace.
+    shuts_out : bool
+        The other end is in the policy's own namespace, and all but that fits.
     """
 
     rule: Rule
     is_or: bool
-    is_own: bool
+    shuts_out: bool
     pods: LabelSelector
     namespaces: LabelSelector
     other: Rule
@@ -105,7 +105,7 @@ def _told(
         found[cause, reading.rule] = Finding(cause, sentence, to_do, reading.rule)
     opened = tuple(one for one in found.values() if one.cause is Cause.OR_FOR_AND)
     closed = tuple(one for one in found.values() if one.cause is Cause.AND_FOR_OR)
-    shut_out = {reading.rule for reading, _ in turning if reading.is_own}
+    shut_out = {reading.rule for reading, _ in turning if reading.shuts_out}
     meant = tuple(one for one in closed if one.rule not in shut_out)
     if context.inquiry.expected is Verdict.DENY:
         return (opened, ()) if context.verdict is Verdict.ALLOW else ((), opened)
@@ -135,7 +135,6 @@ def _readings_of(rule: Rule, peer: Pod | None) -> Iterator[_Reading]:
     members = rule.peer.members if isinstance(rule.peer, AnyOf) else (rule.peer,)
     items = [member for member in members if isinstance(member, Endpoints)]
     own = LabelSelector.namespace(rule.policy.namespace)
-    is_own = peer.namespace == rule.policy.namespace
     alone = [item for item in items if item.namespaces == own and item.pods.requirements]
     whole = [item for item in items if item.namespaces != own and not item.pods.requirements]
     for one in alone:
@@ -143,12 +142,13 @@ def _readings_of(rule: Rule, peer: Pod | None) -> Iterator[_Reading]:
             if other.namespaces.requirements:
                 rest = tuple(member for member in members if member not in (one, other))
                 both = Endpoints(other.namespaces, one.pods)
-                yield _Reading(rule, True, is_own, one.pods, other.namespaces, _with(rule, (*rest, both)))
+                yield _Reading(rule, True, False, one.pods, other.namespaces, _with(rule, (*rest, both)))
     for item in items:
         if is_both(item, rule.policy.namespace):
             rest = tuple(member for member in members if member != item)
             either = Endpoints(own, item.pods), Endpoints(item.namespaces)
-            yield _Reading(rule, False, is_own, item.pods, item.namespaces, _with(rule, (*rest, *either)))
+            is_shut_out = peer.namespace == rule.policy.namespace and item.pods.matches(peer.labels)
+            yield _Reading(rule, False, is_shut_out, item.pods, item.namespaces, _with(rule, (*rest, *either)))
 
 
 def _with(rule: Rule, members: tuple[PeerSet, ...]) -> Rule:

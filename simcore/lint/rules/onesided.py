@@ -41,7 +41,7 @@ def _judged(context: LintContext, policy: Policy, rule: Rule, peer: Endpoints) -
     held = {found.ports_of(source, destination) for source, destination in pairs}
     pieces = _pieces(rule)
     closed = [piece for piece in pieces if not any(_is_open(ports, piece) for ports in held)]
-    if not pairs or not closed:
+    if not pairs or not closed or (rule.ports.is_everything and closed != list(pieces)):
         return
     deniers = _deniers(context, rule.direction, pairs, closed)
     if deniers:

@@ -4,7 +4,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import loaders
@@ -22,6 +22,7 @@ from .. import strategies
 from ..flows import Flows
 from ..manifests import load
 
+FEWER = settings(max_examples=settings.default.max_examples // 2)
 PROFILES = [simcore.UPSTREAM, simcore.UPSTREAM.with_setting("hostnetwork", "pod")]
 EXTERNAL = [External(), External("exact"), External("any"), External("length", 24)]
 
@@ -70,6 +71,7 @@ def plainly_lost(cluster, before, after, flows, profile):
     return Counter(new for old, new in pairs if old is Verdict.ALLOW and new is not Verdict.ALLOW)
 
 
+@FEWER
 @given(worlds(), st.sampled_from(EXTERNAL), st.sampled_from(PROFILES))
 def test_hardening_keeps_what_was_seen(world, external, profile):
     documents, policies, _, flows = world

@@ -107,9 +107,9 @@ class Selectors:
         if there is not None:
             words = f"asks for namespaces with {wanted}, and {space} has {requirement.key}={there}"
             if self._is_misspelt_namespace(requirement, there):
-                slip = _misspelt(words, f"{requirement.key}={there}", wanted, space, repaired)
+                found = _misspelt(words, f"{requirement.key}={there}", wanted, space, repaired)
                 is_given = requirement.key == NAMESPACE_NAME_LABEL
-                return replace(slip, to_do=f"Write {requirement.key}={there} in the rule.") if is_given else slip
+                return replace(found, to_do=f"Write {requirement.key}={there} in the rule.") if is_given else found
             to_do = f"Write {requirement.key}={there} in the rule, if {space} is meant."
             strong = is_idle and is_narrow and _names_values(requirement)
             return Slip(Cause.WRONG_LABEL, words, to_do, strong, repaired)

@@ -21,6 +21,7 @@ COMMANDS = {
     "alerts": "Tell which alerts a policy change would make fire, and when.",
     "reach": "Show all connections that the policies allow, without a capture.",
     "diff": "Show what becomes of all possible connections, from some policies to others.",
+    "probes": "Write connections to try on the cluster, to verify that policies are enforced.",
     "harden": "Propose policies that close namespaces, but for what they need.",
     "snapshot": "Take a snapshot of a live cluster through kubectl.",
     "convert": "Turn captures of any format into one in Parquet.",

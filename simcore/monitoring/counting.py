@@ -54,12 +54,19 @@ class _Batch:
 
     Attributes
     ----------
+    judged : Judged
+        The whole batch.
     rows : int64[n]
-        Which flows of the batch.
+        Which flows of it.
     time : int64[n]
         Seconds since 1970.
     source, destination : int64[n]
         Objects.
+    protocol : uint8[n]
+    is_dns : bool[n]
+        Whether it goes to the port of DNS, over UDP or TCP.
+    packets : int64[n]
+        1 where they are not recorded.
     verdict, egress, ingress : uint8[n]
         Verdict of the flow, and of each direction.
     egress_reason, ingress_reason : uint8[n]
@@ -101,7 +108,7 @@ class _Seen:
 
 
 class Counting:
-    """Counts the records that a sweep judges, by step of time; an `simcore.analyses.sweep.Observer`.
+    """Counts the records that a sweep judges, by step of time; the `Observer` of a sweep.
 
     Parameters
     ----------

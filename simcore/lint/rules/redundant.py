@@ -16,9 +16,10 @@ _DOES = {Action.ALLOW: "allows", Action.DENY: "denies", Action.PASS: "passes on"
 
 def _needless(context: LintContext) -> Iterator[Needless]:
     """Yield what could be left out, but for what does more than decide, and denials before one that goes unsaid."""
+    written = {policy.ref for policy, _ in context.written()}
     for each in context.redundancy.needless:
         goes_unsaid = not each.whole and all(rule.closes for rule in each.by) and each.by
-        if not goes_unsaid and not any(rule.proxy for rule in each.rules):
+        if each.rule.policy in written and not goes_unsaid and not any(rule.proxy for rule in each.rules):
             yield each
 
 
@@ -31,11 +32,16 @@ def _duplicates(context: LintContext) -> Iterator[Finding]:
 
 def _shadowed(context: LintContext) -> Iterator[Finding]:
     for each in _needless(context):
-        if each.kind is Kind.SHADOWED:
+        if each.kind is Kind.SHADOWED and (each.always or not _denies(each)):
             does = "decides" if each.whole else _DOES[each.rule.action]
             takes = "all that it matches" if each.always else "all that it matches in this cluster"
             rest = f"{_by(each)} {_verb(each.by, 'decides', 'decide')} {takes} before it"
             yield _finding(context, "FV023", each, f"{_subject(each)} never {does} anything: {rest}.")
+
+
+def _denies(each: Needless) -> bool:
+    """Whether it denies something: what is not there to be denied may come."""
+    return any(rule.action is Action.DENY and not rule.closes for rule in each.rules)
 
 
 def _redundant(context: LintContext) -> Iterator[Finding]:

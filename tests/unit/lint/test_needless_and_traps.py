@@ -111,3 +111,17 @@ def test_passing_on_before_the_last_tier_is_left_alone(found):
     assert found(document("NetworkPolicy", "p", version=CALICO, spec={**spec, "tier": "default"}), select="FV045") == [
         "FV045"
     ]
+
+
+def admin(name, action, priority, **labels):
+    peer = {"pods": {"namespaceSelector": {}, "podSelector": {"matchLabels": labels}}}
+    spec = {"priority": priority, "subject": {"namespaces": {}}, "ingress": [{"action": action, "from": [peer]}]}
+    return document("AdminNetworkPolicy", name, None, "policy.networking.k8s.io/v1alpha1", spec=spec)
+
+
+def test_a_denial_that_decides_nothing_today_is_there_for_pods_to_come(found):
+    front = pod("front", "10.0.0.4", app="front", tier="front")
+    assert found(front, admin("a", "Allow", 1, app="front"), admin("b", "Deny", 2, tier="front"), select="FV023") == []
+    assert found(front, admin("a", "Deny", 1, app="front"), admin("b", "Allow", 2, tier="front"), select="FV023") == [
+        "FV023"
+    ]

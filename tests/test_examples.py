@@ -46,3 +46,10 @@ def test_an_example_needs_each_of_its_policies(command, capsys):
         if code == 0:
             idle.append(name)
     assert not idle
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=folder_of)
+def test_an_example_breaks_nothing_that_lint_knows(command, capsys):
+    words = shlex.split(command)
+    cluster = words.index("-c")
+    assert run(["lint", *words[cluster : cluster + 4]]) == 0, capsys.readouterr().out

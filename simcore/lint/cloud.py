@@ -1,4 +1,4 @@
-"""Address ranges that operators of public services publish: a few that are well known, not all there are."""
+"""Address ranges of public services: a few that are well known, from copies of the lists that operators publish."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from ..model.addresses import Cidr
 
-SEEN = "2026-11"
-"""When the lists were looked at."""
 WIDEST = {4: 8, 6: 16}
 """Blocks with shorter prefixes, by family, are about the Internet as a whole, and not about one service."""
 

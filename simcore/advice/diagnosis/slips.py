@@ -113,9 +113,9 @@ class Selectors:
             to_do = f"Write {requirement.key}={there} in the rule, if {space} is meant."
             strong = is_idle and is_narrow and _names_values(requirement)
             return Slip(Cause.WRONG_LABEL, words, to_do, strong, repaired)
-        if (slip := _misspelt_key(requirement, labels)) is not None:
-            words = f"asks for namespaces with {wanted}, and {space} has {slip}"
-            return _misspelt(words, slip, wanted, space, repaired)
+        if (key := _misspelt_key(requirement, labels)) is not None:
+            words = f"asks for namespaces with {wanted}, and {space} has {key}"
+            return _misspelt(words, key, wanted, space, repaired)
         words = f"asks for namespaces with {wanted}, and {space} has no label {requirement.key}"
         to_do = (
             f"Label {space} {wanted}, or select it by the name that every namespace has as a label: "

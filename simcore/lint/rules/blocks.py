@@ -13,7 +13,7 @@ from ...model.labels import LabelSelector
 from ...model.peers import Endpoints, Network
 from ...model.policy import Direction, Policy, Rule
 from ..allowing import allowing_rules, peers_of
-from ..cloud import SEEN, CloudService, service_of
+from ..cloud import CloudService, service_of
 from ..context import LintContext
 from ..findings import Finding, Fix, LintRule, Severity
 from ..words import counted, listed
@@ -49,7 +49,7 @@ def _cloud(context: LintContext) -> Iterator[Finding]:
             peer_place(context, policy, rule, block),
             f"{block.cidr} {range_words} of {service.title}: its operator moves hosts between addresses, and other "
             "customers answer at them too, so allow the name of the host instead.",
-            details=(_by_name(context, service), f"Source: {service.source}, as of {SEEN}."),
+            details=(_by_name(context, service), f"Its operator publishes its ranges, which change: {service.source}."),
             policy=policy.ref,
         )
 

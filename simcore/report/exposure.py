@@ -62,11 +62,26 @@ def _ends(exposed: Sequence[Exposed]) -> list[WorkloadEnd]:
 
 
 def _open_lines(found: Exposure, one: Exposed) -> Iterator[Line]:
-    for number, openness in _openings(one):
+    for number, openness in _told(found, one):
         if number or not openness.is_closed:
             what = open_line(openness) if not openness.is_closed else line(strong("nothing"))
             words = stranger_words(found.strangers[number]) if number else "any pod"
             yield line(*what, f"  {_FROM_TO[one.direction]} {words}")
+
+
+def _told(found: Exposure, one: Exposed) -> Iterator[tuple[int, Openness]]:
+    """Yield what is told: not of pods that a wider selector holds, which is told the same of."""
+    for number, openness in _openings(one):
+        alike = [other for other, its in one.others if other != number and its.is_like(openness)]
+        if not any(_is_wider(found.strangers[other], found.strangers[number]) for other in alike if number):
+            yield number, openness
+
+
+def _is_wider(stranger: Stranger, other: Stranger) -> bool:
+    """Whether the selectors of a stranger ask for a part of what those of another ask for."""
+    one, two = stranger.known, other.known
+    pairs = ((one.namespaces, two.namespaces), (one.pods, two.pods), (one.accounts, two.accounts))
+    return all(set(wide.requirements) <= set(narrow.requirements) for wide, narrow in pairs)
 
 
 def open_line(openness: Openness) -> Line:

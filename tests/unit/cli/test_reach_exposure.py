@@ -97,6 +97,19 @@ def test_what_a_pod_has_already_is_left_out(reach):
     assert [one["pod_selector"] for one in exposed(out)["shop/Pod/db", "ingress"]["pods"]] == ["app=batch"]
 
 
+def test_what_is_told_of_a_wider_selector_is_not_told_again(call, tmp_path):
+    path = tmp_path / "cluster.yaml"
+    wide = "    - from: [{podSelector: {}}]\n"
+    path.write_text(CLUSTER + wide)
+    _, out, _ = call("reach", "--cluster", str(path), "--exposure", "--to", "shop/db")
+    assert "all ports  from any pod of shop" in out
+    assert "app=batch" not in out
+    path.write_text(CLUSTER + wide.rstrip() + "\n      ports: [{port: 1}]\n")
+    _, out, _ = call("reach", "--cluster", str(path), "--exposure", "--to", "shop/db")
+    assert "TCP 1  from any pod of shop" in out
+    assert "all ports  from pods with app=batch of shop" in out
+
+
 def test_of_sources_what_they_may_reach_and_of_destinations_by_whom(reach):
     _, out, _ = reach("--from", "shop/web", "--format", "json")
     assert set(exposed(out)) == {("shop/Pod/web", "egress")}

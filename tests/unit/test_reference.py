@@ -694,3 +694,20 @@ def test_a_request_decides_what_a_proxy_lets_through(request_, expected):
 def test_the_proxy_of_a_connection_is_named_even_where_a_plain_rule_lets_it(policies, request_, proxy):
     (pair,) = Reference(cluster(), [policies]).explain(replace(flow("shop/web", "shop/db"), request=request_)).pairs
     assert (pair.egress.proxy, pair.ingress.proxy) == ("", proxy)
+
+
+def test_the_rules_that_bind_a_pod_are_those_of_the_direction_in_the_order_of_the_walk():
+    one = policy(EGRESS, app("web"), (ANYTHING, HTTP), (app("db"), EVERY_PORT))
+    other = policy(INGRESS, app("web"), (ANYTHING, EVERY_PORT), name="q")
+    reference = Reference(cluster(), (other, one))
+    assert reference.binding("shop/web", EGRESS) == one.rules
+    assert reference.binding("shop/web", INGRESS) == other.rules
+    assert reference.binding("shop/db", EGRESS) == ()
+
+
+def test_no_rule_for_pods_binds_a_pod_that_counts_as_its_node():
+    host = replace(WEB, host_network=True)
+    policies = (policy(EGRESS, app("web"), (ANYTHING, HTTP)),)
+    assert Reference(cluster(host, DB), policies).binding("shop/web", EGRESS) == ()
+    as_pod = replace(UPSTREAM, hostnetwork="pod")
+    assert Reference(cluster(host, DB), policies, as_pod).binding("shop/web", EGRESS) == policies[0].rules

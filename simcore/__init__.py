@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .analyses.connectivity import Connectivity as Connectivity
+    from .analyses.connectivity import connectivity as connectivity
     from .analyses.judging import judge_batch as judge_batch
     from .analyses.judging import judge_flows as judge_flows
     from .analyses.learning import learn_addresses as learn_addresses
@@ -50,6 +52,7 @@ _HOMES = {
     "CHANGE_SCHEMA": ".analyses.whatif",
     "CURVE_SCHEMA": ".analyses.sizing.curves",
     "Cluster": ".model.cluster",
+    "Connectivity": ".analyses.connectivity",
     "End": ".model.flows",
     "FLOW_SCHEMA": ".model.schema",
     "Flow": ".model.flows",
@@ -70,6 +73,7 @@ _HOMES = {
     "VerifyResult": ".analyses.verify",
     "WhatIfResult": ".analyses.whatif",
     "build_tables": ".tables.build",
+    "connectivity": ".analyses.connectivity",
     "judge_batch": ".analyses.judging",
     "judge_flows": ".analyses.judging",
     "learn_addresses": ".analyses.learning",

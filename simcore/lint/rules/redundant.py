@@ -122,7 +122,7 @@ RULES = (
     LintRule(
         "FV024",
         "redundant-rule",
-        Severity.WARNING,
+        Severity.INFO,
         "Without a rule or a policy every flow is judged the same, whatever pods there are.",
         _redundant,
     ),

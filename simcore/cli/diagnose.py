@@ -10,9 +10,10 @@ import click
 from ..errors import Diagnostic, Place, ResolveError, Severity
 from ..model.addresses import Address
 from ..model.flows import Verdict
-from ..model.ports import LAST_PORT, PORT_PROTOCOLS, TCP, protocol_name
+from ..model.ports import LAST_PORT, PORT_PROTOCOLS, protocol_name
 from .capture_options import opening_options
 from .captures import CaptureInput, report_damage
+from .declared import dialled
 from .options import Protocol, format_option, profile_options, source_options
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Question:
     """What was asked, as it was written."""
 
     ends: tuple[str, str]
-    protocol: int
+    protocol: int | None
     port: int | None
     expected: Verdict | None
 
@@ -47,9 +48,12 @@ EXPECTED = {"allow": Verdict.ALLOW, "deny": Verdict.DENY}
 @click.argument("destination")
 @source_options
 @click.option(
-    "--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Destination port, as the client dials it."
+    "--port",
+    type=click.IntRange(1, LAST_PORT),
+    metavar="N",
+    help="Destination port, as the client dials it; without it the only one of the Service or of the pod.",
 )
-@click.option("--protocol", type=Protocol(), default=TCP, show_default="TCP", help="TCP, UDP, SCTP, ICMP, or a number.")
+@click.option("--protocol", type=Protocol(), help="TCP, UDP, SCTP, ICMP, or a number; TCP where --port is given alone.")
 @click.option(
     "--expect",
     type=click.Choice(list(EXPECTED)),
@@ -72,7 +76,7 @@ def command(
     destination: str,
     sources: Sources,
     port: int | None,
-    protocol: int,
+    protocol: int | None,
     expect: str | None,
     maximum: int | None,
     wanted: WantedProfile,
@@ -100,10 +104,8 @@ def command(
     ctx.exit(0 if result.conclusion.is_fine else 1)
 
 
-def _check_port(protocol: int, port: int | None) -> None:
-    if port is None and protocol in PORT_PROTOCOLS:
-        raise click.UsageError(f"{protocol_name(protocol)} needs --port N")
-    if port is not None and protocol not in PORT_PROTOCOLS:
+def _check_port(protocol: int | None, port: int | None) -> None:
+    if port is not None and protocol is not None and protocol not in PORT_PROTOCOLS:
         raise click.UsageError(f"{protocol_name(protocol)} has no ports; leave --port out")
 
 
@@ -123,7 +125,7 @@ def _context(
     originals = Originals()
     gathering = Gathering(sources, wanted, originals)
     capture = gathering.attempt(captured.open) if captured.paths else None
-    inputs = gathering.finish(lambda cluster: _unknown_ends(cluster, question.ends) if cluster else ())
+    inputs = gathering.finish(lambda cluster: _unknown_ends(cluster, question) if cluster else ())
     inquiry = _inquiry(inputs, question)
     told = {document.place(): _creation_time(document) for document in originals.documents}
     context = Context(
@@ -147,11 +149,16 @@ def _creation_time(document: Document) -> str:
     return time if isinstance(time, str) else ""
 
 
-def _unknown_ends(cluster: Cluster, asked: tuple[str, str]) -> Iterator[Diagnostic]:
-    """Tell of ends that stand for nothing; a Service that nobody is behind is worth a diagnosis."""
-    for text, place in zip(asked, ("SOURCE", "DESTINATION"), strict=True):
+def _unknown_ends(cluster: Cluster, question: Question) -> Iterator[Diagnostic]:
+    """Tell of ends that stand for nothing, and of a port that is not known.
+
+    A Service that nobody is behind is worth a diagnosis.
+    """
+    for text, place in zip(question.ends, ("SOURCE", "DESTINATION"), strict=True):
         try:
-            _party(cluster, text, is_source=place == "SOURCE")
+            party = _party(cluster, text, is_source=place == "SOURCE")
+            if place == "DESTINATION":
+                dialled(cluster, _asked(cluster, text, party), question.protocol, question.port)
         except ResolveError as error:
             yield Diagnostic(Severity.ERROR, Place(place), str(error))
 
@@ -187,22 +194,25 @@ def _inquiry(inputs: Inputs, question: Question) -> Inquiry:
     from .judging import Judge
 
     cluster = inputs.cluster
-    protocol, port = question.protocol, question.port
     source = _party(cluster, question.ends[0], is_source=True)
     destination = _party(cluster, question.ends[1], is_source=False)
     assert source is not None
     if (behind := _pods_behind(cluster, question.ends[0])) is not None:
         source = behind
+    asked = _asked(cluster, question.ends[1], destination)
+    wanted = dialled(cluster, asked, question.protocol, question.port)
     answers = []
     if destination is not None:
-        answers = Judge(cluster, inputs.after, inputs.profile).answers(source, destination, protocol, port)
+        judge = Judge(cluster, inputs.after, inputs.profile)
+        answers = judge.answers(source, destination, wanted.protocol, wanted.port)
     return Inquiry(
         _asked(cluster, question.ends[0], source),
-        _asked(cluster, question.ends[1], destination),
-        protocol,
-        port,
+        asked,
+        wanted.protocol,
+        wanted.port,
         tuple(flow for flow, _ in answers),
         question.expected,
+        wanted.reason,
     )
 
 

@@ -28,9 +28,10 @@ def diagnosis(result: Diagnosis, inquiry: Inquiry) -> Report:
     asked = f"{inquiry.source.text} -> {inquiry.destination.text}  {protocol_port(inquiry.protocol, inquiry.port)}"
     expected = _EXPECTED.get(inquiry.expected, "") if inquiry.expected is not None else ""
     steps = [_step(number, step) for number, step in enumerate(result.steps, 1)]
+    taken = [line(f"Port {inquiry.reason}.")] if inquiry.reason else []
     return Report(
         title=line(asked, expected),
-        summary=(line(verdict_span(result.verdict), "  by the policies as they are"),),
+        summary=(*taken, line(verdict_span(result.verdict), "  by the policies as they are")),
         sections=(*steps, *_conclusion(result)),
     )
 
@@ -111,6 +112,7 @@ def diagnosis_json(result: Diagnosis, inquiry: Inquiry) -> dict[str, object]:
         "to": inquiry.destination.text,
         "port": inquiry.port,
         "protocol": protocol_json(inquiry.protocol),
+        "port_taken": inquiry.reason or None,
         "expected": None if inquiry.expected is None else inquiry.expected.word,
         "verdict": result.verdict.word,
         "cause": str(conclusion.cause),

@@ -54,6 +54,8 @@ class Inquiry:
         Every kind of source with every kind of destination; none where nobody is behind a Service without address.
     expected : Verdict or None
         What should become of it; None where nobody said.
+    reason : str
+        Why this port, where nobody said which.
     """
 
     source: Asked
@@ -62,6 +64,7 @@ class Inquiry:
     port: int | None
     flows: tuple[Flow, ...]
     expected: Verdict | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

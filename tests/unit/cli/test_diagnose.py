@@ -108,7 +108,13 @@ def test_ends_that_stand_for_nothing_are_told_with_near_names(call):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("shop/web-0 shop/api-0", "TCP needs --port N"),
+        ("shop/web-0 shop/web-0", "DESTINATION: containers of shop/web-0 declare no port: say which with --port N"),
+        ("shop/web-0 192.0.2.1", "DESTINATION: 192.0.2.1 is no pod and no Service, so its ports are not known"),
+        ("shop/web-0 shop/Service/api --protocol UDP", "DESTINATION: shop/Service/api has no UDP port: say which"),
+        (
+            "shop/web-0 kube-system/Service/kube-dns",
+            "DESTINATION: kube-system/Service/kube-dns has TCP 53 and UDP 53: say which with --port N and --protocol",
+        ),
         ("a b --protocol ICMP --port 1", "leave --port out"),
         ("a", "DESTI"),
     ],
@@ -117,6 +123,44 @@ def test_wrong_use_is_told(call, words, message):
     code, out, err = call("diagnose", "-c", str(CASES / "no-dns-rule/cluster.yaml"), *words.split())
     assert (code, out) == (2, "")
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("words", "protocol", "port", "reason"),
+    [
+        ("shop/Service/api", "TCP", 80, "80 is the only port that shop/Service/api has"),
+        ("shop/api-0", "TCP", 8080, "8080 is the only port that containers of shop/api-0 declare"),
+        ("10.42.1.2", "TCP", 8080, "8080 is the only port that containers of shop/api-0 declare"),
+        (
+            "kube-system/Service/kube-dns --protocol UDP",
+            "UDP",
+            53,
+            "53 is the only UDP port that kube-system/Service/kube-dns has",
+        ),
+        ("shop/api-0 --port 81", "TCP", 81, None),
+        ("shop/api-0 --protocol ICMP", "ICMP", None, None),
+    ],
+)
+def test_the_only_port_is_taken_and_told(ask, words, protocol, port, reason):
+    found = ask(f"shop/web-0 {words}")[1]
+    assert (found["protocol"], found["port"], found["port_taken"]) == (protocol, port, reason)
+
+
+@pytest.mark.parametrize(("target", "port"), [("8080", 8080), ("http", 8080)])
+def test_a_headless_service_is_dialled_at_the_port_of_its_pods(ask, tmp_path, target, port):
+    cluster = (CASES / "no-dns-rule/cluster.yaml").read_text("utf-8")
+    headless = re.sub(r"clusterIP: 10.96.1.1", "clusterIP: None", cluster)
+    assert headless != cluster
+    path = tmp_path / "cluster.yaml"
+    path.write_text(headless.replace("targetPort: 8080", f"targetPort: {target}"), "utf-8")
+    assert ask("shop/web-0 shop/Service/api", cluster=path)[1]["port"] == port
+
+
+def test_the_report_says_which_port_was_taken(call):
+    cluster = str(CASES / "no-dns-rule/cluster.yaml")
+    out = call("diagnose", "-c", cluster, "shop/web-0", "shop/Service/api")[1]
+    assert out.splitlines()[2] == "Port 80 is the only port that shop/Service/api has."
+    assert "only port" not in call("diagnose", "-c", cluster, "shop/web-0", "shop/Service/api", "--port", "80")[1]
 
 
 def test_an_address_outside_is_no_pod(ask):

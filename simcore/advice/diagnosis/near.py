@@ -12,12 +12,12 @@ from ...model.match import Match
 from ...model.peers import ANYTHING, AnyOf, Anything, Endpoints, Network, PeerSet
 from ...model.policy import Action, Direction, Role, Rule
 from ...model.ports import EVERY_PORT, NamedPort, PortMember, PortRange, PortSet, protocol_name
+from ...model.spelling import nearest
 from ...model.trace import port_words
 from ...reference.candidates import Candidate
 from ...reference.matching import Matcher
 from .context import Context, Pair, with_rule
 from .slips import Selectors, Slip
-from .spelling import nearest
 from .steps import Cause
 
 DNS_PORTS = frozenset({53, 853, 5353})

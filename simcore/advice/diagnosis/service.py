@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ...model.cluster import Cluster, Pod, Service, ServicePort
 from ...model.ports import PORT_PROTOCOLS, protocol_name
+from ...model.spelling import is_slip, nearest
 from . import commands
 from .context import Context
-from .spelling import is_slip, nearest
 from .steps import Cause, Command, Finding, Status, Step
 
 NAME, TITLE = "service", "Name and port: does it lead anywhere?"

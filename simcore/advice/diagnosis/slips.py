@@ -9,7 +9,7 @@ from ...model.cluster import Cluster, Pod
 from ...model.labels import NAMESPACE_NAME_LABEL, LabelSelector, Operator, Requirement
 from ...model.peers import AnyOf, Endpoints, PeerSet
 from ...model.policy import Rule
-from .spelling import is_slip, nearest
+from ...model.spelling import is_slip, nearest
 from .steps import Cause
 
 _LABELS_OF_CONTROLLERS = (

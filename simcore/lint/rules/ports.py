@@ -9,10 +9,10 @@ from ...model.labels import EVERYTHING, LabelSelector
 from ...model.peers import ANYTHING, Endpoints, Network
 from ...model.policy import Direction, Policy, Rule
 from ...model.ports import protocol_name
+from ...model.spelling import is_slip
 from ..allowing import allowing_rules, peers_of, written_rules
 from ..context import LintContext, Written
 from ..findings import Finding, Fix, LintRule, Severity
-from ..nearest import are_close
 from ..words import counted, listed
 from ..written import changed, network_policy_of, rule_path, value_at
 
@@ -71,7 +71,7 @@ def _meant(context: LintContext, name: str, pods: list[Pod]) -> tuple[str | int 
                 target = port.target
                 name_of = f"{service.namespace}/{service.name}"
                 return target, f"; Service {name_of} calls its own port {port.port} so, which leads to {target}"
-    close = sorted({port.name for port in ports if port.name and are_close(name, port.name)})
+    close = sorted({port.name for port in ports if port.name and is_slip(name, port.name)})
     return (close[0], f"; they call one {close[0]}") if close else (None, "")
 
 

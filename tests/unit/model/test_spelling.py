@@ -1,6 +1,6 @@
 import pytest
 
-from simcore.advice.diagnosis.spelling import distance, is_slip, nearest
+from simcore.model.spelling import distance, is_slip, nearest
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,14 @@ def test_distance_counts_letters_and_exchanges(one, other, steps):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("frontend", "fronted"), ("monitoring", "monitorng"), ("Web", "web"), ("web", "wbe"), ("checkout", "chekcout")],
+    [
+        ("frontend", "fronted"),
+        ("monitoring", "monitorng"),
+        ("Web", "web"),
+        ("web", "wbe"),
+        ("checkout", "chekcout"),
+        ("backend", "back-end"),
+    ],
 )
 def test_a_letter_or_two_are_a_slip(one, other):
     assert is_slip(one, other)
@@ -37,6 +44,11 @@ def test_a_letter_or_two_are_a_slip(one, other):
         ("a", "b"),
         ("cart", "tarts"),
         ("web", "web-front"),
+        ("web-1", "web-12"),
+        ("api", "app"),
+        ("cart", "card"),
+        ("db", "bd"),
+        ("front", "store"),
     ],
 )
 def test_other_words_are_none(one, other):

@@ -1,25 +1,29 @@
-"""Whether two labels may be meant to be one."""
+"""Whether two words may be meant to be one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+SHORTEST = 3
+"""Letters of the shortest words of which one may be the other, mistyped."""
 SHORT = 4
-"""Words of so many letters are other words as soon as two letters differ."""
+"""Words of so many letters are other words as soon as one letter is another: ``api`` and ``app``."""
 
 
 def is_slip(one: str, other: str) -> bool:
     """Whether one word may be the other, mistyped: a letter or two missing, added, replaced or exchanged.
 
-    Words that differ in digits only are two: ``db-1`` and ``db-2``.
+    Words whose digits differ are two: ``db-1`` and ``db-2``.
     """
-    if one == other or _without_digits(one) == _without_digits(other):
+    if one == other or _digits(one) != _digits(other):
         return False
     if one.lower() == other.lower():
         return True
-    shorter = min(len(one), len(other))
-    most = 0 if shorter < 3 else 1 if shorter <= SHORT else 2
-    return abs(len(one) - len(other)) <= most and distance(one, other) <= most
+    shorter, longer = sorted((len(one), len(other)))
+    if shorter <= SHORT:
+        has_another = shorter == longer and sorted(one) != sorted(other)
+        return shorter >= SHORTEST and not has_another and distance(one, other) == 1
+    return longer - shorter <= 2 and distance(one, other) <= 2
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
@@ -42,5 +46,5 @@ def distance(one: str, other: str) -> int:
     return row[-1]
 
 
-def _without_digits(word: str) -> str:
-    return "".join("0" if letter.isdigit() else letter for letter in word)
+def _digits(word: str) -> str:
+    return "".join(letter for letter in word if letter.isdigit())

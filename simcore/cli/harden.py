@@ -94,6 +94,7 @@ def command(
     the capture is replayed under them: exit code 1 where anything is lost.
     """
     from .hardening import baseline, chosen_namespaces, external_of, observed, unknown_namespaces
+    from .outputs import check_writable
     from .running import reading
 
     if bool(namespaces) == all_namespaces:
@@ -102,6 +103,8 @@ def command(
         raise click.UsageError("--from-capture and CAPTURE go together: harden --from-capture flows.parquet ...")
     if from_capture and (without or monitoring or format_ == "kyverno"):
         raise click.UsageError("--without, --monitoring and --format kyverno are for namespaces without a capture")
+    if output != STDOUT:
+        check_writable(output, sources, captured.paths)
     gathering = Gathering(sources, wanted)
     capture = gathering.attempt(captured.open) if from_capture else None
     inputs = gathering.finish(unknown_namespaces(namespaces))

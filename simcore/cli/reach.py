@@ -74,6 +74,7 @@ def command(
     """
     from .choosing import Chooser, unknown_choices
     from .inputs import Gathering
+    from .outputs import check_writable
 
     if is_exposure and format_ not in EXPOSING:
         raise click.UsageError(f"--exposure has no place in {format_}: use {', '.join(EXPOSING)}")
@@ -81,6 +82,8 @@ def command(
         raise click.UsageError("--exposure tells of the workloads of --from, or of those of --to: give one of them")
     if (output is None) == (format_ == "parquet"):
         raise click.UsageError("--format parquet and --output OUT.parquet go together; redirect the other formats")
+    if output is not None:
+        check_writable(output, sources)
     asked = [*((text, Place(f"--from {text}")) for text in sources_asked)]
     asked += [(text, Place(f"--to {text}")) for text in destinations_asked]
     inputs = Gathering(sources, wanted).finish(lambda cluster: unknown_choices(cluster, asked) if cluster else ())

@@ -53,12 +53,15 @@ def command(
     from ..analyses.replay import replay
     from ..report import replay as report
     from .console import emit_json, emit_report
+    from .outputs import check_writable
     from .progress import progress
     from .running import reading, settings
     from .telling import told, told_as_json
 
     if metrics:
-        check_text(Path(metrics), b"# ", "metrics")
+        check_text(Path(metrics), b"# TYPE ", "metrics")
+    if output is not None:
+        check_writable(output, sources)
     gathering = Gathering(sources, wanted)
     capture = gathering.attempt(captured.open)
     inputs = gathering.finish()

@@ -51,6 +51,7 @@ def command(
     from ..report.sizing import sizing
     from ..report.sizing_json import sizing_json
     from .console import emit_json, emit_report
+    from .outputs import check_writable
     from .progress import progress
     from .running import settings
     from .telling import told, told_as_json
@@ -60,6 +61,8 @@ def command(
         check_plot(Path(plot))
         if output and Path(plot).resolve() == Path(output).resolve():
             raise click.UsageError(f"--plot and --output name the same file, {plot}. Name another one")
+    if output is not None:
+        check_writable(output, sources)
     gathering = Gathering(sources, wanted)
     capture = gathering.attempt(captured.open)
     inputs = gathering.finish()

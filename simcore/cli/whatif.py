@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -65,8 +66,9 @@ def command(
     from ..analyses.whatif import whatif
     from ..report import whatif as report
     from .console import emit_json, emit_report
+    from .outputs import check_writable
     from .progress import progress
-    from .proposing import repaired
+    from .proposing import STDOUT, repaired
     from .running import reading, settings
     from .telling import told, told_as_json
 
@@ -74,6 +76,12 @@ def command(
         raise click.UsageError(
             "name the change: --candidate PATH, --apply PATH, --delete KIND/[NAMESPACE/]NAME or --enforce-staged"
         )
+    if output is not None:
+        check_writable(output, sources)
+    if repair_path is not None and repair_path != STDOUT:
+        if output and Path(repair_path).resolve() == Path(output).resolve():
+            raise click.UsageError(f"--repair and --output name the same file, {repair_path}. Name another one")
+        check_writable(repair_path, sources, captured.paths)
     gathering = Gathering(sources, wanted)
     capture = gathering.attempt(captured.open)
     inputs = gathering.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ...model.addresses import Cidr
@@ -9,7 +10,7 @@ from ...model.cluster import Cluster, Pod, WorkloadRef
 from ...model.groups import DNS_PORT
 from ...model.ports import TCP, UDP, PortRange
 from ...model.services import frontends
-from ..proposals import BlockPeer, Labels, PodPeer
+from ..proposals import BlockPeer, Labels, PodPeer, selector_of
 from .selectors import UNSTABLE
 
 SERVICES = frozenset({"kube-dns", "coredns", "rke2-coredns-rke2-coredns", "dns-default"})
@@ -31,6 +32,7 @@ class NameServers:
     peers : tuple of PodPeer or BlockPeer
         As policies select them; the usual ones where the cluster holds none.
     workloads : frozenset of WorkloadRef
+        Those whose every pod the peers select.
     ports : tuple of PortRange
         What they listen on.
     is_guess : bool
@@ -56,7 +58,7 @@ def name_servers(cluster: Cluster) -> NameServers:
     found = [cluster.pods[number] for number in sorted(pods)]
     peers: set[PodPeer] = {PodPeer(pod.namespace, _labels(pod)) for pod in found if not pod.host_network}
     blocks = (BlockPeer(NODE_LOCAL),) if any(_is_node_local(pod) for pod in cluster.pods) else ()
-    workloads = frozenset(pod.workload for pod in found)
+    workloads = frozenset(pod.workload for pod in found) - {pod.workload for pod in _unreached(cluster, peers)}
     return NameServers((*(sorted(peers) or [_USUAL]), *blocks), workloads, ranges, not peers)
 
 
@@ -69,6 +71,16 @@ def _behind_services(cluster: Cluster) -> tuple[set[int], set[int]]:
         if target.pod >= 0
     ]
     return {target.pod for target in targets}, {target.port for target in targets}
+
+
+def _unreached(cluster: Cluster, peers: Collection[PodPeer]) -> Iterator[Pod]:
+    """Yield the pods that the selectors of name servers leave out, or may leave out."""
+    for pod in cluster.pods:
+        selected = any(
+            peer.namespace == pod.namespace and selector_of(peer.labels).matches(pod.labels) for peer in peers
+        )
+        if not pod.finished and (pod.host_network or not selected):
+            yield pod
 
 
 def _is_labelled(pod: Pod) -> bool:

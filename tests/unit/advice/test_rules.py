@@ -136,6 +136,16 @@ def test_name_servers_are_found_by_their_service_at_their_own_port():
     assert found.answers(TCP, 53)
 
 
+def test_only_workloads_whose_every_pod_is_selected_are_name_servers():
+    server = service("dns-default", 53, role="names")
+    pods = [pod(name, "dns", ("ReplicaSet", name[0]), role="names") for name in ("a-1", "a-2", "b-1", "c-1", "c-2")]
+    pods[1]["metadata"]["labels"] = {"role": "spare"}
+    pods[2]["spec"] = {"hostNetwork": True}
+    found = name_servers(load(server, *pods).cluster)
+    assert found.peers == (PodPeer("dns", labels(role="names")),)
+    assert found.workloads == {WorkloadRef("dns", "ReplicaSet", "c")}
+
+
 def test_name_servers_are_found_by_their_labels_and_guessed_where_there_are_none():
     found = name_servers(load(pod("d", "kube-system", **{"k8s-app": "coredns", "x": "y"})).cluster)
     assert found.peers == (PodPeer("kube-system", (("k8s-app", ("coredns",)),)),)

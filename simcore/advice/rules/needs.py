@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...analyses.sightings import Seat, Sighting
 from ...model.addresses import Address
-from ...model.cluster import Cluster, WorkloadRef
+from ...model.cluster import Cluster, Pod, WorkloadRef
 from ...model.flows import Reason, Verdict
 from ...model.policy import Direction
 from ...model.ports import PORT_PROTOCOLS
@@ -30,8 +30,15 @@ class NodeAddress:
     node: str
 
 
-Party = WorkloadRef | NodeAddress | Address
-"""Who is at the other end: a workload, a node, or an address outside."""
+@dataclass(frozen=True, slots=True)
+class Unselected:
+    """An endpoint that no selector of a NetworkPolicy holds: one of Cilium's own, or one known by its identity only."""
+
+    name: str
+
+
+Party = WorkloadRef | NodeAddress | Address | Unselected
+"""Who is at the other end: a workload, a node, an address outside, or somebody who cannot be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,13 @@ def _add(sighting: Sighting, parties: _Parties, profile: Profile, needs: Needs) 
             sighting,
         )
         return
+    if any(isinstance(need.party, Unselected) for need in found):
+        needs.set_aside(
+            "with endpoints of the network plugin itself, or known by their identity only, which no NetworkPolicy "
+            "selects",
+            sighting,
+        )
+        return
     for need in found:
         needs.add(need, Evidence(sighting.flows, sighting.first, sighting.last))
     if not found:
@@ -164,7 +178,7 @@ class _Parties:
     def _pod(self, number: int) -> Iterator[Party]:
         pod = self._cluster.pods[number]
         if self._binds_hosts or not pod.host_network:
-            yield pod.workload
+            yield _owner(pod)
             return
         for address in pod.addresses or self._node_addresses(pod.node):
             yield NodeAddress(address, pod.node)
@@ -178,7 +192,11 @@ class _Parties:
         elif not owners:
             yield address
         for number in owners:
-            yield cluster.pods[number].workload
+            yield _owner(cluster.pods[number])
 
     def _node_addresses(self, name: str) -> Iterator[Address]:
         return (address for node in self._cluster.nodes if node.name == name for address in node.addresses)
+
+
+def _owner(pod: Pod) -> Party:
+    return pod.workload if pod.is_plain else Unselected(pod.full_name)

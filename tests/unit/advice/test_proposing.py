@@ -11,6 +11,7 @@ from simcore.advice.repair.restoring import repair
 from simcore.advice.rules.blocks import External
 from simcore.analyses.sightings import sightings
 from simcore.model.addresses import Address
+from simcore.model.cluster import Pod
 from simcore.model.flows import End, Flow
 from simcore.model.policy import Direction
 from simcore.model.ports import TCP, UDP
@@ -149,4 +150,15 @@ def test_what_a_network_policy_cannot_say_is_counted():
     flows = [flow("shop/a", "shop/b", None, 1), flow("shop/a", "shop/b", 0), flow("shop/a", "shop/b", 80)]
     found = hardened(flows, *PODS, DNS)
     assert sum(found.needs.beyond.values()) == 2
+    assert [each.name for each in found.policies[2:]] == ["a", "b"]
+
+
+@pytest.mark.parametrize("made", [{"reserved": "ingress"}, {"stands_in": True}])
+def test_endpoints_that_no_policy_selects_are_counted(made):
+    cluster = load(*PODS, DNS).cluster
+    cluster = replace(cluster, pods=(Pod("", "known-by-number", {}, **made), *cluster.pods))
+    flows = [flow("known-by-number", "shop/a", 80), flow("shop/a", "known-by-number", 80), flow("shop/b", "shop/a", 80)]
+    seen = sightings(Flows(flows), cluster, (), load(*PODS, DNS, *_closed()).policies, threads=1)
+    found = observed(seen, cluster, simcore.UPSTREAM, ["shop"], External())
+    assert list(found.needs.beyond.values()) == [2]
     assert [each.name for each in found.policies[2:]] == ["a", "b"]

@@ -88,14 +88,14 @@ def _readings(context: LintContext, either: Set[int], both: Set[int]) -> tuple[s
 
 
 def _selectors(policy: Policy, pair: _Pair) -> tuple[Endpoints, Endpoints] | None:
-    """Return the two items as they were read; None where the policy does not bind the direction."""
+    """Return the two items as they were read; None where the direction is not bound, or one asks nothing of pods."""
     for rule in policy.rules:
         if rule.role is Role.WRITTEN and (rule.direction.word, rule.index) == pair.path[1:3]:
             members = rule.peer.members if isinstance(rule.peer, AnyOf) else (rule.peer,)
             found = [member for member in members if isinstance(member, Endpoints)]
             pods = [member for member in found if member.pods != EVERYTHING]
             spaces = [member for member in found if member.pods == EVERYTHING]
-            return pods[0], spaces[0]
+            return (pods[0], spaces[0]) if pods and spaces else None
     return None
 
 

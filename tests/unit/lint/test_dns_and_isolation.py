@@ -217,6 +217,8 @@ def test_a_list_of_several_is_a_list_of_whom_to_let_in(found):
     assert codes(found(["FV006"], *pods, three)) == []
     apart = policy("apart", ingress=[{"from": [items[0], {"ipBlock": {"cidr": "10.9.0.0/16"}}, items[1]]}])
     assert codes(found(["FV006"], *pods, apart)) == []
+    bare = policy("bare", ingress=[{"from": [{"podSelector": {"matchLabels": {}}}, items[1]]}])
+    assert codes(found(["FV006"], *pods, bare)) == []
 
 
 # policyTypes

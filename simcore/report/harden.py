@@ -94,10 +94,23 @@ def observed(
     notes.append(line("probes of the kubelet come from the pod's own node, which network plugins let through"))
     return Report(
         title=line(f"Hardening from {count(checked.flows, 'flow')}"),
+        warnings=tuple(_nothing_seen(found)),
         summary=tuple(summary),
         sections=tuple(sections),
         notes=(*notes, *_host_notes(hosts), *_skipped_notes(skipped)),
     )
+
+
+def _nothing_seen(found: Observed) -> list[Line]:
+    """Warn of policies that nothing speaks for, as those of another cluster's capture."""
+    if found.needs.found or found.needs.beyond:
+        return []
+    return [
+        line(
+            "No allowed flow of the capture begins or ends in these namespaces, so all in them is closed but name "
+            "resolution. Is it a capture of this cluster, and was all of it read?"
+        )
+    ]
 
 
 def _not_asked(seen: Sightings) -> list[Line]:

@@ -4,6 +4,7 @@ import json
 from itertools import permutations
 from random import Random
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -103,6 +104,15 @@ def test_the_capture_of_the_demo_loses_nothing(call, demo, tmp_path):
     asked = ("whatif", demo.capture, "-c", demo.cluster, "-p", demo.policies, "--candidate", path, "--format", "json")
     told = json.loads(call(*asked)[1])
     assert (told["lost"], told["gained"], told["unknown"]) == (0, 0, 0)
+
+
+def test_a_capture_that_shows_nothing_of_a_namespace_is_warned_of(call, demo, tmp_path):
+    words = "WARNING No allowed flow of the capture begins or ends in these namespaces"
+    assert words not in flat(hardened(call, demo, tmp_path, "-n", "shop")[1])
+    nothing = tmp_path / "nothing.parquet"
+    pq.write_table(pq.read_table(demo.capture).slice(0, 0), nothing)
+    _, out, _ = call("harden", "--from-capture", nothing, "-c", demo.cluster, "-n", "shop", "-o", tmp_path / "x.yaml")
+    assert words in flat(out)
 
 
 def test_what_the_demo_did_not_show_is_denied(call, demo, tmp_path):

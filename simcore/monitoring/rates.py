@@ -43,5 +43,6 @@ def rates(
         to_zero = np.where(rise > 0, sampled * (values[first] / rise), np.inf)
     after = np.where(to_end >= _NEAR * step, step / 2, to_end)
     reach = sampled + np.minimum(before, to_zero) + after
-    found[enough] = rise * (reach / sampled) / window
+    # In Prometheus' own order, so that a rate at a threshold is rounded to the same side of it.
+    found[enough] = rise * (reach / sampled / window)
     return found

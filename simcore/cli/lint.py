@@ -137,9 +137,12 @@ def _rules(select: tuple[str, ...], ignore: tuple[str, ...]) -> tuple[LintRule, 
     from ..lint.registry import chosen
 
     try:
-        return chosen(select, ignore)
+        rules = chosen(select, ignore)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    if not rules:
+        raise click.UsageError("--ignore takes out every rule that --select names, so that none would look")
+    return rules
 
 
 def _at_least(result: LintResult, level: str) -> tuple[Finding, ...]:

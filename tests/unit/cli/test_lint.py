@@ -67,6 +67,12 @@ def test_an_unknown_code_is_wrong_use(call):
     assert "'FV9' is no code, and no code begins so" in err
 
 
+def test_a_choice_by_which_no_rule_would_look_is_refused(call):
+    code, out, err = call("lint", "-c", ".", "--select", "FV001", "--ignore", "FV00")
+    assert (code, out) == (2, "")
+    assert "--ignore takes out every rule that --select names" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

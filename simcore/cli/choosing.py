@@ -1,10 +1,11 @@
-"""What --from and --to name: namespaces, workloads, pods, labels, blocks of addresses."""
+"""What --from and --to name: namespaces, workloads, pods, labels, nodes, blocks of addresses."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import Diagnostic, Place, ResolveError, Severity
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from ..analyses.connectivity.listing import Chosen
 
 FORMS = (
-    "a namespace, namespace/workload, namespace/pod, labels such as app=web, an address, or a block such as 10.0.0.0/8"
+    "a namespace, namespace/workload, namespace/pod, node/NAME, labels such as app=web, an address, or a block such as "
+    "10.0.0.0/8"
 )
 
 _IN = re.compile(r"([^\s!=,()]+)\s+(in|notin)\s*\(([^()]*)\)")
@@ -27,8 +29,20 @@ _PRESENT = re.compile(r"([^\s!=,()]+)")
 _BETWEEN = re.compile(r",(?![^(]*\))")
 
 
+_NODE = "node/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What one choice means."""
+
+    pods: tuple[int, ...] = ()
+    block: Cidr | None = None
+    node: str | None = None
+
+
 class Chooser:
-    """Finds the pods and addresses that are meant."""
+    """Finds the pods, nodes and addresses that are meant."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -46,33 +60,46 @@ class Chooser:
         """
         from ..analyses.connectivity.listing import Chosen
 
-        pods: set[int] = set()
-        blocks: list[Cidr] = []
         found = [self._one(text) for text in texts]
-        for some, block in found:
-            pods.update(some)
-            blocks += [block] if block else []
-        return Chosen(frozenset(pods), tuple(blocks)) if found else None
+        pods = frozenset(pod for one in found for pod in one.pods)
+        blocks = tuple(one.block for one in found if one.block)
+        return Chosen(pods, blocks, frozenset(one.node for one in found if one.node)) if found else None
 
-    def _one(self, text: str) -> tuple[list[int], Cidr | None]:
+    def _one(self, text: str) -> _Meant:
         if block := _block(text):
             return self._addresses(text, block)
         if "=" in text or "(" in text or text.startswith("!"):
-            return self._labelled(text), None
+            return _Meant(tuple(self._labelled(text)))
         if "/" not in text:
-            return self._namespace(text), None
-        return self._kept(text, self._named(text)), None
+            return _Meant(tuple(self._namespace(text)))
+        if text.startswith(_NODE) and self._is_node(text):
+            return _Meant(node=text.removeprefix(_NODE))
+        return _Meant(tuple(self._kept(text, self._named(text))))
 
-    def _addresses(self, text: str, block: Cidr) -> tuple[list[int], Cidr | None]:
+    def _is_node(self, text: str) -> bool:
+        """Whether a text names a node, rather than what is in a namespace of that name."""
+        known = set(self._cluster.node_at.values())
+        name = text.removeprefix(_NODE)
+        if name in known:
+            return True
+        if any(node.name == name for node in self._cluster.nodes):
+            raise ResolveError(f"no address of {text!r} is known")
+        if "node" in self._cluster.namespaces or any(pod.namespace == "node" for pod in self._cluster.pods):
+            return False
+        near = difflib.get_close_matches(name, sorted(known), 2)
+        hint = f". Did you mean {' or '.join(f'{_NODE}{one}' for one in near)}?" if near else ""
+        raise ResolveError(f"the cluster has no {text!r}{hint}")
+
+    def _addresses(self, text: str, block: Cidr) -> _Meant:
         address = Address(block.family, block.first)
         if block.length < block.family.bits or address not in self._cluster.owned:
-            return [], block
-        pods = self._cluster.pods_at.get(address) or self._cluster.host_pods_at.get(address)
-        if not pods:
-            if address in self._cluster.node_at:
-                raise ResolveError(f"{text!r} is a node's, and no hostNetwork pod is there. Ask flowverdict explain")
+            return _Meant(block=block)
+        if pods := self._cluster.pods_at.get(address):
+            return _Meant(pods)
+        node, guests = self._cluster.node_at.get(address), self._cluster.host_pods_at.get(address, ())
+        if node is None and not guests:
             raise ResolveError(f"{text!r} is a Service's. Name the pods behind it, by labels for instance")
-        return list(pods), None
+        return _Meant(guests, node=node)
 
     def _namespace(self, text: str) -> list[int]:
         pods = [number for number in self._pods if self._cluster.pods[number].namespace == text]

@@ -119,7 +119,7 @@ def _differences(sides: Sides, *, is_npa: bool) -> Differences:
 
     def side(inputs: Inputs, policies: tuple[Policy, ...]) -> Side:
         tables = build_tables(inputs.cluster, policies, profile=inputs.profile)
-        return Side(connectivity(tables, name=name), inputs.cluster)
+        return Side(connectivity(tables, name=name, nodes=not is_npa), inputs.cluster)
 
     return differences(side(*sides[0]), side(*sides[1]))
 

@@ -29,8 +29,8 @@ EXPOSING = ("text", "json", "md", *NPA)
     "sources_asked",
     metavar="SEL",
     multiple=True,
-    help="Sources to show: a namespace, namespace/workload, namespace/pod, labels (app=web,tier!=db), an address or a "
-    "block outside the cluster. Repeatable; all without it.",
+    help="Sources to show: a namespace, namespace/workload, namespace/pod, node/NAME, labels (app=web,tier!=db), an "
+    "address, or a block outside the cluster. Repeatable; all without it.",
 )
 @click.option("--to", "destinations_asked", metavar="SEL", multiple=True, help="Destinations to show, likewise.")
 @click.option("--port", type=click.IntRange(1, LAST_PORT), metavar="N", help="Show this destination port only.")
@@ -68,7 +68,7 @@ def command(
     limit: int,
     format_: str,
 ) -> None:
-    """Show all connections that the policies allow, between workloads and with addresses outside the cluster.
+    """Show all connections that the policies allow, between workloads, with nodes, and with addresses outside.
 
     Needs no capture. Sources that may reach the same are shown together; what cannot be told is marked unknown.
     """
@@ -121,7 +121,7 @@ def _listing(
     from ..tables.build import build_tables
 
     tables = build_tables(inputs.cluster, inputs.after, profile=inputs.profile)
-    found = connectivity(tables, name=npa_name if is_npa else workload_name)
+    found = connectivity(tables, name=npa_name if is_npa else workload_name, nodes=not is_npa)
     return listing(found, inputs.cluster, chooser.chosen(sources), chooser.chosen(destinations), ports)
 
 

@@ -11,7 +11,7 @@ from ..model.flows import Judgement, Verdict
 from ..model.groups import Change
 from ..model.policy import Direction
 from ..model.ports import PortRange
-from .ends import OWN_NODES, Naming, end_json, end_text, ports_text, ranges_json
+from .ends import Naming, end_json, end_text, nodes_note, ports_text, ranges_json
 from .groups import judgement_json
 from .reach import markdown_cell
 from .structure import Column, Entry, Line, Report, Section, Span, Table, Tone, faint, line, strong, unbroken
@@ -154,7 +154,8 @@ def _notes(found: Differences) -> list[str]:
             notes.append(f"only in the {side}: {', '.join(names[:20])}" + (", ..." if len(names) > 20 else ""))
     if found.groups:
         notes.append("rules are those that decide about one pair and port of each entry")
-        notes += [OWN_NODES] if found.before.found.has_nodes or found.after.found.has_nodes else []
+        both = nodes_note(found.before.found), nodes_note(found.after.found)
+        notes += [max(both, key=len)] if any(both) else []
     return notes
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from ..analyses.connectivity import Ports, RangeEnd, WorkloadEnd
+from ..analyses.connectivity import Connectivity, NodeEnd, Ports, RangeEnd, WorkloadEnd
 from ..analyses.connectivity.results import End
 from ..model.addresses import Address, Family
 from ..model.ports import LAST_PORT, PORT_PROTOCOLS, PROTOCOL_NAMES, PortRange
@@ -17,17 +17,16 @@ MOST_RANGES = 3
 """Ranges of one end that are written; the rest is counted."""
 MOST_NAMES = 8
 """Ends that are named in one place; the rest is counted."""
-OWN_NODES = (
-    "hostNetwork pods are told of as their nodes, towards pods of other nodes; what a pod and its own node may do "
-    "besides is not among it"
-)
-"""What is to be known where `Connectivity.has_nodes`."""
+MOST_NODES = 2
+"""Nodes of one end that are named; the rest is counted."""
 FEWEST_FOLDED = 4
 """From this many workloads on, all those of a namespace are named together."""
 
 
 def end_text(end: End) -> str:
-    """Name an end: a workload, also by how many of its pods are meant where these differ, or ranges."""
+    """Name an end: a workload, also by how many of its pods are meant where these differ, nodes, or ranges."""
+    if isinstance(end, NodeEnd):
+        return _nodes_text(end.nodes)
     if isinstance(end, RangeEnd):
         texts = [range_text(*ends) for ends in end.ranges]
         more = len(texts) - MOST_RANGES
@@ -36,6 +35,14 @@ def end_text(end: End) -> str:
         return end.workload
     names = "" if end.example == end.workload.replace("/Pod/", "/") else f", such as {end.example}"
     return f"{end.workload} ({end.pods:,} of {count(end.total, 'pod')}{names})"
+
+
+def _nodes_text(names: Sequence[str]) -> str:
+    texts = [f"node/{name}" for name in names[:MOST_NODES]]
+    more = len(names) - MOST_NODES
+    if len(names) == 1:
+        return texts[0]
+    return f"{len(names):,} nodes ({', '.join(texts)}{f' and {more:,} more' if more > 0 else ''})"
 
 
 def range_text(first: Address, last: Address) -> str:
@@ -80,6 +87,7 @@ class Naming:
     def __init__(self, ends: Iterable[End]) -> None:
         known = list(ends)
         self._workloads = sum(isinstance(end, WorkloadEnd) for end in known)
+        self._nodes = sum(isinstance(end, NodeEnd) for end in known)
         self._ranges = Counter(end.example.family for end in known if isinstance(end, RangeEnd))
         self._of_namespace = Counter(namespace_of(end) for end in known)
 
@@ -91,7 +99,10 @@ class Naming:
             found = [f"every workload ({self._workloads:,})"]
         else:
             found = self._by_namespace(workloads)
-        return [*found, *self._outside(ranges)]
+        nodes = [end for end in ends if isinstance(end, NodeEnd)]
+        if len(nodes) == self._nodes and (number := sum(len(end.nodes) for end in nodes)) > MOST_NODES:
+            return [*found, f"every node ({number:,})", *self._outside(ranges)]
+        return [*found, *map(end_text, nodes), *self._outside(ranges)]
 
     def _outside(self, ranges: Sequence[RangeEnd]) -> list[str]:
         here = Counter(end.example.family for end in ranges)
@@ -120,7 +131,7 @@ class Naming:
 
 
 def namespace_of(end: End) -> str:
-    """Name the namespace of a workload; the empty text for ranges."""
+    """Name the namespace of a workload; the empty text for nodes and ranges."""
     return end.workload.partition("/")[0] if isinstance(end, WorkloadEnd) else ""
 
 
@@ -128,6 +139,8 @@ def end_json(end: End) -> dict[str, object]:
     """Make the JSON of an end."""
     if isinstance(end, RangeEnd):
         return {"name": end_text(end), "ranges": [f"{first}-{last}" for first, last in end.ranges]}
+    if isinstance(end, NodeEnd):
+        return {"name": end_text(end), "nodes": list(end.nodes)}
     return {
         "name": end_text(end),
         "workload": end.workload,
@@ -140,6 +153,14 @@ def end_json(end: End) -> dict[str, object]:
 def ranges_json(ranges: Sequence[PortRange]) -> list[dict[str, object]]:
     """Make the JSON of port ranges."""
     return [{"protocol": PROTOCOL_NAMES[one.protocol], "first": one.first, "last": one.last} for one in ranges]
+
+
+def nodes_note(found: Connectivity) -> str:
+    """Say how nodes are told of; the empty text where none are."""
+    who = "hostNetwork pods are told of as their nodes, and these" if found.has_nodes else "nodes are told of"
+    if not found.has_nodes and not any(isinstance(end, NodeEnd) for end in found.ends):
+        return ""
+    return f"{who} towards pods of other nodes; what a pod and its own node may do besides is not among it"
 
 
 def ports_json(ports: Ports) -> dict[str, object]:

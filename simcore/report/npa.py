@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
-from ..analyses.connectivity import RangeEnd
+from ..analyses.connectivity import NodeEnd, RangeEnd
 from ..analyses.connectivity.differences import Differences
 from ..analyses.connectivity.listing import Listing
 from ..analyses.connectivity.results import End
@@ -29,6 +29,8 @@ def npa_end(end: End) -> str:
     """Name an end: a workload, or ranges of addresses outside."""
     if isinstance(end, RangeEnd):
         return ",".join(f"{first}-{last}" for first, last in end.ranges) + "[External]"
+    if isinstance(end, NodeEnd):
+        raise ValueError("netpol-analyzer knows no nodes: find connections without them")
     return end.workload
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from io import StringIO
 
-from ..analyses.connectivity import Exposure, RangeEnd
+from ..analyses.connectivity import Exposure, NodeEnd, RangeEnd, WorkloadEnd
 from ..analyses.connectivity.listing import Group, Listing
-from .ends import OWN_NODES, Naming, end_json, end_text, ports_json, ports_text, possible_line
+from ..analyses.connectivity.results import End
+from .ends import Naming, end_json, end_text, nodes_note, ports_json, ports_text, possible_line
 from .exposure import exposure_json, exposure_sections
 from .structure import Entry, Line, Report, Section, faint, line, strong
 from .words import count
@@ -33,11 +34,7 @@ def reach(listing: Listing, limit: int, exposed: Exposure | None = None) -> Repo
 
 
 def _summary(listing: Listing) -> tuple[Line, ...]:
-    sources, destinations = (
-        f"{count(len(ends) - ranges, 'workload')} and {count(ranges, 'outside range')}"
-        for ends in (listing.sources, listing.destinations)
-        for ranges in [sum(isinstance(end, RangeEnd) for end in ends.values())]
-    )
+    sources, destinations = (_counted(ends.values()) for ends in (listing.sources, listing.destinations))
     head = line(strong(count(listing.count, "pair")), " may connect, from ", sources, " to ", destinations, ".")
     if not listing.count:
         head = line(strong("No pair"), " may connect, from ", sources, " to ", destinations, ".")
@@ -46,13 +43,25 @@ def _summary(listing: Listing) -> tuple[Line, ...]:
     return head, line("Some cannot be told: they are marked unknown; flowverdict explain says why.")
 
 
+def _counted(ends: Collection[End]) -> str:
+    workloads, nodes, ranges = counts(ends)
+    parts = [count(workloads, "workload"), *([count(nodes, "node")] if nodes else [])]
+    return f"{', '.join(parts)} and {count(ranges, 'outside range')}"
+
+
+def counts(ends: Collection[End]) -> tuple[int, int, int]:
+    """Count workloads, nodes and ranges."""
+    workloads, ranges = (sum(isinstance(end, kind) for end in ends) for kind in (WorkloadEnd, RangeEnd))
+    return workloads, sum(len(end.nodes) for end in ends if isinstance(end, NodeEnd)), ranges
+
+
 def _notes(listing: Listing, exposed: Exposure | None) -> Iterator[Line]:
     if listing.count:
         yield line(
             "replies are always let through; Services stand for the pods behind them; a pod always reaches itself"
         )
-    if listing.count and listing.found.has_nodes:
-        yield line(OWN_NODES)
+    if listing.count and (note := nodes_note(listing.found)):
+        yield line(note)
     if exposed:
         yield line(
             "pods that do not exist yet are judged by what binds the workload; what will bind them may let through less"
@@ -75,12 +84,13 @@ def _entry(group: Group, sources: Naming, destinations: Naming) -> Entry:
 
 def reach_json(listing: Listing, exposed: Exposure | None = None) -> dict[str, object]:
     """Make the JSON of `reach --format json`: ends by name, the groups of sources that may reach the same, exposure."""
-    ends = {**listing.sources, **listing.destinations}
+    workloads, nodes, ranges = counts({**listing.sources, **listing.destinations}.values())
     both = [*listing.sources.values(), *listing.destination_list]
     named = {end_text(end): end for end in both}
     return {
-        "workloads": sum(not isinstance(end, RangeEnd) for end in ends.values()),
-        "ranges": sum(isinstance(end, RangeEnd) for end in ends.values()),
+        "workloads": workloads,
+        "nodes": nodes,
+        "ranges": ranges,
         "pairs": listing.count,
         "ends": [end_json(end) for end in named.values()],
         "groups": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..analyses.connectivity import Ports, RangeEnd
+from ..analyses.connectivity import NodeEnd, Ports, RangeEnd
 from ..analyses.connectivity.listing import Listing
 from ..analyses.connectivity.results import End
 from .ends import end_text, namespace_of, ports_text
@@ -35,7 +35,12 @@ def _namespaces(ends: dict[str, End]) -> Iterator[str]:
             yield from (f"    {_quoted(name)} [label={_quoted(name.partition('/')[2])}];" for name in names)
             yield "  }"
         else:
-            yield from (f'  {_quoted(name)} [shape=ellipse, fillcolor="#fef3c7"];' for name in names)
+            yield from (f"  {_quoted(name)} [{_shape(ends[name])}];" for name in names)
+
+
+def _shape(end: End) -> str:
+    shape, colour = ("box3d", "#e0e7ff") if isinstance(end, NodeEnd) else ("ellipse", "#fef3c7")
+    return f'shape={shape}, fillcolor="{colour}"'
 
 
 def _edges(listing: Listing) -> Iterator[str]:

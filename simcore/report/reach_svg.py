@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from ..analyses.connectivity import RangeEnd
-from ..analyses.connectivity.blocks import Blocks, Group
+from ..analyses.connectivity import NodeEnd, RangeEnd
+from ..analyses.connectivity.blocks import NODES, Blocks, Group
 from ..analyses.connectivity.listing import Listing
 from .ends import end_text, ports_text
 from .svg import FAINT, GRID, INK, document, shortened, text
@@ -51,6 +51,9 @@ class _Matrix:
 
     def _label(self, group: Group, namespace: str, is_named: bool) -> str:
         name = end_text(group.ends[0])
+        if namespace == NODES:
+            nodes = sum(len(end.nodes) for end in group.ends if isinstance(end, NodeEnd))
+            return name if len(group.ends) == 1 else f"{NODES} ({nodes:,})"
         if not namespace:
             family = f"outside IPv{int(group.ends[0].example.family)}" if isinstance(group.ends[0], RangeEnd) else ""
             return name if len(group.ends) == 1 else f"{family} ({count(len(group.ends), 'range')})"

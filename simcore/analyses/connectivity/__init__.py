@@ -3,13 +3,14 @@
 from .classes import connectivity
 from .exposure import Exposed, Exposure, exposure
 from .openings import Openness
-from .results import Connectivity, Ports, RangeEnd, WorkloadEnd
+from .results import Connectivity, NodeEnd, Ports, RangeEnd, WorkloadEnd
 from .strangers import Stranger
 
 __all__ = [
     "Connectivity",
     "Exposed",
     "Exposure",
+    "NodeEnd",
     "Openness",
     "Ports",
     "RangeEnd",

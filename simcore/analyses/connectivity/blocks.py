@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.ports import PORT_PROTOCOLS, PortRange
-from .listing import Listing, is_same_pod
-from .results import End, Ports, RangeEnd
+from .listing import Listing, is_itself
+from .results import End, NodeEnd, Ports, RangeEnd, WorkloadEnd
 
 MOST_RANGES = 6
-"""Ranges of one family from which on they are one group."""
+"""Ranges of one family, or nodes that differ, from which on they are one group."""
 OTHERS = "other namespaces"
+NODES = "cluster nodes"
+"""What stands for a namespace of nodes."""
 ALL, SOME, UNKNOWN = range(3)
 """Kinds of pairs: all ports are open, or some are; none is for sure, but some may be."""
 _EVERYTHING = tuple(map(PortRange, PORT_PROTOCOLS))
@@ -29,8 +31,8 @@ class Group:
     Attributes
     ----------
     namespace : str
-        Empty outside the cluster; `OTHERS` for the smallest of too many.
-    ends : tuple of WorkloadEnd or RangeEnd
+        Empty outside the cluster; `NODES` of nodes; `OTHERS` for the smallest of too many.
+    ends : tuple of WorkloadEnd, NodeEnd or RangeEnd
     number : int
         Position of the first of them.
     """
@@ -48,7 +50,7 @@ class Blocks:
     ----------
     sources, destinations : tuple of Group
     pairs : int64[sources, destinations]
-        How many pairs of ends there are: not of two ranges, nor of a single pod with itself.
+        How many pairs of ends are told of: not of two ranges, for instance, nor of a single pod with itself.
     kinds : int64[3, sources, destinations]
         How many of them are of each kind: `ALL`, `SOME`, `UNKNOWN`.
     folded : bool
@@ -68,7 +70,7 @@ def blocks(listing: Listing, most: int) -> Blocks:
     Of more than three times as many namespaces, the smallest are told of together.
     """
     sides = listing.sources, listing.destinations
-    folded = any(sum(not isinstance(end, RangeEnd) for end in side.values()) > most for side in sides)
+    folded = any(sum(isinstance(end, WorkloadEnd) for end in side.values()) > most for side in sides)
     (sources, source_of), (destinations, destination_of) = (_groups(side, folded, 3 * most) for side in sides)
     found = listing.found
     rows = _by_class(listing.sources, source_of, found.source_class, len(sources))
@@ -78,16 +80,18 @@ def blocks(listing: Listing, most: int) -> Blocks:
     sizes = [np.array([len(group.ends) for group in groups], np.int64) for groups in (sources, destinations)]
     pairs = np.outer(*sizes)
     for number, end in listing.sources.items():
-        if number in listing.destinations and is_same_pod(end, listing.destinations[number]):
+        other = listing.destinations.get(number)
+        if other and is_itself(end, other) and listing.are_told(end, other):
             place = source_of[number], destination_of[number]
             pairs[place] -= 1
             kind = kind_of[found.source_class[number], found.destination_class[number]]
             if kind >= 0:
                 kinds[(kind, *place)] -= 1
-    outside = np.ix_(*([not group.namespace for group in groups] for groups in (sources, destinations)))
-    pairs[outside] = 0
-    for each in kinds:
-        each[outside] = 0
+    untold = np.array(
+        [[not listing.are_told(one.ends[0], other.ends[0]) for other in destinations] for one in sources], bool
+    ).reshape(pairs.shape)
+    pairs[untold] = 0
+    kinds[:, untold] = 0
     return Blocks(tuple(sources), tuple(destinations), pairs, kinds, folded)
 
 
@@ -100,13 +104,16 @@ def _kind(ports: Ports) -> int:
 def _groups(ends: Mapping[int, End], folded: bool, most: int) -> tuple[list[Group], dict[int, int]]:
     """Put ends into groups: by namespace where they are folded, many ranges of a family always."""
     families = Counter(end.example.family for end in ends.values() if isinstance(end, RangeEnd))
-    spaces = Counter(namespace_of(end) for end in ends.values() if not isinstance(end, RangeEnd))
+    nodes = sum(isinstance(end, NodeEnd) for end in ends.values())
+    spaces = Counter(namespace_of(end) for end in ends.values() if isinstance(end, WorkloadEnd))
     named = {name for name, _ in spaces.most_common(most)}
     keys: dict[object, list[int]] = {}
     for number, end in ends.items():
         key: object = number
         if isinstance(end, RangeEnd):
             key = end.example.family if families[end.example.family] > MOST_RANGES else number
+        elif isinstance(end, NodeEnd):
+            key = NODES if nodes > MOST_RANGES else number
         elif folded:
             key = namespace_of(end) if namespace_of(end) in named else OTHERS
         keys.setdefault(key, []).append(number)
@@ -122,7 +129,9 @@ def _groups(ends: Mapping[int, End], folded: bool, most: int) -> tuple[list[Grou
 
 
 def namespace_of(end: End) -> str:
-    """Return the namespace of a workload; the empty text for ranges."""
+    """Return the namespace of a workload; `NODES` for nodes, the empty text for ranges."""
+    if isinstance(end, NodeEnd):
+        return NODES
     return "" if isinstance(end, RangeEnd) else end.workload.partition("/")[0]
 
 

@@ -12,7 +12,8 @@ from ...kernels.places import FIRST_COMPOSITE
 from ...model.cluster import Cluster, Pod
 from ...model.memory import collection_paused
 from ...tables.layout import Tables
-from .matrix import Kinds, Matrix, matrix
+from .matrix import ANYWHERE, SOMEWHERE, Kinds, Matrix, matrix
+from .nodes import NodeKind, binds, find_nodes, node_ends
 from .outside import outside
 from .results import Connectivity, End, RangeEnd, WorkloadEnd
 
@@ -24,13 +25,16 @@ def workload_name(pod: Pod) -> str:
     return str(pod.workload)
 
 
-def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = workload_name) -> Connectivity:
+def connectivity(
+    tables: Tables, number: int = 0, name: Callable[[Pod], str] = workload_name, *, nodes: bool = False
+) -> Connectivity:
     """Tell what every workload may reach, and be reached by, on every port.
 
     A pod is asked about by its name: of several addresses it may use any that is of the other end's family, and where
-    these disagree it cannot be told. Ends without a common family reach nothing. Services stand for the pods behind
-    them, and are no ends; nor are nodes, but for hostNetwork pods, and these are told of as nodes that other nodes'
-    pods meet: what a pod and its own node may do besides is not among it (NP-28).
+    these disagree it cannot be told. So is a node. Ends without a common family reach nothing. Services stand for the
+    pods behind them, and are no ends. Nodes, and hostNetwork pods that are told of as nodes, are told of as other
+    nodes' pods meet them: what a pod and its own node may do besides is not among it (NP-NODE, NP-28). Where rules let
+    out to the own node and not to others, or the reverse, it is unknown.
 
     Parameters
     ----------
@@ -40,6 +44,8 @@ def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = w
         Which policy set of the tables.
     name : callable, optional
         Names what a pod belongs to, where that is not `workload_name`.
+    nodes : bool
+        Whether nodes whose addresses are known are ends.
 
     Raises
     ------
@@ -49,36 +55,40 @@ def connectivity(tables: Tables, number: int = 0, name: Callable[[Pod], str] = w
     if tables.moments is not None or tables.eras is not None:
         raise ValueError("connections are told of one instant: build tables of cluster.at(time), history.at(time)")
     with collection_paused():
-        return _connectivity(tables, number, name)
+        return _connectivity(tables, number, name, nodes)
 
 
-def _connectivity(tables: Tables, number: int, name: Callable[[Pod], str]) -> Connectivity:
+def _connectivity(tables: Tables, number: int, name: Callable[[Pod], str], with_nodes: bool) -> Connectivity:
     pods = [n for n, pod in enumerate(tables.cluster.pods) if pod.is_plain and not pod.finished]
     kinds = Kinds()
     kind_of_pod = [kinds.add(*identities_of(tables, pod)) for pod in pods]
+    nodes: Sequence[NodeKind] = find_nodes(tables, kinds) if with_nodes else ()
     places = outside(tables)
-    kind_of_range = {standing: kinds.add((standing,), True) for standing in places.standing()}
+    kind_of_range = {standing: kinds.add((standing,), ANYWHERE) for standing in places.standing()}
     found = matrix(tables, number, kinds)
     end_of_pod = np.full(len(tables.cluster.pods), -1, np.int32)
     ends, kind_of_end = _workloads(tables.cluster, name, pods, kind_of_pod, found.classes, end_of_pod)
+    for end, kind in node_ends(nodes, found.classes):
+        ends.append(end)
+        kind_of_end.append(kind)
     for ranges, standing in places.joined({one: found.classes[kind] for one, kind in kind_of_range.items()}):
         ends.append(RangeEnd(ranges, ranges[0][0]))
         kind_of_end.append(kind_of_range[standing])
-    on_host = any(tables.cluster.pods[pod].host_network for pod in pods)
+    on_host = tables.profile.hostnetwork == "node" and any(tables.cluster.pods[pod].host_network for pod in pods)
     numbered = _numbered(ends, end_of_pod, found, np.array(kind_of_end, np.int64))
-    return replace(numbered, has_nodes=on_host and tables.profile.hostnetwork == "node")
+    return replace(numbered, has_nodes=on_host, binds_nodes=binds(tables, number, nodes, found))
 
 
-def identities_of(tables: Tables, pod: int) -> tuple[tuple[tuple[int, int], ...], bool]:
-    """Return family and identity of a pod at each of its addresses, and whether it is not known where it runs."""
+def identities_of(tables: Tables, pod: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Return family and identity of a pod at each of its addresses, and whether it is known where it runs."""
     arrays = tables.arrays
     place = int(tables.pod_places[pod, 2])
-    is_anywhere = bool(arrays.object_node[tables.pod_objects[pod]] < 0)
+    where = ANYWHERE if arrays.object_node[tables.pod_objects[pod]] < 0 else SOMEWHERE
     composite = place - int(arrays.limits[FIRST_COMPOSITE])
     if composite < 0:
-        return ((int(tables.pod_families[pod, 2]), place),), is_anywhere
+        return ((int(tables.pod_families[pod, 2]), place),), where
     rows = arrays.ends[arrays.composite_starts[composite] : arrays.composite_starts[composite + 1]]
-    return tuple(sorted({(int(row[3]), int(row[0])) for row in rows})), is_anywhere
+    return tuple(sorted({(int(row[3]), int(row[0])) for row in rows})), where
 
 
 def _workloads(

@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.flows import End as FlowEnd
 from ...model.flows import Flow, Verdict
 from ...model.groups import Change
 from ...model.ports import LAST_PORT, PORT_PROTOCOLS, PortRange
-from .results import Ports, WorkloadEnd
+from .results import End, NodeEnd, Ports, WorkloadEnd, are_told
 from .units import Side, Unit, units
 
 NOTHING = Ports((), (), Verdict.DENY)
@@ -108,7 +110,7 @@ class Differences:
 
     @property
     def only_before(self) -> list[str]:
-        """Workloads that are on the first side only."""
+        """Workloads and nodes that are on the first side only."""
         return self._only(after=False)
 
     @property
@@ -118,7 +120,7 @@ class Differences:
 
     def _only(self, *, after: bool) -> list[str]:
         alone = [unit.end for unit in self.units if (unit.before if after else unit.after) is None]
-        return list(dict.fromkeys(end.workload for end in alone if isinstance(end, WorkloadEnd)))
+        return list(dict.fromkeys(name for end in alone for name in _names(end)))
 
     def pairs(self) -> Iterator[tuple[Unit, Unit, PortsChange]]:
         """Yield every source and destination of which something becomes."""
@@ -130,12 +132,40 @@ class Differences:
                             yield source, other, change
 
 
+def _names(end: End) -> tuple[str, ...]:
+    if isinstance(end, NodeEnd):
+        return tuple(f"node/{name}" for name in end.nodes)
+    return (end.workload,) if isinstance(end, WorkloadEnd) else ()
+
+
 def flows_between(source: Unit, destination: Unit, protocol: int, port: int) -> tuple[Flow | None, Flow | None]:
-    """Return the flow between two units to ask about on each side; None where one of them is not there."""
-    others = destination.others if source is destination else destination.examples
-    ends = zip(source.examples, others, strict=True)
-    first, second = (None if one is None or other is None else Flow(one, other, protocol, port) for one, other in ends)
+    """Return the flow between two units to ask about on each side; None where one of them is not there.
+
+    With nodes, it is one of a pod of another node where it can be.
+    """
+    first, second = (
+        None if not ends else Flow(*ends, protocol, port)
+        for ends in (_asked(source, destination, side) for side in (0, 1))
+    )
     return first, second
+
+
+def _asked(source: Unit, destination: Unit, side: int) -> tuple[FlowEnd, FlowEnd] | None:
+    one, other = source.examples[side], destination.examples[side]
+    if source is destination:
+        other = destination.others[side]
+    elif isinstance(source.end, NodeEnd) != isinstance(destination.end, NodeEnd):
+        sources, destinations = (
+            list(zip((unit.examples[side], unit.others[side]), unit.homes[side], strict=True))
+            for unit in (source, destination)
+        )
+        apart = (
+            (here, there)
+            for (here, home), (there, its) in product(sources, destinations)
+            if here and there and (home != its or not home)
+        )
+        one, other = next(apart, (one, other))
+    return (one, other) if one and other else None
 
 
 def differences(before: Side, after: Side) -> Differences:
@@ -153,19 +183,24 @@ def differences(before: Side, after: Side) -> Differences:
 def _groups(before: Side, after: Side, found: Sequence[Unit]) -> Iterator[DifferenceGroup]:
     """Put sources together of which the same becomes, towards every kind of destination.
 
-    Between two outside ranges nothing ever changes: no policy binds either.
+    Between two outside ranges nothing ever changes: no policy binds either. What a node does to pods that run nowhere
+    else is not told of.
     """
     changes = _Changes(before, after)
-    of_kind: dict[tuple[int, int], list[Unit]] = {}
+    binds_nodes = before.found.binds_nodes or after.found.binds_nodes
+    single = {unit.home for unit in found if isinstance(unit.end, NodeEnd)}
+    of_kind: dict[tuple[int, int, type[object], str], list[Unit]] = {}
     for unit in found:
-        of_kind.setdefault(changes.destination_classes(unit), []).append(unit)
-    classes = np.array(list(of_kind), np.int64).reshape(-1, 2)
-    rows: dict[tuple[int, int], bytes] = {}
+        key = (*changes.destination_classes(unit), type(unit.end), unit.home if unit.home in single else "")
+        of_kind.setdefault(key, []).append(unit)
+    classes = np.array([key[:2] for key in of_kind], np.int64).reshape(-1, 2)
+    rows: dict[tuple[int, int, type[object], str], bytes] = {}
     alike: dict[bytes, list[Unit]] = {}
     for unit in found:
-        key = changes.source_classes(unit)
+        key = (*changes.source_classes(unit), type(unit.end), unit.home if isinstance(unit.end, NodeEnd) else "")
         if key not in rows:
-            rows[key] = changes.row(*key, classes).tobytes()
+            told = [_are_told(unit, others[0], binds_nodes) for others in of_kind.values()]
+            rows[key] = np.where(told, changes.row(*key[:2], classes), np.int32(SAME)).tobytes()
         alike.setdefault(rows[key], []).append(unit)
     for text, sources in alike.items():
         reached: dict[int, list[Unit]] = {}
@@ -177,6 +212,11 @@ def _groups(before: Side, after: Side, found: Sequence[Unit]) -> Iterator[Differ
         )
         if kept := tuple((change, others) for change, others in group.changes if group.pairs(others)):
             yield DifferenceGroup(group.sources, kept)
+
+
+def _are_told(source: Unit, destination: Unit, binds_nodes: bool) -> bool:
+    is_own = isinstance(source.end, NodeEnd) and destination.is_workload and source.home == destination.home != ""
+    return not is_own and are_told(source.end, destination.end, binds_nodes)
 
 
 class _Changes:

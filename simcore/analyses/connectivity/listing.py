@@ -13,15 +13,16 @@ from ...model.addresses import Address, Cidr
 from ...model.cluster import Cluster
 from ...model.flows import Verdict
 from ...model.ports import PortRange
-from .results import Connectivity, End, Ports, RangeEnd, Ranges, WorkloadEnd
+from .results import Connectivity, End, NodeEnd, Ports, RangeEnd, Ranges, are_told, is_single
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What was asked for at one side: pods by position, and blocks of outside addresses."""
+    """What was asked for at one side: pods by position, blocks of outside addresses, and nodes by name."""
 
     pods: frozenset[int] = frozenset()
     blocks: tuple[Cidr, ...] = ()
+    nodes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Group:
 
     Attributes
     ----------
-    sources : tuple of WorkloadEnd or RangeEnd
+    sources : tuple of WorkloadEnd, NodeEnd or RangeEnd
     pairs : int
         How many connections these are.
     numbers : int32[destinations]
@@ -48,7 +49,7 @@ class Group:
         ends = self._listing.destination_list
         found: dict[int, list[End]] = {}
         for place in np.flatnonzero(self.numbers >= 0).tolist():
-            if any(not is_same_pod(source, ends[place]) for source in self.sources[:2]):
+            if any(not is_itself(source, ends[place]) for source in self.sources[:2]):
                 found.setdefault(int(self.numbers[place]), []).append(ends[place])
         return tuple((self._listing.ports[number], tuple(others)) for number, others in found.items())
 
@@ -59,9 +60,9 @@ class Listing:
 
     Attributes
     ----------
-    sources, destinations : mapping of int to WorkloadEnd or RangeEnd
-        Chosen ends by their position, with those pods and addresses only that were chosen; ranges are closed over
-        addresses of the cluster.
+    sources, destinations : mapping of int to WorkloadEnd, NodeEnd or RangeEnd
+        Chosen ends by their position, with those pods, nodes and addresses only that were chosen; ranges are closed
+        over addresses of the cluster.
     ports : tuple of Ports
         As in `found`, with those ports only that were asked for.
     """
@@ -92,24 +93,30 @@ class Listing:
         found = self.found
         return self.ports[int(found.cells[found.source_class[source], found.destination_class[destination]])]
 
+    def are_told(self, source: End, destination: End) -> bool:
+        """Whether connections between two ends are told of."""
+        return are_told(source, destination, self.found.binds_nodes)
+
     def pairs(self) -> Iterator[tuple[End, End, Ports]]:
         """Yield every source and destination between which any port is allowed or unknown."""
         for group in self.groups:
             for source in group.sources:
                 for ports, destinations in group.reached:
-                    yield from ((source, other, ports) for other in destinations if not is_same_pod(source, other))
+                    yield from ((source, other, ports) for other in destinations if not is_itself(source, other))
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The same in groups, in the order of their first source."""
         cells = self._numbers()[self.found.cells][:, self.found.destination_class[list(self.destinations)]]
-        workloads = np.array([isinstance(end, WorkloadEnd) for end in self.destination_list], bool)
-        rows: dict[tuple[int, bool], tuple[bytes, NDArray[np.int32]]] = {}
-        alike: dict[tuple[bool, bytes], list[int]] = {}
+        rows: dict[tuple[int, type[object]], tuple[bytes, NDArray[np.int32]]] = {}
+        alike: dict[tuple[type[object], bytes], list[int]] = {}
+        told: dict[type[object], NDArray[np.bool_]] = {}
         for number, end in self.sources.items():
-            key = int(self.found.source_class[number]), isinstance(end, RangeEnd)
+            key = int(self.found.source_class[number]), type(end)
+            if key[1] not in told:
+                told[key[1]] = np.array([self.are_told(end, other) for other in self.destination_list], bool)
             if key not in rows:
-                row = np.where(workloads, cells[key[0]], np.int32(-1)) if key[1] else cells[key[0]]
+                row = np.where(told[key[1]], cells[key[0]], np.int32(-1))
                 rows[key] = row.tobytes(), row
             alike.setdefault((key[1], rows[key][0]), []).append(number)
         by_bytes = dict(rows.values())
@@ -127,7 +134,7 @@ class Listing:
         place_of = self._places
         ends = [self.sources[number] for number in sources]
         itself = sum(
-            number in place_of and row[place_of[number]] >= 0 and is_same_pod(end, self.destinations[number])
+            number in place_of and row[place_of[number]] >= 0 and is_itself(end, self.destinations[number])
             for number, end in zip(sources, ends, strict=True)
         )
         return Group(tuple(ends), len(sources) * int((row >= 0).sum()) - int(itself), row, self)
@@ -137,9 +144,9 @@ class Listing:
         return {number: place for place, number in enumerate(self.destinations)}
 
 
-def is_same_pod(source: End, destination: End) -> bool:
-    """Whether both ends are one and the same pod."""
-    return isinstance(source, WorkloadEnd) and source.pods == 1 and source == destination
+def is_itself(source: End, destination: End) -> bool:
+    """Whether both ends are one and the same pod, or node."""
+    return is_single(source) and source == destination
 
 
 def listing(
@@ -181,6 +188,9 @@ def _chosen_ends(found: Connectivity, cluster: Cluster, chosen: Chosen | None) -
             ranges = _inside(end.ranges, chosen.blocks)
             if ranges:
                 kept[number] = RangeEnd(ranges, ranges[0][0])
+        elif isinstance(end, NodeEnd):
+            if (some := end.only(chosen.nodes)).nodes:
+                kept[number] = some
         elif number in members:
             names = [cluster.pods[pod].full_name for pod in members[number]]
             kept[number] = replace(end, pods=len(names), example=names[0], second=names[1] if len(names) > 1 else None)

@@ -23,6 +23,8 @@ Member = tuple[int, int]
 
 NOTHING = -1
 """Number of the verdicts of ends that have no family in common."""
+SOMEWHERE, ANYWHERE, NODE = range(3)
+"""Where ends are: on a node that is known, or on any; or they are nodes, of which pods may meet their own."""
 _CELLS = 1 << 22
 """Pairs that are looked at at a time."""
 
@@ -33,15 +35,15 @@ class Kinds:
     Attributes
     ----------
     found : dict
-        Members, and whether it is not known on which node they run, to the number.
+        Members, and where they are, to the number.
     """
 
     def __init__(self) -> None:
-        self.found: dict[tuple[tuple[Member, ...], bool], int] = {}
+        self.found: dict[tuple[tuple[Member, ...], int], int] = {}
 
-    def add(self, members: tuple[Member, ...], is_anywhere: bool) -> int:
+    def add(self, members: tuple[Member, ...], where: int) -> int:
         """Return the number of a kind."""
-        return self.found.setdefault((members, is_anywhere), len(self.found))
+        return self.found.setdefault((members, where), len(self.found))
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,15 @@ class Matrix:
         Numbers in `ports`.
     source_class, destination_class : int64[kinds]
     ports : list of Ports
+    meeting : Meeting
+        Tells the verdicts of all ports.
     """
 
     cells: NDArray[np.int32]
     source_class: Numbers
     destination_class: Numbers
     ports: list[Ports]
+    meeting: Meeting
 
     @cached_property
     def classes(self) -> list[tuple[int, int]]:
@@ -77,38 +82,39 @@ class _Side:
         -1 where there is no such member.
     program : int64[sides, members]
         Where the program that binds it begins, egress for sources.
-    columns : int64[2, sides, members]
-        Its column as a peer; the second where it is not known on which nodes both ends run.
-    is_anywhere : bool[sides]
+    columns : int64[3, sides, members]
+        Its column as a peer; the second where it is not known whether both ends are on one node, the third where they
+        are.
+    where : int64[sides]
+        `SOMEWHERE`, `ANYWHERE` or `NODE`.
     """
 
     family: Numbers
     program: Numbers
     columns: Numbers
-    is_anywhere: NDArray[np.bool_]
+    where: Numbers
 
     def part(self, first: int, last: int) -> _Side:
         """Return some of them."""
         here = slice(first, last)
-        return _Side(self.family[here], self.program[here], self.columns[:, here], self.is_anywhere[here])
+        return _Side(self.family[here], self.program[here], self.columns[:, here], self.where[here])
 
 
 def matrix(tables: Tables, number: int, kinds: Kinds) -> Matrix:
     """Find out what is possible between every two kinds of ends."""
     sources, source_of = _sides(tables, number, kinds, Direction.EGRESS)
     destinations, destination_of = _sides(tables, number, kinds, Direction.INGRESS)
-    meeting = _Meeting(tables)
-    size = max(_CELLS // max(destinations.is_anywhere.size, 1), 1)
+    meeting = Meeting(tables)
+    size = max(_CELLS // max(destinations.where.size, 1), 1)
     parts = [
-        meeting.meet(sources.part(first, first + size), destinations)
-        for first in range(0, sources.is_anywhere.size, size)
+        meeting.meet(sources.part(first, first + size), destinations) for first in range(0, sources.where.size, size)
     ]
-    cells = np.concatenate([np.empty((0, destinations.is_anywhere.size), np.int32), *parts])
+    cells = np.concatenate([np.empty((0, destinations.where.size), np.int32), *parts])
     ports, of_verdicts = meeting.ports()
     cells = of_verdicts[cells]
     rows, row_of = _distinct(cells)
     columns, column_of = _distinct(np.ascontiguousarray(cells[rows].T))
-    return Matrix(cells[rows][:, columns], row_of[source_of], column_of[destination_of], ports)
+    return Matrix(cells[rows][:, columns], row_of[source_of], column_of[destination_of], ports, meeting)
 
 
 def _sides(tables: Tables, number: int, kinds: Kinds, direction: Direction) -> tuple[_Side, Numbers]:
@@ -116,27 +122,28 @@ def _sides(tables: Tables, number: int, kinds: Kinds, direction: Direction) -> t
     arrays = tables.arrays
     programs = arrays.program_of[2 * number + direction].astype(np.int64)
     columns = arrays.column_of[1 - direction].astype(np.int64)
-    elsewhere = columns[arrays.nearness[1]] if arrays.nearness.shape[1] else columns
-    found: dict[tuple[tuple[tuple[int, ...], ...], bool], int] = {}
+    here, anywhere = columns[arrays.nearness] if arrays.nearness.shape[1] else (columns, columns)
+    found: dict[tuple[tuple[tuple[int, ...], ...], int], int] = {}
     of_kind = []
-    seen = list(zip(programs.tolist(), columns.tolist(), elsewhere.tolist(), strict=True))
-    for members, is_anywhere in kinds.found:
-        key = tuple(sorted({(family, *seen[identity]) for family, identity in members})), is_anywhere
+    seen = list(zip(programs.tolist(), columns.tolist(), anywhere.tolist(), here.tolist(), strict=True))
+    for members, where in kinds.found:
+        key = tuple(sorted({(family, *seen[identity]) for family, identity in members})), where
         of_kind.append(found.setdefault(key, len(found)))
     width = max((len(members) for members, _ in found), default=1)
-    table = np.zeros((4, len(found), width), np.int64)
+    table = np.zeros((5, len(found), width), np.int64)
     table[0] = -1
     for side, (parts, _) in enumerate(found):
         table[:, side, : len(parts)] = np.array(parts).T
-    is_anywhere_of = np.array([is_anywhere for _, is_anywhere in found], bool)
-    return _Side(table[0], table[1], table[2:], is_anywhere_of), np.array(of_kind, np.int64)
+    where_of = np.array([where for _, where in found], np.int64)
+    return _Side(table[0], table[1], table[2:], where_of), np.array(of_kind, np.int64)
 
 
-class _Meeting:
+class Meeting:
     """Numbers the verdicts of all ports that pairs of ends meet."""
 
     def __init__(self, tables: Tables) -> None:
         self._row_of = tables.arrays.row_of
+        self._asks_own = tables.arrays.nearness.shape[1] > 0
         stretches = port_stretches(tables)
         other = int(tables.arrays.port_class[OTHER_SLOT * PORTS])
         classes, inverse = np.unique([*(number for _, number in stretches), other], return_inverse=True)
@@ -150,21 +157,28 @@ class _Meeting:
 
     def meet(self, sources: _Side, destinations: _Side) -> NDArray[np.int32]:
         """Return the number of what each source meets at each destination; NOTHING where families differ."""
-        anywhere = sources.is_anywhere[:, None] | destinations.is_anywhere
+        here, there = sources.where[:, None], destinations.where
+        anywhere = (here == ANYWHERE) | (there == ANYWHERE)
+        own = (here == SOMEWHERE) & (there == NODE)
+        asks_own = self._asks_own and bool(own.any())
         cells = np.full(anywhere.shape, NOTHING, np.int32)
         for one, other in product(range(sources.family.shape[1]), range(destinations.family.shape[1])):
             fitting = _fitting(sources.family[:, one], destinations.family[:, other])
             if fitting.any():
                 met = self._met(sources, one, destinations, other, anywhere)
                 cells = self._agreed(cells, np.where(fitting, met, NOTHING))
+                if asks_own:
+                    met = self._met(sources, one, destinations, other, None)
+                    cells = self._agreed(cells, np.where(fitting & own, met, NOTHING))
         return cells
 
     def _met(
-        self, sources: _Side, one: int, destinations: _Side, other: int, anywhere: NDArray[np.bool_]
+        self, sources: _Side, one: int, destinations: _Side, other: int, anywhere: NDArray[np.bool_] | None
     ) -> NDArray[np.int32]:
-        """Number what one member of each source meets at one of each destination."""
-        from_source = np.where(anywhere, destinations.columns[1, :, other], destinations.columns[0, :, other])
-        from_destination = np.where(anywhere, sources.columns[1, :, one, None], sources.columns[0, :, one, None])
+        """Number what one member of each source meets at one of each destination; without `anywhere`, on one node."""
+        to, back = destinations.columns[:, :, other], sources.columns[:, :, one, None]
+        from_source = to[2] if anywhere is None else np.where(anywhere, to[1], to[0])
+        from_destination = back[2] if anywhere is None else np.where(anywhere, back[1], back[0])
         outward = self._egress_of[self._row_of[sources.program[:, one, None] + from_source]]
         inward = self._ingress_of[self._row_of[destinations.program[:, other] + from_destination]]
         keys = outward * len(self._ingress) + inward
@@ -195,6 +209,14 @@ class _Meeting:
 
     def _all(self) -> NDArray[np.uint8]:
         return np.frombuffer(b"".join(self._found), np.uint8).reshape(len(self._found), -1)
+
+    def verdicts(self, direction: Direction, rows: Numbers) -> NDArray[np.uint8]:
+        """Return what one direction says of every kind of ports, at some places of `Arrays.row_of`."""
+        kinds, kind_of = (
+            (self._egress, self._egress_of) if direction is Direction.EGRESS else (self._ingress, self._ingress_of)
+        )
+        found: NDArray[np.uint8] = kinds[kind_of[self._row_of[rows]]]
+        return found
 
     def ports(self) -> tuple[list[Ports], NDArray[np.int32]]:
         """Return the distinct port sets, and the number of that of each number so far; the last is that of NOTHING."""

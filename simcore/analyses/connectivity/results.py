@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,7 +57,33 @@ class RangeEnd:
     example: Address
 
 
-End = WorkloadEnd | RangeEnd
+@dataclass(frozen=True, slots=True)
+class NodeEnd:
+    """Nodes, at their own addresses, that no rule tells apart.
+
+    Attributes
+    ----------
+    nodes : tuple of str
+        Their names, ascending.
+    addresses : tuple of tuple of Address
+        The addresses of each.
+    """
+
+    nodes: tuple[str, ...]
+    addresses: tuple[tuple[Address, ...], ...]
+
+    def only(self, names: Container[str]) -> NodeEnd:
+        """Return some of them."""
+        kept = [number for number, name in enumerate(self.nodes) if name in names]
+        return NodeEnd(tuple(self.nodes[n] for n in kept), tuple(self.addresses[n] for n in kept))
+
+
+End = WorkloadEnd | NodeEnd | RangeEnd
+
+
+def is_single(end: End) -> bool:
+    """Whether an end is one pod, or one node, which cannot connect to another of that end."""
+    return end.pods == 1 if isinstance(end, WorkloadEnd) else isinstance(end, NodeEnd) and len(end.nodes) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +118,12 @@ class Ports:
 
 @dataclass(frozen=True)
 class Connectivity:
-    """All possible connections between workloads, and with what is outside the cluster.
+    """All possible connections between workloads, with nodes, and with what is outside the cluster.
 
     Attributes
     ----------
-    ends : tuple of WorkloadEnd or RangeEnd
-        Workloads by name, then ranges, IPv4 first.
+    ends : tuple of WorkloadEnd, NodeEnd or RangeEnd
+        Workloads by name, then nodes by name, then ranges, IPv4 first.
     source_class, destination_class : int32[ends]
         Ends of one class may reach the same, or be reached by the same.
     end_of_pod : int32[pods]
@@ -108,6 +134,8 @@ class Connectivity:
         Distinct ones.
     has_nodes : bool
         Whether some workloads are told of as the nodes whose network they share.
+    binds_nodes : bool
+        Whether policies bind nodes among the ends. Otherwise nodes are told of together with workloads only.
     """
 
     ends: tuple[End, ...]
@@ -117,10 +145,11 @@ class Connectivity:
     cells: NDArray[np.int32]
     ports: tuple[Ports, ...]
     has_nodes: bool = False
+    binds_nodes: bool = False
 
     @property
     def workloads(self) -> int:
-        """How many ends are workloads: they stand before all ranges."""
+        """How many ends are workloads: they stand before all others."""
         return sum(isinstance(end, WorkloadEnd) for end in self.ends)
 
     def ports_of(self, source: int, destination: int) -> Ports:
@@ -147,11 +176,9 @@ class Connectivity:
         return {number: tuple(spans) for number, spans in found.items()}
 
     def is_pair(self, source: int, destination: int) -> bool:
-        """Whether a connection can be told of: not between two ranges, nor from a single pod to itself."""
-        end = self.ends[source]
-        if source == destination:
-            return isinstance(end, WorkloadEnd) and end.pods > 1
-        return isinstance(end, WorkloadEnd) or isinstance(self.ends[destination], WorkloadEnd)
+        """Whether a connection can be told of: not between two ranges, nor from a single pod or node to itself."""
+        end, other = self.ends[source], self.ends[destination]
+        return are_told(end, other, self.binds_nodes) and not (source == destination and is_single(end))
 
     def pairs(self) -> Iterator[tuple[int, int, Ports]]:
         """Yield sources and destinations between which any port is allowed or unknown, with the ports."""
@@ -170,5 +197,14 @@ class Connectivity:
         return Flow(one, other, protocol, port)
 
 
+def are_told(source: End, destination: End, binds_nodes: bool) -> bool:
+    """Whether connections between two ends are told of: not where no policy can bind either."""
+    if isinstance(source, WorkloadEnd) or isinstance(destination, WorkloadEnd):
+        return True
+    return binds_nodes and (isinstance(source, NodeEnd) or isinstance(destination, NodeEnd))
+
+
 def _flow_end(end: End) -> FlowEnd:
+    if isinstance(end, NodeEnd):
+        return FlowEnd(address=end.addresses[0][0])
     return FlowEnd(pod=end.example) if isinstance(end, WorkloadEnd) else FlowEnd(address=end.example)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...model.addresses import Address
 from ...model.cluster import Cluster
 from ...model.flows import End as FlowEnd
-from .results import Connectivity, End, RangeEnd, WorkloadEnd
+from .results import Connectivity, End, NodeEnd, RangeEnd, WorkloadEnd, is_single
 
 Spans = list[tuple[Address, Address, int]]
 
@@ -23,16 +23,20 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Pods of one workload, or addresses, that neither side tells apart.
+    """Pods of one workload, nodes, or addresses, that neither side tells apart.
 
     Attributes
     ----------
-    end : WorkloadEnd or RangeEnd
+    end : WorkloadEnd, NodeEnd or RangeEnd
         What it is called; ranges are closed over addresses of the cluster.
     before, after : int or None
-        Its end on each side; None where the workload is on the other side only.
+        Its end on each side; None where the workload, or the nodes, are on the other side only.
     examples, others : (FlowEnd or None, FlowEnd or None)
         Whom to ask about on each side; and another of the unit, to be asked about with the first.
+    homes : ((str, str), (str, str))
+        On each side the nodes of both of them, which they are or run on; empty where unknown.
+    home : str
+        The node that it is, or on which all of its pods run; empty where there are several, or it is not known.
     """
 
     end: End
@@ -40,21 +44,23 @@ class Unit:
     after: int | None
     examples: tuple[FlowEnd | None, FlowEnd | None]
     others: tuple[FlowEnd | None, FlowEnd | None] = (None, None)
+    homes: tuple[tuple[str, str], tuple[str, str]] = (("", ""), ("", ""))
+    home: str = ""
 
     @property
     def is_workload(self) -> bool:
-        """Whether it is no range."""
+        """Whether it is pods."""
         return isinstance(self.end, WorkloadEnd)
 
     @property
     def is_single(self) -> bool:
-        """Whether it is one pod, which cannot connect to another of the unit."""
-        return isinstance(self.end, WorkloadEnd) and self.end.pods == 1
+        """Whether it is one pod, or one node, which cannot connect to another of the unit."""
+        return is_single(self.end)
 
 
 def units(before: Side, after: Side) -> list[Unit]:
-    """Put the ends of two sides side by side: pods by their names, else by workload; ranges by address."""
-    return [*_workloads(before, after), *_ranges(before.found, after.found)]
+    """Put the ends of two sides side by side: pods by name, else by workload; nodes by name; ranges by address."""
+    return [*_workloads(before, after), *_nodes(before.found, after.found), *_ranges(before.found, after.found)]
 
 
 def _workloads(before: Side, after: Side) -> Iterator[Unit]:
@@ -69,11 +75,31 @@ def _workloads(before: Side, after: Side) -> Iterator[Unit]:
     for (workload, _, _), names in pairs.items():
         members.setdefault(workload, set()).update(names)
     for (workload, one, other), names in sorted(pairs.items(), key=lambda item: (item[0][0], item[1])):
+        names = _spread(names, before.cluster, after.cluster)
         second = names[1] if len(names) > 1 else None
         end = WorkloadEnd(workload, len(names), len(members[workload]), names[0], second)
         sides = ((before.found, one, here), (after.found, other, there))
         examples, others = ([_example(*side, names, position) for side in sides] for position in (0, 1))
-        yield Unit(end, one, other, (examples[0], examples[1]), (others[0], others[1]))
+        homes = [
+            (_home(side.cluster, examples[number]), _home(side.cluster, others[number]))
+            for number, side in enumerate((before, after))
+        ]
+        asked = [(examples[n], homes[n][0]) for n in (0, 1)] + [(others[n], homes[n][1]) for n in (0, 1)]
+        distinct = {home for end, home in asked if end}
+        home = distinct.pop() if len(distinct) == 1 else ""
+        yield Unit(end, one, other, (examples[0], examples[1]), (others[0], others[1]), (homes[0], homes[1]), home)
+
+
+def _spread(names: list[str], *clusters: Cluster) -> list[str]:
+    """Put a pod of another node than the first behind it, where there is one."""
+    homes = [tuple(_home(cluster, FlowEnd(pod=name)) for cluster in clusters) for name in names]
+    number = next((n for n, home in enumerate(homes) if home != homes[0]), None)
+    return names if number is None else [names[0], names[number], *names[1:number], *names[number + 1 :]]
+
+
+def _home(cluster: Cluster, end: FlowEnd | None) -> str:
+    number = cluster.pod_numbers.get(end.pod or "") if end else None
+    return "" if number is None else cluster.pods[number].node
 
 
 def _pods(side: Side) -> dict[str, tuple[str, int]]:
@@ -119,6 +145,42 @@ def _example(
     own = [name for name in (end.example, end.second) if name and name not in there]
     known = [*there, *own]
     return FlowEnd(pod=known[position]) if position < len(known) else None
+
+
+def _nodes(before: Connectivity, after: Connectivity) -> Iterator[Unit]:
+    """Yield nodes that are on both sides; of those on one side, the ones that are unlike any of the others."""
+    here, there = _numbers(before), _numbers(after)
+    known = {(here.get(name), there.get(name)) for name in here.keys() & there.keys()}
+    found: dict[tuple[int | None, int | None], list[str]] = {}
+    for name in sorted(here.keys() | there.keys()):
+        pair = here.get(name), there.get(name)
+        if None not in pair or not any(pair[0] == one or pair[1] == other for one, other in known):
+            found.setdefault(pair, []).append(name)
+    for (one, other), names in found.items():
+        ends = [None if number is None else side.ends[number] for side, number in ((before, one), (after, other))]
+        parts = [end.only(names) if isinstance(end, NodeEnd) else None for end in ends]
+        end = parts[1] or parts[0]
+        assert end is not None
+        examples, others = ([_node_example(part, position) for part in parts] for position in (0, 1))
+        homes = (names[0], names[1] if len(names) > 1 else "")
+        yield Unit(
+            end,
+            one,
+            other,
+            (examples[0], examples[1]),
+            (others[0], others[1]),
+            (homes, homes),
+            names[0] if len(names) == 1 else "",
+        )
+
+
+def _numbers(found: Connectivity) -> dict[str, int]:
+    """Return the end of each node, by name."""
+    return {name: number for number, end in enumerate(found.ends) if isinstance(end, NodeEnd) for name in end.nodes}
+
+
+def _node_example(end: NodeEnd | None, position: int) -> FlowEnd | None:
+    return FlowEnd(address=end.addresses[position][0]) if end and position < len(end.nodes) else None
 
 
 def _ranges(before: Connectivity, after: Connectivity) -> Iterator[Unit]:

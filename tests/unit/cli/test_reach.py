@@ -161,7 +161,7 @@ def test_npa_formats_say_what_they_leave_out(reach):
         ("shop/old", "every pod of 'shop/old' has finished"),
         ("app=bd", "no pod has labels 'app=bd'. Did you mean app=db or app=web?"),
         ("10.96.0.1", "is a Service's. Name the pods behind it"),
-        ("10.9.0.1", "is a node's, and no hostNetwork pod is there. Ask flowverdict explain"),
+        ("node/w11", "the cluster has no 'node/w11'. Did you mean node/w1?"),
         ("app==(", "are no labels as kubectl -l takes them"),
     ],
 )

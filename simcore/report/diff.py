@@ -31,6 +31,10 @@ KINDS = {
 MOST_STRETCHES = 8
 """Stretches of ports of one change that are asked about; those beyond are taken to be decided as the last."""
 
+SEVERAL: Judged = (None, None)
+"""Stands for ends that have several addresses, where the one that was asked about does not tell of them all."""
+SEVERAL_WORDS = "it depends on the addresses of these ends; explain tells of each"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -48,11 +52,11 @@ def rows_of(found: Differences, change: Change, judge: Judge) -> Iterator[Row]:
     for group in found.groups:
         for ports_change, destinations in group.changes:
             if ports := ports_change.of(change):
-                yield from _by_judgement(group, destinations, ports, judge)
+                yield from _by_judgement(group, destinations, ports, change, judge)
 
 
 def _by_judgement(
-    group: DifferenceGroup, destinations: tuple[Unit, ...], ports: tuple[PortRange, ...], judge: Judge
+    group: DifferenceGroup, destinations: tuple[Unit, ...], ports: tuple[PortRange, ...], change: Change, judge: Judge
 ) -> Iterator[Row]:
     source, destination = next(
         (one, other) for one in group.sources for other in destinations[:2] if not (one is other and one.is_single)
@@ -62,9 +66,16 @@ def _by_judgement(
     for number, one in enumerate(ports):
         if number < MOST_STRETCHES:
             judged = judge(source, destination, one.protocol, one.first)
+            judged = judged if _between(judged) is change else SEVERAL
         found.setdefault(judged, []).append(one)
     pairs = group.pairs(destinations)
     yield from (Row(group.sources, destinations, tuple(some), pairs, each) for each, some in found.items())
+
+
+def _between(judged: Judged) -> Change:
+    """Name the change that was found; ends that are not there have no connection."""
+    before, after = (Verdict.DENY if judgement is None else judgement.verdict for judgement in judged)
+    return Change.between(before, after)
 
 
 def diff(found: Differences, judge: Judge, limit: int) -> Report:
@@ -138,6 +149,8 @@ def _entry(row: Row, sources: Naming, destinations: Naming) -> Entry:
     )
     before, after = row.judged
     directions = telling(before, after)
+    if row.judged == SEVERAL:
+        return Entry(heading, (("why", line(SEVERAL_WORDS)),))
     return Entry(heading, (*_fields("before", before, directions), *_fields("after", after, directions)))
 
 
@@ -212,7 +225,7 @@ def _details(found: Differences, change: Change, judge: Judge, limit: int) -> li
             line(ports_text(row.ports)),
             sources.line([unit.end for unit in row.sources]),
             destinations.line([unit.end for unit in row.destinations]),
-            *(_why(judgement, directions) for judgement in row.judged),
+            *(_why(row, judgement, directions) for judgement in row.judged),
         )
         lines.append("| " + " | ".join(map(markdown_cell, cells)) + " |")
     if left:
@@ -220,9 +233,9 @@ def _details(found: Differences, change: Change, judge: Judge, limit: int) -> li
     return [*lines, "", "</details>"]
 
 
-def _why(judgement: Judgement | None, directions: Sequence[Direction]) -> Line:
+def _why(row: Row, judgement: Judgement | None, directions: Sequence[Direction]) -> Line:
     if judgement is None:
-        return line("not there")
+        return line(SEVERAL_WORDS if row.judged == SEVERAL else "not there")
     word = {Verdict.ALLOW: "allowed", Verdict.DENY: "denied", Verdict.UNKNOWN: "unknown"}[judgement.verdict]
     outcomes = [outcome_line(judgement.outcome(direction), direction) for direction in directions]
     return line(word, *(span for outcome in outcomes for span in (Span("; "), *outcome)))

@@ -13,6 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("simcore", "loaders")
 
 # A room may import itself and what is named here. `simcore` alone is its __init__.py, the public names.
+BOTH_ENGINES = {
+    "simcore.model",
+    "simcore.errors",
+    "simcore.kernels",
+    "simcore.tables",
+    "simcore.analyses",
+    "simcore.reference",
+}
 MAY_IMPORT = {
     "simcore.errors": set(),
     "simcore.kernels": set(),
@@ -20,22 +28,8 @@ MAY_IMPORT = {
     "simcore.reference": {"simcore.model", "simcore.errors"},
     "simcore.tables": {"simcore.model", "simcore.errors", "simcore.kernels"},
     "simcore.analyses": {"simcore.model", "simcore.errors", "simcore.kernels", "simcore.tables"},
-    "simcore.lint": {
-        "simcore.model",
-        "simcore.errors",
-        "simcore.kernels",
-        "simcore.tables",
-        "simcore.analyses",
-        "simcore.reference",
-    },
-    "simcore.advice": {
-        "simcore.model",
-        "simcore.errors",
-        "simcore.kernels",
-        "simcore.tables",
-        "simcore.analyses",
-        "simcore.reference",
-    },
+    "simcore.lint": BOTH_ENGINES,
+    "simcore.advice": BOTH_ENGINES,
     "simcore.monitoring": {
         "simcore.model",
         "simcore.errors",

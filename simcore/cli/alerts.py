@@ -10,7 +10,7 @@ import click
 from .capture_options import reading_options
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Inputs, Sources, WantedProfile
-from .metric_options import MetricArguments, Step, check_text, metric_options
+from .metric_options import MetricArguments, Step, metric_options
 from .options import change_options, format_option, limit_option, profile_options
 from .stateful import StatefulArguments, stateful_options
 
@@ -112,6 +112,7 @@ def command(
     from ..monitoring.rules import rule_file, with_thresholds
     from ..report import alerts as report
     from .console import emit_json, emit_report
+    from .outputs import check_text
     from .telling import told, told_as_json
 
     promtool = None

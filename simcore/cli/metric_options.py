@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import LoadError, Place
 from ..model.conntrack import SECOND
 from .options import Decorator, Number
 from .stateful import Duration
@@ -143,25 +141,6 @@ def metric_options(function: Any) -> Any:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
-
-
-def check_text(path: Path, begins: bytes, kind: str) -> None:
-    """Make sure, before anything is read, that a text can be written and replaces nothing but one of its kind.
-
-    Raises
-    ------
-    LoadError
-        There is no such folder, or something else is there.
-    """
-    place = Place(str(path))
-    if not path.absolute().parent.is_dir():
-        raise LoadError.at(place, f"the folder {path.parent} does not exist. Make it first")
-    if path.exists():
-        if path.is_dir():
-            raise LoadError.at(place, f"{path} is a folder. Name a file to write")
-        with path.open("rb") as file:
-            if file.read(len(begins)) not in (b"", begins):
-                raise LoadError.at(place, f"{path} exists and is no {kind}. Name another file to write")
 
 
 def report_untimed(measurement: Measurement) -> None:

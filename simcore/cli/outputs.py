@@ -29,11 +29,33 @@ def check_writable(output: str, sources: Sources, others: Iterable[str] = ()) ->
     LoadError
         It cannot, at the place of `output`.
     """
+    path, place = _in_a_folder(output)
+    if path.exists() and any(_holds(Path(given), path) for given in (*_paths(sources), *others)):
+        raise LoadError.at(place, "this file is read too, and would be overwritten. Name another file to write")
+
+
+def check_text(path: Path, begins: bytes, kind: str) -> None:
+    """Make sure, before anything is read, that a text can be written and replaces nothing but one of its kind.
+
+    Raises
+    ------
+    LoadError
+        There is no such folder, or something else is there.
+    """
+    _, place = _in_a_folder(str(path))
+    if path.is_dir():
+        raise LoadError.at(place, f"{path} is a folder. Name a file to write")
+    if path.exists():
+        with path.open("rb") as file:
+            if file.read(len(begins)) not in (b"", begins):
+                raise LoadError.at(place, f"{path} exists and is no {kind}. Name another file to write")
+
+
+def _in_a_folder(output: str) -> tuple[Path, Place]:
     path, place = Path(output), Place(output)
     if not path.absolute().parent.is_dir():
         raise LoadError.at(place, f"the folder {path.parent} does not exist. Make it first")
-    if path.exists() and any(_holds(Path(given), path) for given in (*_paths(sources), *others)):
-        raise LoadError.at(place, "this file is read too, and would be overwritten. Name another file to write")
+    return path, place
 
 
 def _paths(sources: Sources) -> Iterator[str]:

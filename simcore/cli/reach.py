@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,16 +88,26 @@ def command(
     asked = [*((text, Place(f"--from {text}")) for text in sources_asked)]
     asked += [(text, Place(f"--to {text}")) for text in destinations_asked]
     inputs = Gathering(sources, wanted).finish(lambda cluster: unknown_choices(cluster, asked) if cluster else ())
-    chooser = Chooser(inputs.cluster)
-    ports = _ports(port, protocol)
-    found = _listing(inputs, format_ in NPA, chooser, sources_asked, destinations_asked, ports)
-    exposed = (
-        _exposure(inputs, format_ in NPA, chooser, sources_asked, destinations_asked, ports) if is_exposure else None
+    question = _Question(
+        inputs, format_ in NPA, Chooser(inputs.cluster), sources_asked, destinations_asked, _ports(port, protocol)
     )
+    found, exposed = _listing(question), _exposure(question) if is_exposure else None
     if output is not None:
         _write(found, output)
     else:
         _emit(found, exposed, inputs, format_, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked about, as it was written, in a cluster."""
+
+    inputs: Inputs
+    is_npa: bool
+    chooser: Chooser
+    sources: tuple[str, ...]
+    destinations: tuple[str, ...]
+    ports: PortRange | None
 
 
 def _ports(port: int | None, protocol: str | None) -> PortRange | None:
@@ -106,49 +117,39 @@ def _ports(port: int | None, protocol: str | None) -> PortRange | None:
     return PortRange(number, port, port) if port is not None else PortRange(number)
 
 
-def _listing(
-    inputs: Inputs,
-    is_npa: bool,
-    chooser: Chooser,
-    sources: tuple[str, ...],
-    destinations: tuple[str, ...],
-    ports: PortRange | None,
-) -> Listing:
+def _listing(asked: _Question) -> Listing:
     from ..analyses.connectivity import connectivity
     from ..analyses.connectivity.classes import workload_name
     from ..analyses.connectivity.listing import listing
     from ..report.npa import npa_name
     from ..tables.build import build_tables
 
+    inputs, chosen = asked.inputs, asked.chooser.chosen
     tables = build_tables(inputs.cluster, inputs.after, profile=inputs.profile)
-    found = connectivity(tables, name=npa_name if is_npa else workload_name, nodes=not is_npa)
-    return listing(found, inputs.cluster, chooser.chosen(sources), chooser.chosen(destinations), ports)
+    found = connectivity(tables, name=npa_name if asked.is_npa else workload_name, nodes=not asked.is_npa)
+    return listing(found, inputs.cluster, chosen(asked.sources), chosen(asked.destinations), asked.ports)
 
 
-def _exposure(
-    inputs: Inputs,
-    is_npa: bool,
-    chooser: Chooser,
-    sources: tuple[str, ...],
-    destinations: tuple[str, ...],
-    ports: PortRange | None,
-) -> Exposure:
+def _exposure(asked: _Question) -> Exposure:
     """Tell of the workloads that were asked about, of all where none was."""
     from ..analyses.connectivity import exposure
     from ..analyses.connectivity.classes import workload_name
     from ..model.policy import Direction
     from ..report.npa import npa_name
 
-    name = npa_name if is_npa else workload_name
-    found = exposure(inputs.cluster, inputs.after, inputs.profile, "selectors" if is_npa else "labels", name)
+    inputs, name = asked.inputs, npa_name if asked.is_npa else workload_name
+    found = exposure(inputs.cluster, inputs.after, inputs.profile, "selectors" if asked.is_npa else "labels", name)
     every = {one.workload for one in found.exposed}
-    ways = {Direction.EGRESS: (sources, destinations), Direction.INGRESS: (destinations, sources)}
-    asked = {}
+    ways = {
+        Direction.EGRESS: (asked.sources, asked.destinations),
+        Direction.INGRESS: (asked.destinations, asked.sources),
+    }
+    wanted = {}
     for direction, (own, others) in ways.items():
-        chosen = chooser.chosen(own)
+        chosen = asked.chooser.chosen(own)
         if not others:
-            asked[direction] = {name(inputs.cluster.pods[pod]) for pod in chosen.pods} if chosen else every
-    return found.chosen(asked, ports)
+            wanted[direction] = {name(inputs.cluster.pods[pod]) for pod in chosen.pods} if chosen else every
+    return found.chosen(wanted, asked.ports)
 
 
 def _write(found: Listing, output: str) -> None:

@@ -10,7 +10,7 @@ import click
 from .capture_options import capture_options
 from .captures import CaptureInput, report_damage
 from .inputs import Gathering, Inputs, Sources, WantedProfile
-from .metric_options import MetricArguments, check_text, metric_options, report_untimed
+from .metric_options import MetricArguments, metric_options, report_untimed
 from .options import dated_options, format_option, limit_option, profile_options
 from .stateful import StatefulArguments, stateful_options
 
@@ -53,7 +53,7 @@ def command(
     from ..analyses.replay import replay
     from ..report import replay as report
     from .console import emit_json, emit_report
-    from .outputs import check_writable
+    from .outputs import check_text, check_writable
     from .progress import progress
     from .running import reading, settings
     from .telling import told, told_as_json

@@ -2,52 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import chain
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 
+from . import rules
 from .findings import LintRule
-from .rules import (
-    alternatives,
-    blocks,
-    calico,
-    cilium,
-    dns,
-    isolation,
-    mesh,
-    onesided,
-    ports,
-    redundant,
-    selection,
-    tiers,
-    traffic,
-    types,
-    unbound,
-    wide,
-)
 from .suppressions import SUPPRESSIONS
 
-_TOPICS = (
-    alternatives,
-    blocks,
-    calico,
-    cilium,
-    dns,
-    isolation,
-    mesh,
-    onesided,
-    ports,
-    redundant,
-    selection,
-    tiers,
-    traffic,
-    types,
-    unbound,
-    wide,
-)
-RULES: tuple[LintRule, ...] = tuple(
-    sorted(chain((SUPPRESSIONS,), *(topic.RULES for topic in _TOPICS)), key=lambda rule: rule.code)
-)
-"""All of them; a topic's rules are added here."""
+
+def _of_topics() -> Iterator[LintRule]:
+    """Yield the rules of every file of the folder `rules`: its `RULES`."""
+    for topic in iter_modules(rules.__path__):
+        yield from import_module(f"{rules.__name__}.{topic.name}").RULES
+
+
+RULES: tuple[LintRule, ...] = tuple(sorted((SUPPRESSIONS, *_of_topics()), key=lambda rule: rule.code))
+"""All of them."""
 
 CODES = frozenset(rule.code for rule in RULES)
 

@@ -184,13 +184,19 @@ def _key(rule: Rule) -> _RuleKey:
     return rule.policy, rule.direction, rule.section, rule.index
 
 
+def _kept(tables: Tables) -> Kept:
+    if tables.kept is None:
+        raise ValueError("what is open to strangers is told from tables that were built, and not unpickled")
+    return tables.kept
+
+
 class _Sight:
     """Reads off tables what pods let through to strangers, who stand behind all pods that exist."""
 
     def __init__(self, tables: Tables, first: int, numbers: NameNumbers) -> None:
         self._tables = tables
         self._first = first
-        self._kept: Kept = tables.kept  # type: ignore[assignment]
+        self._kept = _kept(tables)
         places = [self._identities(pod)[0] for pod in range(first, len(tables.cluster.pods))]
         self._columns = tables.arrays.column_of[:, places].astype(np.int64)
         self._programs = list(self._kept.binding.programs)
